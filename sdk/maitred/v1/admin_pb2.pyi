@@ -1,0 +1,124 @@
+from maitred.v1 import decision_pb2 as _decision_pb2
+from maitred.v1 import types_pb2 as _types_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class PublishRequest(_message.Message):
+    __slots__ = ("files", "author", "dry_run")
+    class FilesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: bytes
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[bytes] = ...) -> None: ...
+    FILES_FIELD_NUMBER: _ClassVar[int]
+    AUTHOR_FIELD_NUMBER: _ClassVar[int]
+    DRY_RUN_FIELD_NUMBER: _ClassVar[int]
+    files: _containers.ScalarMap[str, bytes]
+    author: str
+    dry_run: bool
+    def __init__(self, files: _Optional[_Mapping[str, bytes]] = ..., author: _Optional[str] = ..., dry_run: bool = ...) -> None: ...
+
+class PublishResponse(_message.Message):
+    __slots__ = ("versions", "items", "actions", "placements", "warnings")
+    VERSIONS_FIELD_NUMBER: _ClassVar[int]
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    ACTIONS_FIELD_NUMBER: _ClassVar[int]
+    PLACEMENTS_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    versions: _types_pb2.SnapshotVersions
+    items: int
+    actions: int
+    placements: int
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, versions: _Optional[_Union[_types_pb2.SnapshotVersions, _Mapping]] = ..., items: _Optional[int] = ..., actions: _Optional[int] = ..., placements: _Optional[int] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Item(_message.Message):
+    __slots__ = ("id", "groups", "attributes", "variants")
+    class AttributesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: _types_pb2.Value
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[_types_pb2.Value, _Mapping]] = ...) -> None: ...
+    ID_FIELD_NUMBER: _ClassVar[int]
+    GROUPS_FIELD_NUMBER: _ClassVar[int]
+    ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
+    VARIANTS_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    groups: _containers.RepeatedScalarFieldContainer[str]
+    attributes: _containers.MessageMap[str, _types_pb2.Value]
+    variants: _containers.RepeatedCompositeFieldContainer[ItemVariant]
+    def __init__(self, id: _Optional[str] = ..., groups: _Optional[_Iterable[str]] = ..., attributes: _Optional[_Mapping[str, _types_pb2.Value]] = ..., variants: _Optional[_Iterable[_Union[ItemVariant, _Mapping]]] = ...) -> None: ...
+
+class ItemVariant(_message.Message):
+    __slots__ = ("name", "content", "content_type")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    content: bytes
+    content_type: str
+    def __init__(self, name: _Optional[str] = ..., content: _Optional[bytes] = ..., content_type: _Optional[str] = ...) -> None: ...
+
+class ImportItemsRequest(_message.Message):
+    __slots__ = ("items", "replace_all")
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    REPLACE_ALL_FIELD_NUMBER: _ClassVar[int]
+    items: _containers.RepeatedCompositeFieldContainer[Item]
+    replace_all: bool
+    def __init__(self, items: _Optional[_Iterable[_Union[Item, _Mapping]]] = ..., replace_all: bool = ...) -> None: ...
+
+class ImportItemsResponse(_message.Message):
+    __slots__ = ("accepted", "refused")
+    ACCEPTED_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
+    accepted: int
+    refused: _containers.RepeatedCompositeFieldContainer[_decision_pb2.CallError]
+    def __init__(self, accepted: _Optional[int] = ..., refused: _Optional[_Iterable[_Union[_decision_pb2.CallError, _Mapping]]] = ...) -> None: ...
+
+class GetStatusRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetStatusResponse(_message.Message):
+    __slots__ = ("server_version", "versions", "items", "placements", "subjects", "journal_sequence", "learner_lag", "journal_records", "uptime_ms", "workers", "store_bytes", "store_limit_bytes")
+    class JournalRecordsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    SERVER_VERSION_FIELD_NUMBER: _ClassVar[int]
+    VERSIONS_FIELD_NUMBER: _ClassVar[int]
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    PLACEMENTS_FIELD_NUMBER: _ClassVar[int]
+    SUBJECTS_FIELD_NUMBER: _ClassVar[int]
+    JOURNAL_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    LEARNER_LAG_FIELD_NUMBER: _ClassVar[int]
+    JOURNAL_RECORDS_FIELD_NUMBER: _ClassVar[int]
+    UPTIME_MS_FIELD_NUMBER: _ClassVar[int]
+    WORKERS_FIELD_NUMBER: _ClassVar[int]
+    STORE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    STORE_LIMIT_BYTES_FIELD_NUMBER: _ClassVar[int]
+    server_version: str
+    versions: _types_pb2.SnapshotVersions
+    items: int
+    placements: int
+    subjects: int
+    journal_sequence: int
+    learner_lag: int
+    journal_records: _containers.ScalarMap[str, int]
+    uptime_ms: int
+    workers: int
+    store_bytes: int
+    store_limit_bytes: int
+    def __init__(self, server_version: _Optional[str] = ..., versions: _Optional[_Union[_types_pb2.SnapshotVersions, _Mapping]] = ..., items: _Optional[int] = ..., placements: _Optional[int] = ..., subjects: _Optional[int] = ..., journal_sequence: _Optional[int] = ..., learner_lag: _Optional[int] = ..., journal_records: _Optional[_Mapping[str, int]] = ..., uptime_ms: _Optional[int] = ..., workers: _Optional[int] = ..., store_bytes: _Optional[int] = ..., store_limit_bytes: _Optional[int] = ...) -> None: ...

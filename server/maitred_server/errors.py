@@ -1,0 +1,103 @@
+"""Every error that Maitred raises on purpose, as one tree. `rpc.status` gives each class its status; nothing else does.
+
+MaitredError
+|-- InvalidRequest        a field is wrong; says which and what would be right
+|-- UnknownName           a placement (or other published name) that does not exist
+|-- NotPublished          no playbook is in force yet
+|-- NotAllowed            the caller, or the receipt it holds, may not do this
+|   `-- NotAuthenticated  no credential, or a wrong one
+|-- Expired               a receipt past its validity
+|-- NothingKept           nothing is known of this subject
+|-- TooLarge              a message over its limit
+|-- StoreError
+|   |-- StoreFull         the map or the disk is full
+|   |-- StoreBroken       the environment cannot be used until it is reopened
+|   |-- RecordDamaged     a stored record fails its checksum
+|   `-- StoreRefused      the data directory cannot be opened: in use, newer, or on an unsuitable file system
+`-- PlaybookError         a playbook has mistakes; holds all of them
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class MaitredError(Exception):
+    """Base of all. Its text may be shown to a caller: it holds no personal data and no secret."""
+
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+
+
+class InvalidRequest(MaitredError):
+    """A field is wrong."""
+
+
+class UnknownName(MaitredError):
+    """A name that is not published."""
+
+
+class NotPublished(MaitredError):
+    """No playbook is in force yet."""
+
+
+class NotAllowed(MaitredError):
+    """The caller may not do this."""
+
+
+class NotAuthenticated(NotAllowed):
+    """No credential, or a wrong one."""
+
+
+class Expired(MaitredError):
+    """A receipt past its validity."""
+
+
+class NothingKept(MaitredError):
+    """Nothing is known of this subject."""
+
+
+class TooLarge(MaitredError):
+    """A message over its limit."""
+
+
+class StoreError(MaitredError):
+    """The store could not do it."""
+
+
+class StoreFull(StoreError):
+    """The map or the disk is full."""
+
+
+class StoreBroken(StoreError):
+    """The environment cannot be used until it is reopened."""
+
+
+class RecordDamaged(StoreError):
+    """A stored record fails its checksum."""
+
+
+class StoreRefused(StoreError):
+    """The data directory cannot be opened."""
+
+
+class Mistake(NamedTuple):
+    """One mistake in a playbook."""
+
+    file: str
+    line: int  # from 1; 0: the file as a whole
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.message}" if self.line else f"{self.file}: {self.message}"
+
+
+class PlaybookError(MaitredError):
+    """A playbook has mistakes."""
+
+    def __init__(self, mistakes: Sequence[Mistake]) -> None:
+        super().__init__("; ".join(str(mistake) for mistake in mistakes))
+        self.mistakes = tuple(mistakes)

@@ -1,0 +1,196 @@
+"""The nouns of Maitred: frozen values that know nothing of gRPC, LMDB or numpy.
+
+Times are integers: milliseconds since the epoch. Journal records are these very values, encoded with msgpack as arrays; a
+field is only ever added at the end, with a default, so that old records stay readable.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TypeAlias
+
+import msgspec
+
+# Brand prefix and pseudonym of a subject; see `subjects.identity`. Raw ids stop at the edge.
+SubjectKey: TypeAlias = bytes
+
+# A bool, a text, a number (always float), a moment (always int, ms) or some texts.
+Value: TypeAlias = bool | int | float | str | tuple[str, ...]
+
+
+class Kind(IntEnum):
+    """What a subject is; numbered as on the wire."""
+
+    PERSON = 1
+    HOUSEHOLD = 2
+    DEVICE = 3
+    SESSION = 4
+
+
+class TraitSource(IntEnum):
+    """Where a trait came from; numbered as on the wire."""
+
+    EXPLICIT = 1
+    INFERRED = 2
+    CONTEXTUAL = 3
+
+
+class Reason(IntEnum):
+    """Why an answer or a choice is what it is; numbered as on the wire."""
+
+    RULE = 1
+    LEARNED = 2
+    EXPLORED = 3
+    HOLDOUT = 4
+    BASELINE = 5
+    FALLBACK = 6
+    CACHED = 7
+    STALE = 8
+    ERROR = 9
+    HABIT = 10
+    POPULAR = 11
+
+
+class _Noun(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    pass
+
+
+class Trait(_Noun):
+    """One attribute of a profile. `value` None: the trait is removed."""
+
+    name: str
+    value: Value | None
+    source: TraitSource = TraitSource.INFERRED
+    purpose: str = "service"
+    observed_at: int = 0
+
+
+class Shown(_Noun):
+    """One slot of an exposure, as the receipt says it was decided."""
+
+    slot: int
+    item: str
+    variant: str
+    groups: tuple[str, ...]
+    probability: float
+    propensity: float | None
+    priority: float
+    reason: Reason
+
+
+class Exposure(_Noun, tag=1):
+    """Choices of one decision were really shown."""
+
+    decision_id: str
+    placement: str
+    showing: int
+    shown: tuple[Shown, ...]
+    policy: str
+    reason: Reason
+    arms: tuple[tuple[str, str], ...]
+    catalogue: str
+    snapshot: str
+    decided_at: int
+    seed: int
+    profile_sequence: int
+
+
+class Outcome(_Noun, tag=2):
+    """What happened after a decision. `placement` is "" when no receipt told it."""
+
+    type: str
+    value: float
+    item: str
+    variant: str
+    groups: tuple[str, ...]
+    decision_id: str
+    placement: str = ""
+
+
+class Event(_Noun, tag=3):
+    """Something the subject did that no decision led to. `item` is "" when it is about none."""
+
+    type: str
+    item: str = ""
+    variant: str = ""
+    groups: tuple[str, ...] = ()
+    value: float = 0.0
+    quantity: int = 1
+    attributes: dict[str, Value] = {}
+
+
+class Traits(_Noun, tag=4):
+    """Traits were learned or changed."""
+
+    traits: tuple[Trait, ...]
+
+
+class Deletion(_Noun, tag=5):
+    """The subject was forgotten; what came before is gone."""
+
+
+Body: TypeAlias = Exposure | Outcome | Event | Traits | Deletion
+
+# What `Status` and `verify` call the kinds of record.
+BODY_NAMES: dict[type, str] = {
+    Exposure: "exposure",
+    Outcome: "outcome",
+    Event: "event",
+    Traits: "traits",
+    Deletion: "deletion",
+}
+
+
+class Record(_Noun):
+    """One journal record: a change to one subject."""
+
+    subject: SubjectKey
+    kind: Kind
+    received_at: int
+    occurred_at: int
+    body: Body
+    source: str = ""
+    touchpoint: str = ""
+    purpose: str = "service"
+
+
+class Sequenced(_Noun):
+    """Event id that a client numbered itself; `client` carries the brand (see `store.keys.client_key`)."""
+
+    client: bytes
+    epoch: int
+    sequence: int
+
+
+class Foreign(_Noun):
+    """Event id given elsewhere: the 16 bytes of a UUID version 7, with its brand."""
+
+    brand: str
+    uuid: bytes
+
+
+EventId: TypeAlias = Sequenced | Foreign
+
+
+class Entry(_Noun):
+    """What is handed to the writer: a record, and the id that makes a resend recognisable (None: never a resend)."""
+
+    record: Record
+    event_id: EventId | None = None
+
+
+class Variant(_Noun):
+    """One rendition of an item; `name` is "" for an only one."""
+
+    name: str = ""
+    content: bytes = b""
+    content_type: str = "application/json"
+
+
+class Item(_Noun):
+    """What can be chosen."""
+
+    id: str
+    groups: tuple[str, ...] = ()
+    attributes: dict[str, Value] = {}
+    variants: tuple[Variant, ...] = (Variant(),)
