@@ -194,3 +194,21 @@ class Item(_Noun):
     groups: tuple[str, ...] = ()
     attributes: dict[str, Value] = {}
     variants: tuple[Variant, ...] = (Variant(),)
+
+
+class Arm(_Noun):
+    """One branch of a layer. `share` is a multiple of 1/10,000; `policies` names the policy by placement."""
+
+    name: str
+    share: float
+    policies: dict[str, str] = {}
+
+
+class Layer(_Noun):
+    """One division of the subjects into arms by a hash of their id. What the shares leave over is in no arm."""
+
+    name: str
+    unit: Kind
+    salt: str
+    arms: tuple[Arm, ...]
+    holdout: bool = False
