@@ -78,7 +78,7 @@ class Shown(_Noun):
     reason: Reason
 
 
-class Exposure(_Noun, tag=1):
+class Exposure(_Noun, tag_field="body", tag=1):
     """Choices of one decision were really shown."""
 
     decision_id: str
@@ -95,7 +95,7 @@ class Exposure(_Noun, tag=1):
     profile_sequence: int
 
 
-class Outcome(_Noun, tag=2):
+class Outcome(_Noun, tag_field="body", tag=2):
     """What happened after a decision. `placement` is "" when no receipt told it."""
 
     type: str
@@ -107,7 +107,7 @@ class Outcome(_Noun, tag=2):
     placement: str = ""
 
 
-class Event(_Noun, tag=3):
+class Event(_Noun, tag_field="body", tag=3):
     """Something the subject did that no decision led to. `item` is "" when it is about none."""
 
     type: str
@@ -119,13 +119,13 @@ class Event(_Noun, tag=3):
     attributes: dict[str, Value] = {}
 
 
-class Traits(_Noun, tag=4):
+class Traits(_Noun, tag_field="body", tag=4):
     """Traits were learned or changed."""
 
     traits: tuple[Trait, ...]
 
 
-class Deletion(_Noun, tag=5):
+class Deletion(_Noun, tag_field="body", tag=5):
     """The subject was forgotten; what came before is gone."""
 
 
@@ -205,10 +205,13 @@ class Arm(_Noun):
 
 
 class Layer(_Noun):
-    """One division of the subjects into arms by a hash of their id. What the shares leave over is in no arm."""
+    """One division of the subjects into arms by a hash of the id of their `unit` (None: of whoever is decided for).
+
+    What the shares leave over is in no arm.
+    """
 
     name: str
-    unit: Kind
+    unit: Kind | None
     salt: str
     arms: tuple[Arm, ...]
     holdout: bool = False
