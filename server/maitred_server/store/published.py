@@ -1,0 +1,119 @@
+"""What is published: files that are whole or not there, and a CURRENT file that says which version is in force.
+
+A version is written beside the others, synced, given its name, and only then does CURRENT name it. Who reads CURRENT
+never meets half a version, whenever the power fails.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from maitred_server.errors import MaitredError
+
+CURRENT = "CURRENT"
+LONGEST_VERSION = 64
+
+T = TypeVar("T")
+
+
+def write_file(path: Path, parts: Iterable[bytes | memoryview], mode: int = 0o600) -> None:
+    """Writes a file so that it is there whole and durable, or as it was before. Raises OSError."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        write_synced(beside, parts, mode)
+        beside.replace(path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def write_synced(path: Path, parts: Iterable[bytes | memoryview], mode: int = 0o600) -> None:
+    """Writes a file and waits until it is on disk; its name may still be lost (see `sync_folder`)."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+    with open(descriptor, "wb") as file:
+        for part in parts:
+            file.write(part)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Waits until the names in a folder are on disk."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def current(folder: Path) -> str | None:
+    """The version in force; None when nothing was published. One small read: made for polling. Raises OSError."""
+    try:
+        text = (folder / CURRENT).read_bytes().decode("ascii", "replace").strip()
+    except FileNotFoundError:
+        return None
+    return text if _is_version(text) else None
+
+
+def switch(folder: Path, version: str) -> None:
+    """Puts a version in force, durably. It must be on disk already. Raises ValueError for a text that is no version."""
+    if not _is_version(version):
+        raise ValueError("a version is 1 to 64 letters, digits, dashes or underscores")
+    write_file(folder / CURRENT, [version.encode() + b"\n"])
+
+
+def _is_version(text: str) -> bool:
+    return len(text) <= LONGEST_VERSION and text.isascii() and text.replace("-", "").replace("_", "").isalnum()
+
+
+def numbered(folder: Path, suffix: str = "") -> list[int]:
+    """The versions that are numbers and there, rising. `suffix` is what their names end with, e.g. ".snapshot"."""
+    names = (path.name.removesuffix(suffix) for path in folder.iterdir() if path.name.endswith(suffix))
+    return sorted(int(name) for name in names if name.isascii() and name.isdigit() and len(name) <= LONGEST_VERSION)
+
+
+def prune(folder: Path, keep: int, suffix: str = "") -> list[int]:
+    """Removes all versions but the last `keep` and the one in force; says which. Who has one open keeps it."""
+    held = current(folder)
+    there = numbered(folder, suffix)
+    gone = [version for version in there[: max(0, len(there) - keep)] if str(version) != held]
+    for version in gone:
+        path = folder / f"{version}{suffix}"
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    return gone
+
+
+class Follower(Generic[T]):
+    """Follows a CURRENT file and holds the newest version that could be opened.
+
+    A version that cannot be opened is tried again at each poll, and the one before stays in use; `failure` says why.
+    Not for several threads at once.
+    """
+
+    def __init__(self, folder: Path, open_version: Callable[[Path, str], T]) -> None:
+        self.value: T | None = None
+        self.version: str | None = None
+        self.failure: str = ""
+        self._folder = folder
+        self._open = open_version
+
+    def poll(self) -> bool:
+        """Opens what is in force now; True when `value` is another than before."""
+        try:
+            version = current(self._folder)
+            if version is None or version == self.version:
+                self.failure = ""
+                return False
+            self.value, self.version, self.failure = self._open(self._folder, version), version, ""
+        except (MaitredError, OSError) as error:
+            self.failure = f"{type(error).__name__}: {error}"
+            return False
+        return True
