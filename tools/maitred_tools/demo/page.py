@@ -1,0 +1,207 @@
+"""`report.html`: the run on one page that needs nothing from anywhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from html import escape
+from importlib.resources import files
+from typing import Any
+
+from maitred_tools.demo import charts, windows
+from maitred_tools.demo.results import Results
+from maitred_tools.demo.tally import HOLDOUT, POLICIES, Columns
+
+_EVENTS = {
+    "sent": "handed to the SDK by the till",
+    "acknowledged": "confirmed to the SDK as being on disk",
+    "journalled": "found by a scan of the journal",
+    "counted": "found by a scan of the profiles' counters",
+}
+
+
+def render(results: Results) -> str:
+    """The page as HTML text."""
+    report, columns = results.report(), results.tally.columns()
+    sections = (
+        _problems(report["problems"]),
+        _tiles(report),
+        _over_time(columns),
+        _policies(report),
+        _latency(results, report),
+        _reasons(report["reasons"]),
+        _events(results),
+        _measured(report),
+    )
+    style = files("maitred_tools.demo").joinpath("page.css").read_text(encoding="utf-8")
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Maitred at the till</title>'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{style}</style></head>'
+        f"<body><main>{_heading(report, columns)}{''.join(sections)}</main></body></html>\n"
+    )
+
+
+def _heading(report: dict[str, Any], columns: Columns) -> str:
+    first, last = windows.day(int(columns.at_ms.min())), windows.day(int(columns.at_ms.max()))
+    return (
+        f"<h1>{report['visits']:,} visits to the till</h1>"
+        f'<p class="lead">Real shopping visits from {first} to {last}, replayed in time order against a live '
+        "Maitred server through its SDK. At each visit the till asked for three categories of goods; a hit is an "
+        "offered category that was then found in the basket. The server knew only what had been bought before.</p>"
+    )
+
+
+def _problems(problems: Sequence[str]) -> str:
+    if not problems:
+        return ""
+    items = "".join(f"<li>{escape(problem)}</li>" for problem in problems)
+    return f'<section class="problem" style="margin:0 0 20px"><h2>This run failed</h2><ul>{items}</ul></section>'
+
+
+def _tiles(report: dict[str, Any]) -> str:
+    precision, client = report["precision_at_3"], report["client_ms"]
+    events = report["events"]
+    equal = len(set(events.values())) == 1
+    tiles = (
+        (
+            _percent(precision["habit"]["second_half"]),
+            "of the offers by <i>habit</i> were bought, second half of the visits",
+        ),
+        (_percent(precision["popular"]["second_half"]), "of the offers by <i>popular</i>, on other households"),
+        (f"{client['p50']:.2f} ms", f"median decision as the till saw it; 99% within {client['p99']:.2f} ms"),
+        (
+            f"{events['sent']:,}",
+            "events sent, each " + ("counted exactly once" if equal else "should be counted once: not so"),
+        ),
+    )
+    return f'<div class="tiles">{"".join(_tile(big, text) for big, text in tiles)}</div>'
+
+
+def _tile(big: str, text: str) -> str:
+    return f'<div class="tile"><b>{big}</b><span>{text}</span></div>'
+
+
+def _over_time(columns: Columns) -> str:
+    series = windows.lines(columns)
+    if not series:
+        return ""
+    chart = charts.lines(
+        "Hit rate over time by policy",
+        "; ".join(f"{line.name} ends at {line.points[-1].value:.1%}" for line in series),
+        series,
+        windows.ticks(columns),
+    )
+    said = "".join(f"<li>{escape(point.label)}</li>" for line in series for point in line.points)
+    days = (columns.at_ms.max() - columns.at_ms.min()) / 86_400_000 / (len(windows.edges(columns.at_ms)) - 1)
+    return _section(
+        "Hit rate over time, by policy",
+        f"Share of the offered categories that were bought, in windows of {_days(days)}. Bands are 95% intervals; "
+        "visits of one household are not independent, so the household is the unit (ratio estimator, clustered).",
+        f'<div class="scroll">{chart}</div><details><summary>The figures in words</summary><ul>{said}</ul></details>',
+    )
+
+
+def _days(days: float) -> str:
+    return f"about {days:.0f} days" if days >= 1.5 else f"about {max(1, round(days * 24))} hours"
+
+
+def _policies(report: dict[str, Any]) -> str:
+    rows = [_policy_row(policy, report["precision_at_3"][policy]) for policy in POLICIES]
+    if report["holdout"]["visits"]["all"]:
+        rows.append(_policy_row(HOLDOUT, report["holdout"]))
+    return _section(
+        "Policies",
+        "Households are split between the policies by the server itself, and stay where they are. Households in the "
+        "holdout are served the baseline, <i>popular</i>, and count for no policy.",
+        _table(("policy", "precision@3, second half", "precision@3, all", "visits", "households"), rows),
+    )
+
+
+def _policy_row(name: str, found: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        f'<span class="key {name}"></span>{name}',
+        *(_with_interval(found[span], found["interval"][span]) for span in ("second_half", "all")),
+        f"{found['visits']['all']:,}",
+        f"{found['households']['all']:,}",
+    )
+
+
+def _with_interval(value: float, interval: Sequence[float]) -> str:
+    return f"<b>{value:.4f}</b><small>{interval[0]:.4f} to {interval[1]:.4f}</small>"
+
+
+def _latency(results: Results, report: dict[str, Any]) -> str:
+    client, server = report["client_ms"], report["server_us"]
+    counts = results.latency.counts()
+    if not counts:
+        return ""
+    chart = charts.histogram(
+        "Decision latency at the client",
+        ", ".join(f"{name} {value:.2f} ms" for name, value in client.items()),
+        counts,
+        {"p50": client["p50"], "p99": client["p99"]},
+    )
+    rows = (
+        ("client, ms", *(f"{client[name]:.2f}" for name in ("p50", "p90", "p99", "p999"))),
+        ("server, µs", _micro(server["p50"]), "", _micro(server["p99"]), ""),
+    )
+    return _section(
+        "How long a decision took",
+        "At the client: the whole call through the SDK, from one thread, on the machine that the server ran on too. "
+        "At the server: inside the decision, interpolated in the buckets of its own histogram.",
+        _scrolled(chart) + _table(("", "p50", "p90", "p99", "p99.9"), rows),
+    )
+
+
+def _micro(value: float | None) -> str:
+    return "not known" if value is None else f"{value:,.0f}"
+
+
+def _reasons(reasons: dict[str, int]) -> str:
+    chart = charts.bars(
+        "Decisions by reason", ", ".join(f"{name} {count:,}" for name, count in reasons.items()), list(reasons.items())
+    )
+    return _section("Why the till got what it got", "The reason that each decision came with.", _scrolled(chart))
+
+
+def _events(results: Results) -> str:
+    rows = [(name, f"<b>{count:,}</b>", _EVENTS[name]) for name, count in asdict(results.events).items()]
+    verdict = (
+        '<span class="good">All four are equal:</span> nothing was lost and nothing counted twice.'
+        if results.events.equal()
+        else '<span class="bad">They differ.</span>'
+    )
+    killed = f" The server was killed {results.kills} time(s) on the way." if results.kills else ""
+    return _section(
+        "Every event, counted at four places", verdict + killed, _table(("", "events", "what it counts"), rows, "said")
+    )
+
+
+def _measured(report: dict[str, Any]) -> str:
+    speed, fallbacks = report["decisions_per_second"], report["fallbacks"]
+    facts = {
+        **report["measured"],
+        "speed": f"{speed:,} decisions a second with their feedback, {report['seconds']:,} seconds in all",
+        "fell back": f"{fallbacks['unexpected']:,} visits; {fallbacks['outage']:,} answers in outages made on purpose",
+    }
+    rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(str(text))}</dd>" for name, text in facts.items())
+    return _section("How this was measured", "", f"<dl>{rows}</dl>")
+
+
+def _section(title: str, text: str, body: str) -> str:
+    note = f'<p class="note">{text}</p>' if text else ""
+    return f"<section><h2>{escape(title)}</h2>{note}{body}</section>"
+
+
+def _scrolled(chart: str) -> str:
+    return f'<div class="scroll">{chart}</div>'
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[str]], kind: str = "numbers") -> str:
+    headings = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
+    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+    return _scrolled(f'<table class="{kind}"><thead><tr>{headings}</tr></thead><tbody>{body}</tbody></table>')
+
+
+def _percent(share: float) -> str:
+    return f"{share:.1%}"

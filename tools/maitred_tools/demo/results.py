@@ -1,0 +1,92 @@
+"""What a run of the demo found, as `report.json` says it, and what it must fulfil."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from maitred_tools.demo.estimate import Precision
+from maitred_tools.demo.latency import Buckets, ClientLatency
+from maitred_tools.demo.tally import HOLDOUT, POLICIES, UNDECIDED, Columns, Tally
+
+
+@dataclass(frozen=True)
+class Events:
+    """Feedback counted at four places: handed to the SDK, acknowledged to it, in the journal, in the profiles."""
+
+    sent: int
+    acknowledged: int
+    journalled: int
+    counted: int
+
+    def equal(self) -> bool:
+        """Nothing was lost and nothing counted twice."""
+        return self.sent == self.acknowledged == self.journalled == self.counted
+
+
+@dataclass(frozen=True)
+class Results:
+    """One finished run. `outage`: answers that fell back after a kill on purpose; each was asked again."""
+
+    tally: Tally
+    latency: ClientLatency
+    server: Buckets
+    events: Events
+    seconds: float
+    outage: int = 0
+    kills: int = 0
+    measured: dict[str, str] = field(default_factory=dict)
+
+    def problems(self) -> list[str]:
+        """What should not have been, in words; empty when all is well."""
+        found = []
+        if not self.events.equal():
+            numbers = ", ".join(f"{name} {count:,}" for name, count in asdict(self.events).items())
+            found.append(f"the four counts of events differ: {numbers}")
+        if fallen := self.tally.fallen_back():
+            found.append(f"{fallen:,} visits got no fresh decision")
+        if undecided := self.tally.columns().precision(UNDECIDED).visits:
+            found.append(f"{undecided:,} visits were of no policy and no holdout")
+        return found
+
+    def report(self) -> dict[str, Any]:
+        """The content of `report.json`."""
+        columns = self.tally.columns()
+        visits = len(self.tally.rows)
+        return {
+            "visits": visits,
+            "precision_at_3": {policy: _precision(columns, policy) for policy in POLICIES},
+            "holdout": _precision(columns, HOLDOUT),
+            "events": asdict(self.events),
+            "client_ms": self.latency.milliseconds(),
+            "server_us": self.server.microseconds(),
+            "decisions_per_second": round(visits / self.seconds, 1),
+            "seconds": round(self.seconds, 1),
+            "reasons": dict(self.tally.reasons.most_common()),
+            "fallbacks": {"unexpected": self.tally.fallen_back(), "outage": self.outage},
+            "kills": self.kills,
+            "problems": self.problems(),
+            "measured": self.measured,
+        }
+
+
+def _precision(columns: Columns, group: str) -> dict[str, Any]:
+    whole, half = columns.precision(group), columns.precision(group, columns.second_half())
+    return {
+        "all": round(whole.value, 6),
+        "second_half": round(half.value, 6),
+        "interval": {"all": _interval(whole), "second_half": _interval(half)},
+        "visits": {"all": whole.visits, "second_half": half.visits},
+        "households": {"all": whole.households, "second_half": half.households},
+    }
+
+
+def _interval(found: Precision) -> list[float]:
+    return [round(found.low, 6), round(found.high, 6)]
+
+
+def write_json(results: Results, path: Path) -> None:
+    """Writes `report.json`."""
+    path.write_text(json.dumps(results.report(), indent=2) + "\n", encoding="utf-8")
