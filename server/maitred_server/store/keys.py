@@ -1,7 +1,7 @@
 """How names become fixed-width keys, and the order of LMDB's keys.
 
-Names are hashed, never numbered: a hash needs no table that all processes would have to share, and means the same in every
-snapshot, counter and journal for ever. With 100,000 items the chance of any 64-bit collision is 3e-10; publishing
+Names are hashed, never numbered: a hash needs no table that all processes would have to share, and means the same in
+every snapshot, counter and journal for ever. With 100,000 items the chance of any 64-bit collision is 3e-10; publishing
 refuses a catalogue that has one.
 """
 
@@ -72,3 +72,51 @@ def brand_of(key: SubjectKey) -> str:
 def client_key(brand: str, client: str) -> bytes:
     """Key of a feedback client: 16 bytes whatever the id's length, apart by brand."""
     return brand_prefix(brand) + blake2b(client.encode(), digest_size=16, person=b"maitred.client").digest()
+
+
+# The entity of an event that is about no item.
+NO_ITEM_KEY = 0
+
+_MASK64 = (1 << 64) - 1
+_GOLDEN = 0x9E3779B97F4A7C15
+
+
+@lru_cache(maxsize=262_144)
+def entity_keys(item: str, variant: str, groups: tuple[str, ...]) -> tuple[int, ...]:
+    """Every key that something about this item counts for: its action, the item, each group once."""
+    if not item:
+        return (NO_ITEM_KEY,)
+    return (action_key(item, variant), item_key(item), *dict.fromkeys(group_key(group) for group in groups))
+
+
+@lru_cache(maxsize=65_536)
+def type_mask(code: int) -> int:
+    """What turns an entity key into a counter id and back: `id = key ^ type_mask(code)`."""
+    return (code * _GOLDEN) & _MASK64
+
+
+def sequence_key(sequence: int) -> bytes:
+    """Journal key: big-endian, so that LMDB's order is the journal's."""
+    return sequence.to_bytes(8, "big")
+
+
+def window_key(client: bytes, epoch: int) -> bytes:
+    """Key of a client's resend window; `client` is at most `client_key` long, so that the epoch is apart."""
+    return bytes([len(client)]) + client + epoch.to_bytes(8, "big")
+
+
+def foreign_key(brand: str, uuid: bytes) -> bytes:
+    """Key of a foreign event id: the UUID's time first, so that old ones lie together."""
+    if len(uuid) != 16:
+        raise ValueError("a foreign event id has 16 bytes")
+    return uuid + brand_prefix(brand)
+
+
+def foreign_floor(before_ms: int) -> bytes:
+    """The first foreign key that is not older than `before_ms`."""
+    return max(before_ms, 0).to_bytes(6, "big")
+
+
+def stored_item_key(brand: str, item: str) -> bytes:
+    """Key of an imported item: wide enough that no two items ever share it."""
+    return brand_prefix(brand) + blake2b(item.encode(), digest_size=16, person=b"maitred.stored").digest()

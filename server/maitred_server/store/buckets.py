@@ -1,0 +1,153 @@
+"""How often each counter counted, hour by hour for three days and day by day for three months: for rolling windows.
+
+An event is in one bucket only: of its hour while that is recent, else of its day (UTC). A bucket is a cell, the
+counter's row number and the bucket's slot in one 64-bit number, and a tally. Cells are sorted and distinct.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maitred_server.store.columns import Placed, Places, place, runs
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+HOURS = 72
+DAYS = 92
+MOST_BUCKETS = 4_096
+
+_DAY = np.uint64(1 << 31)  # in a slot: a day's bucket, named by its first hour
+_NUMBER = np.uint64((1 << 31) - 1)
+_SLOT = np.uint64((1 << 32) - 1)
+_HOURS_A_DAY = np.uint64(24)
+_ROW_SHIFT = np.uint64(32)
+
+
+class Buckets(NamedTuple):
+    """Columns of equal length."""
+
+    cells: NDArray[np.uint64]
+    tallies: NDArray[np.uint32]
+
+
+NO_BUCKETS = Buckets(np.zeros(0, np.uint64), np.zeros(0, np.uint32))
+
+
+def horizon(newest: int) -> int:
+    """Windows that begin at or after this moment are wholly covered, when `newest` is the newest event's time (ms)."""
+    return newest - DAYS * DAY_MS
+
+
+def add(buckets: Buckets, rows: Places, times: NDArray[np.int64], newest: int) -> Buckets:
+    """Count one for each of `rows` at its time. What lies before the horizon is left out."""
+    slots = _slots(times, newest)
+    covered = (_ends(slots) > horizon(newest)).nonzero()[0]
+    if not len(covered):
+        return buckets
+    cells = rows[covered].astype(np.uint64) << _ROW_SHIFT | slots[covered]
+    return _merge(buckets, _gathered(cells, np.ones(len(cells), np.uint32)))
+
+
+def moved(buckets: Buckets, placed: Placed) -> Buckets:
+    """The same buckets after counters were inserted before, between or after their own."""
+    if placed.old is None or not len(buckets.cells):
+        return buckets
+    return _renumbered(buckets, placed.old.astype(np.uint64))
+
+
+def rolled(buckets: Buckets, newest: int) -> Buckets:
+    """Old hours become days, and what ended before the horizon goes."""
+    slots = buckets.cells & _SLOT
+    stays = _ends(slots) > horizon(newest)
+    hours = slots & _NUMBER
+    old = (slots < _DAY) & (hours < _oldest_hour(newest))
+    if stays.all() and not old.any():
+        return buckets
+    slots = np.where(old, _day_of(hours), slots)
+    cells = (buckets.cells - (buckets.cells & _SLOT) | slots)[stays]
+    return _gathered(cells, buckets.tallies[stays])
+
+
+def of_rows(buckets: Buckets, stays: NDArray[np.bool_]) -> Buckets:
+    """The buckets of the counters that stay, renumbered."""
+    kept = stays[_rows(buckets.cells)]
+    numbers = (np.cumsum(stays) - 1).astype(np.uint64)
+    return _renumbered(Buckets(buckets.cells[kept], buckets.tallies[kept]), numbers)
+
+
+def bounded(buckets: Buckets, most: int = MOST_BUCKETS) -> Buckets:
+    """At most `most` buckets, given that there are not more than `most / 2` counters.
+
+    The newer half stays as it is. Of the older half each counter keeps one bucket, its latest, holding all their
+    tallies: windows may count more than the truth for it, never less.
+    """
+    if len(buckets.cells) <= most:
+        return buckets
+    ends = _ends(buckets.cells & _SLOT)
+    older = np.ones(len(ends), np.bool_)
+    older[np.argsort(ends, kind="stable")[len(ends) - most // 2 :]] = False
+    return _merge(Buckets(buckets.cells[~older], buckets.tallies[~older]), _one_a_row(buckets, older, ends))
+
+
+def count_since(buckets: Buckets, row: int, since: int) -> int:
+    """Tallies of a counter in the buckets that are wholly or partly at or after `since` (ms)."""
+    low, high = buckets.cells.searchsorted(np.array([row << 32, (row + 1) << 32], np.uint64))
+    within = _ends(buckets.cells[low:high] & _SLOT) > since
+    return int(buckets.tallies[low:high][within].sum())
+
+
+def _one_a_row(buckets: Buckets, chosen: NDArray[np.bool_], ends: NDArray[np.int64]) -> Buckets:
+    cells, tallies, ends = buckets.cells[chosen], buckets.tallies[chosen], ends[chosen]
+    rows = _rows(cells)
+    order = np.lexsort((ends, rows))
+    last = np.flatnonzero(np.diff(rows[order], append=-1))
+    starts = np.concatenate(([0], last[:-1] + 1))
+    return Buckets(cells[order[last]], np.add.reduceat(tallies[order], starts).astype(np.uint32))
+
+
+def _oldest_hour(newest: int) -> int:
+    return max(0, newest // HOUR_MS - HOURS)
+
+
+def _slots(times: NDArray[np.int64], newest: int) -> NDArray[np.uint64]:
+    hours = (times // HOUR_MS).astype(np.uint64)
+    return np.where(hours < _oldest_hour(newest), _day_of(hours), hours)
+
+
+def _day_of(hours: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    return hours - hours % _HOURS_A_DAY | _DAY
+
+
+def _ends(slots: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """The first millisecond after each bucket."""
+    hours = (slots & _NUMBER).astype(np.int64)
+    return (hours + np.where(slots < _DAY, 1, 24)) * HOUR_MS
+
+
+def _rows(cells: NDArray[np.uint64]) -> Places:
+    return (cells >> _ROW_SHIFT).astype(np.intp)
+
+
+def _renumbered(buckets: Buckets, numbers: NDArray[np.uint64]) -> Buckets:
+    cells = numbers[_rows(buckets.cells)] << _ROW_SHIFT | buckets.cells & _SLOT
+    return Buckets(cells, buckets.tallies)
+
+
+def _gathered(cells: NDArray[np.uint64], tallies: NDArray[np.uint32]) -> Buckets:
+    if not len(cells):
+        return NO_BUCKETS
+    together = runs(cells)
+    return Buckets(together.keys, np.add.reduceat(tallies[together.order], together.starts).astype(np.uint32))
+
+
+def _merge(old: Buckets, new: Buckets) -> Buckets:
+    placed = place(old.cells, new.cells)
+    cells, tallies = np.empty(placed.size, np.uint64), np.zeros(placed.size, np.uint32)
+    before = slice(None) if placed.old is None else placed.old
+    cells[before], tallies[before] = old.cells, old.tallies
+    cells[placed.new] = new.cells
+    tallies[placed.new] += new.tallies
+    return Buckets(cells, tallies)

@@ -1,0 +1,281 @@
+"""The profile of a subject: an immutable value over the very bytes that are stored.
+
+Stored as: header (128 bytes), counter rows, ring of recent events, bucket cells, bucket tallies, traits. All but the
+traits are numpy arrays that need no parsing.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import NamedTuple
+from zlib import crc32
+
+import msgspec
+import numpy as np
+from msgspec.structs import replace
+from numpy.typing import NDArray
+
+from maitred_server.errors import RecordDamaged
+from maitred_server.model import Deletion, Kind, Record, SubjectKey, Trait
+from maitred_server.store import buckets, counters, traits
+from maitred_server.store.buckets import NO_BUCKETS, Buckets
+from maitred_server.store.counters import NO_ROWS, Rows
+from maitred_server.store.journal import KIND_SLOTS, by_kind, kind_index
+from maitred_server.store.keys import type_code
+from maitred_server.store.touches import Touches, checked_time, touches_of
+
+LAYOUT = 1
+MOST_RECENT = 256
+
+# checksum; layout, kind; sequence; first seen, last seen, newest event (ms); evicted; numbers of rows, of recent
+# events, of buckets; bytes of traits; totals by kind of record
+_HEADER = struct.Struct(f"<IHBxQqqqIIIII4x{KIND_SLOTS}Q")
+_CHECKSUM = 4
+
+RECENT = np.dtype([("time", "<i8"), ("action", "<u8"), ("item", "<u8"), ("type", "<u4"), ("quantity", "<u4")])
+_NO_RECENT: Rows = np.zeros(0, RECENT)
+_NO_RECENT.flags.writeable = False
+_MOST_QUANTITY = np.uint64((1 << 32) - 1)
+
+
+class Recent(NamedTuple):
+    """One recent event. Keys are 0 when it was about no item."""
+
+    occurred_at: int
+    action_key: int
+    item_key: int
+    type_code: int
+    quantity: int
+
+
+class CounterTable(NamedTuple):
+    """Counters as columns of equal length, in no useful order."""
+
+    types: NDArray[np.uint32]  # codes, see `keys.type_code`
+    keys: NDArray[np.uint64]  # of actions, items and groups
+    counts: NDArray[np.uint32]
+    quantities: NDArray[np.uint64]
+    values: NDArray[np.float64]
+    first: NDArray[np.int64]  # ms
+    last: NDArray[np.int64]  # ms
+
+
+class Profile(msgspec.Struct, frozen=True, eq=False):
+    """What is kept about one subject. Made by `empty`, `decode` and `with_records` only."""
+
+    kind: Kind
+    sequence: int = 0  # of the last record applied
+    first_seen: int = 0  # ms, by the server's clock, like last_seen
+    last_seen: int = 0
+    newest: int = 0  # time of the newest event, ms
+    evicted: int = 0  # counters and traits that went to stay within the bounds
+    counts_by_kind: tuple[int, ...] = (0,) * KIND_SLOTS
+    rows: Rows = NO_ROWS
+    ring: Rows = _NO_RECENT  # by time, then by sequence
+    buckets: Buckets = NO_BUCKETS
+    stored_traits: bytes = traits.NONE
+
+    @classmethod
+    def empty(cls, kind: Kind) -> Profile:
+        """Of a subject of whom nothing is known."""
+        return cls(kind)
+
+    @property
+    def totals(self) -> dict[str, int]:
+        """Records applied, by kind."""
+        return by_kind(self.counts_by_kind)
+
+    @property
+    def traits(self) -> dict[str, Trait]:
+        """By name."""
+        return traits.visible(self.stored_traits)
+
+    def count(self, counter_type: str, keys: NDArray[np.uint64]) -> NDArray[np.uint32]:
+        """How often each entity was counted; 0 where it never was. Like the four below: n keys in, n numbers out."""
+        return counters.look_up(self.rows, counter_type, keys, "count")
+
+    def quantity(self, counter_type: str, keys: NDArray[np.uint64]) -> NDArray[np.uint64]:
+        """Sums of quantities."""
+        return counters.look_up(self.rows, counter_type, keys, "quantity")
+
+    def value(self, counter_type: str, keys: NDArray[np.uint64]) -> NDArray[np.float64]:
+        """Sums of values."""
+        return counters.look_up(self.rows, counter_type, keys, "value")
+
+    def first(self, counter_type: str, keys: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """Time of the first occurrence, ms; 0 where there is none."""
+        return counters.look_up(self.rows, counter_type, keys, "first")
+
+    def last(self, counter_type: str, keys: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """Time of the last occurrence, ms; 0 where there is none."""
+        return counters.look_up(self.rows, counter_type, keys, "last")
+
+    def counters(self, counter_type: str | None = None) -> CounterTable:
+        """All counters, or those of one type."""
+        rows = self.rows if counter_type is None else counters.of_type(self.rows, counter_type)
+        return CounterTable(
+            rows["type"],
+            counters.keys_of(rows),
+            rows["count"],
+            rows["quantity"],
+            rows["value"],
+            rows["first"],
+            rows["last"],
+        )
+
+    def window(self, counter_type: str, key: int, since_ms: int) -> int:
+        """How often an action, item or group was counted at or after `since_ms`; never less than the truth.
+
+        Exact when the recent events or whole buckets tell it; else a bucket that is partly in the window counts whole.
+        """
+        sought = np.uint64(counters.id_of(counter_type, key))
+        row = int(self.rows["id"].searchsorted(sought))
+        if row == len(self.rows) or self.rows["id"][row] != sought or self.rows["last"][row] < since_ms:
+            return 0
+        count = int(self.rows["count"][row])
+        if self.rows["first"][row] >= since_ms:
+            return count
+        if self._ring_covers(since_ms) and (exact := self._recently(type_code(counter_type), key, since_ms)):
+            return exact
+        if since_ms < buckets.horizon(self.newest):
+            return count
+        return min(count, buckets.count_since(self.buckets, row, since_ms))
+
+    def recent(self, limit: int = MOST_RECENT) -> list[Recent]:
+        """The events with the latest times, newest first; at most 256 are kept."""
+        return [Recent(*one) for one in reversed(self.ring[len(self.ring) - min(limit, len(self.ring)) :].tolist())]
+
+    def with_records(self, records: Sequence[tuple[int, Record]]) -> Profile:
+        """The profile after some records of its subject, in their order, with their sequences.
+
+        A deletion forgets all before it. Raises ValueError (or TypeError) for a record that cannot be applied.
+        """
+        forgotten = [number for number, (_, record) in enumerate(records) if isinstance(record.body, Deletion)]
+        if not forgotten:
+            return self._after(records) if records else self
+        sequence, record = records[forgotten[-1]]
+        return Profile(record.kind, sequence)._after(records[forgotten[-1] + 1 :])
+
+    def _after(self, records: Sequence[tuple[int, Record]]) -> Profile:
+        if not records:
+            return self
+        received = [checked_time(record.received_at) for _, record in records]
+        by_kind = list(self.counts_by_kind)
+        for _, record in records:
+            by_kind[kind_index(record)] += 1
+        stored_traits, gone = traits.put(self.stored_traits, records)
+        known = any(self.counts_by_kind)
+        profile = replace(
+            self,
+            kind=Kind(records[-1][1].kind),
+            sequence=max(self.sequence, max(sequence for sequence, _ in records)),
+            first_seen=min(received + [self.first_seen] * known),
+            last_seen=max(received + [self.last_seen] * known),
+            evicted=self.evicted + gone,
+            counts_by_kind=tuple(by_kind),
+            stored_traits=stored_traits,
+        )
+        touches = touches_of(record for _, record in records)
+        return profile if touches is None else profile._touched(touches)
+
+    def _touched(self, touches: Touches) -> Profile:
+        newest = max(self.newest, int(touches.times.max()))
+        added = counters.add(self.rows, touches)
+        held = buckets.moved(self.buckets, added.placed)
+        if newest // buckets.DAY_MS != self.newest // buckets.DAY_MS and len(held.cells):
+            held = buckets.rolled(held, newest)
+        held = buckets.add(held, added.of_touch, touches.times.repeat(touches.spans), newest)
+        ring = _ring_after(self.ring, touches)
+        return replace(self, newest=newest, rows=added.rows, ring=ring, buckets=held)._bounded()
+
+    def _bounded(self) -> Profile:
+        profile = self
+        if (excess := len(self.rows) - counters.MOST_ROWS) > 0:
+            stays = counters.keep_newest(self.rows)
+            profile = replace(
+                self,
+                rows=self.rows[stays],
+                buckets=buckets.of_rows(self.buckets, stays),
+                evicted=self.evicted + excess,
+            )
+        if len(profile.buckets.cells) > buckets.MOST_BUCKETS:
+            profile = replace(profile, buckets=buckets.bounded(profile.buckets))
+        return profile
+
+    def _ring_covers(self, since_ms: int) -> bool:
+        """Whether every event at or after a moment is among the recent ones."""
+        return len(self.ring) < MOST_RECENT or bool(since_ms > self.ring["time"][0])
+
+    def _recently(self, code: int, key: int, since_ms: int) -> int:
+        ring, sought = self.ring, np.uint64(key)
+        same = (ring["action"] == sought) | (ring["item"] == sought)
+        return int(np.count_nonzero(same & (ring["type"] == code) & (ring["time"] >= since_ms)))
+
+    def encode(self, subject: SubjectKey) -> bytes:
+        """As stored under `subject`."""
+        header = _HEADER.pack(
+            0,
+            LAYOUT,
+            self.kind,
+            self.sequence,
+            self.first_seen,
+            self.last_seen,
+            self.newest,
+            self.evicted,
+            len(self.rows),
+            len(self.ring),
+            len(self.buckets.cells),
+            len(self.stored_traits),
+            *self.counts_by_kind,
+        )
+        columns = (self.rows, self.ring, self.buckets.cells, self.buckets.tallies)
+        payload = b"".join((header[_CHECKSUM:], *(column.tobytes() for column in columns), self.stored_traits))
+        return crc32(payload, crc32(subject)).to_bytes(_CHECKSUM, "little") + payload
+
+    @classmethod
+    def decode(cls, subject: SubjectKey, stored: bytes) -> Profile:
+        """The profile stored under `subject`, over the given bytes. Raises RecordDamaged."""
+        if crc32(memoryview(stored)[_CHECKSUM:], crc32(subject)) != int.from_bytes(stored[:_CHECKSUM], "little"):
+            raise RecordDamaged("a stored profile fails its checksum")
+        _, layout, kind, sequence, first, last, newest, evicted, rows, ring, cells, text, *totals = _HEADER.unpack_from(
+            stored
+        )
+        if layout != LAYOUT:
+            raise RecordDamaged(f"a stored profile has layout {layout}; this version reads {LAYOUT}")
+        at_ring = _HEADER.size + rows * counters.ROW.itemsize
+        at_cells = at_ring + ring * RECENT.itemsize
+        at_tallies = at_cells + cells * 8
+        at_traits = at_tallies + cells * 4
+        return cls(
+            _KINDS[kind],
+            sequence,
+            first,
+            last,
+            newest,
+            evicted,
+            tuple(totals),
+            np.frombuffer(stored, counters.ROW, rows, _HEADER.size) if rows else NO_ROWS,
+            np.frombuffer(stored, RECENT, ring, at_ring) if ring else _NO_RECENT,
+            Buckets(
+                np.frombuffer(stored, np.uint64, cells, at_cells), np.frombuffer(stored, np.uint32, cells, at_tallies)
+            )
+            if cells
+            else NO_BUCKETS,
+            stored[at_traits : at_traits + text],
+        )
+
+
+_KINDS = {int(kind): kind for kind in Kind}
+
+
+def _ring_after(ring: Rows, touches: Touches) -> Rows:
+    """The ring with what was touched, one for each row: the latest 256 by time."""
+    fresh = np.empty(len(touches.types), RECENT)
+    fresh["time"], fresh["action"], fresh["item"] = touches.times, touches.actions, touches.items
+    fresh["type"], fresh["quantity"] = touches.types, np.minimum(touches.quantities, _MOST_QUANTITY)
+    both = np.concatenate((ring, fresh))
+    times = both["time"]
+    if (times[1:] < times[:-1]).any():
+        both = both[times.argsort(kind="stable")]
+    return both[-MOST_RECENT:]

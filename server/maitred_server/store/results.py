@@ -1,0 +1,64 @@
+"""What the store answers with: plain immutable values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+DUPLICATE = 0
+REFUSED = -1
+
+
+class Commit(NamedTuple):
+    """A batch that is durable.
+
+    `sequences` has one number for each entry, in their order: its journal sequence, `DUPLICATE` or `REFUSED`.
+    """
+
+    sequences: Sequence[int]
+    last_sequence: int  # of the batch's last new record; 0 when none was written
+
+
+class Deleted(NamedTuple):
+    """A subject that was forgotten."""
+
+    sequence: int  # of the deletion record
+    existed: bool  # whether a profile was kept
+
+
+class Tombstone(NamedTuple):
+    """When a subject was last forgotten."""
+
+    sequence: int
+    at_ms: int
+
+
+class Usage(NamedTuple):
+    """What the store holds."""
+
+    subjects: int
+    records: dict[str, int]  # in the journal, by kind
+    bytes: int  # pages in use
+    limit: int  # the most the environment may grow to
+    last_sequence: int
+
+
+class Audit(NamedTuple):
+    """What a full scan found, by kind. All three must be equal, but that no profile counts deletions."""
+
+    journalled: dict[str, int]  # records in the journal, by scan
+    counted: dict[str, int]  # totals of all profiles, by scan
+    recorded: dict[str, int]  # the journal's own counters
+    damaged: int  # records and profiles that fail their checksum
+
+
+class Statistics(NamedTuple):
+    """What this process did since it opened the store."""
+
+    groups: int  # commits that held entries
+    entries: int  # durable, without duplicates
+    duplicates: int
+    refused: int  # entries whose application failed
+    turned_away: int  # batches refused because too much was waiting, or the store was full
+    damaged: int  # stored records met that fail their checksum
+    waiting: int  # entries in the queue now

@@ -1,0 +1,101 @@
+"""What journal records count for, as columns: one row for each thing that was shown or happened."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maitred_server.model import Event, Exposure, Outcome, Record
+from maitred_server.store.keys import (
+    EXPOSURE_TYPE,
+    NO_ITEM_KEY,
+    action_key,
+    entity_keys,
+    item_key,
+    outcome_type,
+    type_code,
+)
+
+LATEST_MS = 1 << 47  # the year 6429: what is later is a defect, not a moment
+LARGEST_VALUE = 1e15  # sums of a subject stay finite, and exact for whole numbers
+LARGEST_QUANTITY = 1 << 40
+
+_EXPOSURE = type_code(EXPOSURE_TYPE)
+
+_Row = tuple[int, int, int, int, int, float, tuple[int, ...]]
+
+
+class Touches(NamedTuple):
+    """Columns of equal length: `types` (codes), `times` (ms), `actions` and `items` (keys, 0: about no item),
+    `quantities`, `values`. The entities that row i counts for are the next `spans[i]` of `keys`.
+    """
+
+    types: NDArray[np.uint32]
+    times: NDArray[np.int64]
+    actions: NDArray[np.uint64]
+    items: NDArray[np.uint64]
+    quantities: NDArray[np.uint64]
+    values: NDArray[np.float64]
+    spans: NDArray[np.int64]
+    keys: NDArray[np.uint64]
+
+
+def touches_of(records: Iterable[Record]) -> Touches | None:
+    """All that the records count for; None when it is nothing. Raises ValueError for what cannot be counted."""
+    rows = [row for record in records for row in _rows(record)]
+    if not rows:
+        return None
+    types, times, actions, items, quantities, values, entities = zip(*rows, strict=True)
+    return Touches(
+        np.array(types, np.uint32),
+        np.array(times, np.int64),
+        np.array(actions, np.uint64),
+        np.array(items, np.uint64),
+        np.array(quantities, np.uint64),
+        np.array(values, np.float64),
+        np.array([len(keys) for keys in entities], np.int64),
+        np.array([key for keys in entities for key in keys], np.uint64),
+    )
+
+
+def counter_types(record: Record) -> tuple[str, ...]:
+    """The names of the counter types that a record counts for."""
+    body = record.body
+    if isinstance(body, Exposure):
+        return (EXPOSURE_TYPE,)
+    if isinstance(body, Outcome):
+        return (outcome_type(body.type),)
+    return (body.type,) if isinstance(body, Event) else ()
+
+
+def _rows(record: Record) -> list[_Row]:
+    body, time = record.body, checked_time(record.occurred_at)
+    if isinstance(body, Exposure):
+        return [_row(_EXPOSURE, time, one.item, one.variant, one.groups) for one in body.shown]
+    if isinstance(body, Outcome):
+        return [_row(type_code(outcome_type(body.type)), time, body.item, body.variant, body.groups, 1, body.value)]
+    if isinstance(body, Event):
+        return [_row(type_code(body.type), time, body.item, body.variant, body.groups, body.quantity, body.value)]
+    return []
+
+
+def _row(
+    code: int, time: int, item: str, variant: str, groups: tuple[str, ...], quantity: int = 1, value: float = 0.0
+) -> _Row:
+    if not (math.isfinite(value) and abs(value) <= LARGEST_VALUE and 0 <= quantity <= LARGEST_QUANTITY):
+        raise ValueError("a value or quantity that cannot be summed")
+    keys = entity_keys(item, variant, groups)
+    if not item:
+        return code, time, NO_ITEM_KEY, NO_ITEM_KEY, quantity, value, keys
+    return code, time, action_key(item, variant), item_key(item), quantity, value, keys
+
+
+def checked_time(time: int) -> int:
+    """A time that can be stored; raises ValueError."""
+    if not 0 <= time <= LATEST_MS:
+        raise ValueError("a time that cannot be stored")
+    return time
