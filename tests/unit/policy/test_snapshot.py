@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from maitred_server.errors import RecordDamaged
 from maitred_server.policy.snapshot import Column, PolicySnapshot, open_snapshot
 from maitred_server.store.keys import type_code
@@ -38,7 +37,7 @@ def test_counts_are_those_of_a_dictionary(
     path = tmp_path_factory.mktemp("snapshot") / "12.snapshot"
     snapshot_of(sums).save(path)
     opened = PolicySnapshot.open(path)
-    assert ("12", 12) == (opened.version, opened.cursor)
+    assert (opened.version, opened.cursor) == ("12", 12)
     for name in ("purchase", "exposure", "outcome.click", "never"):
         keys = asked + list(sums.get(name, {}))
         expected = [sums.get(name, {}).get(key, 0) for key in keys]
@@ -76,7 +75,7 @@ def test_an_opened_snapshot_outlives_its_file(tmp_path: Path) -> None:
     opened = open_snapshot(tmp_path, "1")
     snapshot_of({"purchase": {1: 6}}).save(path)
     path.unlink()
-    assert [5] == opened.counts("purchase", np.array([1], np.uint64)).tolist()
+    assert opened.counts("purchase", np.array([1], np.uint64)).tolist() == [5]
 
 
 def test_columns_cannot_be_written(tmp_path: Path) -> None:
@@ -100,4 +99,4 @@ def test_a_failed_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(OSError, match="No space"):
         snapshot_of({"purchase": {1: 6}}).save(path)
     assert [path] == list(tmp_path.iterdir())
-    assert [5] == PolicySnapshot.open(path).counts("purchase", np.array([1], np.uint64)).tolist()
+    assert PolicySnapshot.open(path).counts("purchase", np.array([1], np.uint64)).tolist() == [5]

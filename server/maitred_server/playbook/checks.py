@@ -1,0 +1,156 @@
+"""What is wrong with a playbook beyond the form of each file: names that meet nothing, shares that do not add up."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from maitred_server.errors import Mistake
+from maitred_server.playbook.hints import did_you_mean
+from maitred_server.playbook.nouns import PlannedPlacement, Playbook, Reference
+from maitred_server.playbook.schema import (
+    MOST_HOLDOUT,
+    SHARE_POINTS,
+    ArmPart,
+    ChosenCandidates,
+    GroupsFile,
+    PlacementPart,
+    PlacementsFile,
+    PlaybookFile,
+    points,
+)
+from maitred_server.playbook.validation import Checked
+from maitred_server.playbook.yamltree import Path
+
+HOLDOUT = "holdout"
+
+
+class ArmPolicy(NamedTuple):
+    """That an arm gives a placement a policy."""
+
+    layer: str
+    placement: str
+    policy: str
+    path: Path
+
+
+def arm_policies(header: PlaybookFile) -> Iterator[ArmPolicy]:
+    """Every placement that an arm gives a policy."""
+    for at, layer in enumerate(header.layers):
+        for number, arm in enumerate(layer.arms):
+            for placement, policy in arm.policies.items():
+                yield ArmPolicy(layer.name, placement, policy, ("layers", at, "arms", number, "policies", placement))
+
+
+def twice(
+    checked: Checked[PlaybookFile] | Checked[PlacementsFile] | Checked[GroupsFile], path: Path, names: Sequence[str]
+) -> Iterator[Mistake]:
+    """Names in the list at `path` that were used before."""
+    first: dict[str, int] = {}
+    for at, name in enumerate(names):
+        line = checked.line(*path, at)
+        if name in first:
+            yield Mistake(checked.file, line, f"`{name}` stands here twice; first in line {first[name]}")
+        first.setdefault(name, line)
+
+
+def check_header(header: Checked[PlaybookFile], policies: Collection[str]) -> Iterator[Mistake]:
+    """Layers and the holdout by themselves."""
+    layers = header.part.layers
+    yield from twice(header, ("layers",), [layer.name for layer in layers])
+    for at, layer in enumerate(layers):
+        yield from twice(header, ("layers", at, "arms"), [arm.name for arm in layer.arms])
+        yield from _check_shares(header, at, layer.arms)
+        if layer.name == HOLDOUT:
+            yield header.mistake(
+                ("layers", at, "name"), f"`{HOLDOUT}` is the name of the holdout's layer; take another"
+            )
+    holdout = header.part.holdout
+    if holdout is not None and holdout.share > MOST_HOLDOUT:
+        yield header.mistake((HOLDOUT, "share"), f"the holdout's share is at most {MOST_HOLDOUT}")
+    for one in arm_policies(header.part):
+        if one.policy not in policies:
+            yield header.mistake(one.path, f"unknown policy `{one.policy}`{did_you_mean(one.policy, policies)}")
+
+
+def _check_shares(header: Checked[PlaybookFile], at: int, arms: Sequence[ArmPart]) -> Iterator[Mistake]:
+    total = sum(points(arm.share) for arm in arms)
+    if total > SHARE_POINTS:
+        yield header.mistake(
+            ("layers", at, "arms"), f"the shares add up to {total / SHARE_POINTS:g}; at most 1 is there to share"
+        )
+
+
+def check_placements(placements: Checked[PlacementsFile], policies: Collection[str]) -> Iterator[Mistake]:
+    """Placements by themselves."""
+    yield from twice(placements, ("placements",), [part.name for part in placements.part.placements])
+    for at, part in enumerate(placements.part.placements):
+        for field, policy in (("policy", part.policy), ("baseline", part.baseline)):
+            if policy not in policies:
+                known = did_you_mean(policy, policies)
+                yield placements.mistake(("placements", at, field), f"unknown policy `{policy}`{known}")
+        for field, names in (("order", part.order), ("fallback", part.fallback)):
+            yield from twice(placements, ("placements", at, field), names)
+        if isinstance(part.candidates, ChosenCandidates) and not (part.candidates.groups or part.candidates.items):
+            path = ("placements", at, "candidates")
+            yield placements.mistake(path, "no candidates are chosen; name groups or items, or write `all`")
+
+
+def check_both(header: Checked[PlaybookFile], placements: Checked[PlacementsFile]) -> Iterator[Mistake]:
+    """Layers and placements together."""
+    parts = {part.name: part for part in placements.part.placements}
+    chosen_by: dict[str, str] = {}
+    for one in arm_policies(header.part):
+        first = chosen_by.setdefault(one.placement, one.layer)
+        if one.placement not in parts:
+            known = did_you_mean(one.placement, parts)
+            yield Mistake(header.file, header.node.key_line(one.path), f"unknown placement `{one.placement}`{known}")
+        elif first != one.layer:
+            message = f"layer `{first}` chooses the policy of `{one.placement}` already; one layer may"
+            yield Mistake(header.file, header.node.key_line(one.path), message)
+        elif one.policy == "fixed" and not parts[one.placement].order:
+            yield header.mistake(one.path, f"policy `fixed` needs an `order` in placement `{one.placement}`")
+
+
+def check_fixed(placements: Checked[PlacementsFile]) -> Iterator[Mistake]:
+    """Placements whose fixed policy has nothing to serve."""
+    for at, part in enumerate(placements.part.placements):
+        for field, policy in (("policy", part.policy), ("baseline", part.baseline)):
+            if policy == "fixed" and not part.order:
+                yield placements.mistake(("placements", at, field), "policy `fixed` needs an `order`: a list of items")
+
+
+def unused_orders(header: PlaybookFile, placements: Sequence[PlacementPart]) -> Iterator[str]:
+    """Warnings about orders that no policy follows."""
+    fixed = {one.placement for one in arm_policies(header) if one.policy == "fixed"}
+    for part in placements:
+        if part.order and part.name not in fixed and "fixed" not in (part.policy, part.baseline):
+            yield f"placement `{part.name}` has an `order` that no policy follows: only `fixed` does"
+
+
+def check_references(playbook: Playbook, items: Mapping[str, Collection[str]]) -> list[Mistake]:
+    """Names of items and groups that do not exist. `items`: the groups of each item that can be chosen."""
+    groups = {group.id for group in playbook.groups}.union(*items.values())
+    mistakes: list[Mistake] = []
+    for plan in playbook.placements:
+        mistakes += _unknown("group", plan.groups, groups)
+        mistakes += _unknown("item", (*plan.items, *plan.order, *plan.fallback), items)
+        mistakes += _not_candidates(plan, items)
+    return mistakes
+
+
+def _unknown(what: str, references: Sequence[Reference], known: Collection[str]) -> Iterator[Mistake]:
+    for one in references:
+        if one.name not in known:
+            yield Mistake(one.file, one.line, f"unknown {what} `{one.name}`{did_you_mean(one.name, known)}")
+
+
+def _not_candidates(plan: PlannedPlacement, items: Mapping[str, Collection[str]]) -> Iterator[Mistake]:
+    if plan.every_item:
+        return
+    groups = {one.name for one in plan.groups}
+    chosen = {one.name for one in plan.items}
+    for one in plan.order:
+        if one.name in items and one.name not in chosen and groups.isdisjoint(items[one.name]):
+            message = f"item `{one.name}` is in the order but is no candidate of placement `{plan.name}`"
+            yield Mistake(one.file, one.line, message)

@@ -1,0 +1,132 @@
+"""Items as a playbook's files hold them: items.yaml for some, items.jsonl, an item a line, for many."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
+
+from pydantic import ValidationError
+
+from maitred_server.errors import Mistake
+from maitred_server.model import Item
+from maitred_server.playbook.schema import ItemPart, ItemsFile
+from maitred_server.playbook.validation import Checked, validate
+from maitred_server.playbook.yamltree import DEEPEST, Node
+
+LONGEST_LINE: Final = 1024 * 1024
+MOST_ITEMS: Final = 1_000_000
+MOST_LINES_WITH_MISTAKES: Final = 100
+
+
+class Written(NamedTuple):
+    """An item and where it was written."""
+
+    part: ItemPart
+    file: str
+    line: int
+
+    def mistake(self, message: str) -> Mistake:
+        return Mistake(self.file, self.line, message)
+
+
+def from_yaml(checked: Checked[ItemsFile]) -> list[Written]:
+    """The items of items.yaml."""
+    return [Written(part, checked.file, checked.line("items", at)) for at, part in enumerate(checked.part.items)]
+
+
+def from_jsonl(file: str, content: bytes) -> tuple[list[Written], list[Mistake]]:
+    """The items of items.jsonl and the mistakes in it; empty lines are passed over."""
+    written: list[Written] = []
+    mistakes: list[Mistake] = []
+    wrong = 0
+    for number, line in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
+        if not line.strip():
+            continue
+        part, found = _line(file, number, line)
+        mistakes += found
+        wrong += bool(found)
+        if part is not None:
+            written.append(Written(part, file, number))
+        if len(written) > MOST_ITEMS or wrong > MOST_LINES_WITH_MISTAKES:
+            mistakes.append(Mistake(file, number, "reading stops here: too many items, or too many with mistakes"))
+            break
+    return written, mistakes
+
+
+def _line(file: str, number: int, line: bytes) -> tuple[ItemPart | None, list[Mistake]]:
+    if len(line) > LONGEST_LINE:
+        return None, [Mistake(file, number, f"the line has {len(line):,} bytes; at most {LONGEST_LINE:,} are taken")]
+    try:
+        plain = json.loads(line.decode("utf-8"), object_pairs_hook=_mapping)
+        return ItemPart.model_validate(plain), []
+    except ValidationError:
+        checked, mistakes = validate(file, _tree(plain, number), ItemPart)
+        return checked.part if checked else None, mistakes
+    except UnicodeDecodeError:
+        return None, [Mistake(file, number, "this is no UTF-8; save the file as UTF-8")]
+    except json.JSONDecodeError as error:
+        return None, [Mistake(file, number, f"this is no JSON: {error.msg} in column {error.colno}")]
+    except RecursionError:
+        return None, [Mistake(file, number, f"this is nested too deep; at most {DEEPEST} levels are taken")]
+    except ValueError as error:
+        return None, [Mistake(file, number, str(error))]
+
+
+def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    mapping = dict(pairs)
+    if len(mapping) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"`{twice}` stands here twice")
+    return mapping
+
+
+def _tree(plain: Any, line: int, depth: int = 0) -> Node:
+    if depth > DEEPEST:
+        raise ValueError(f"this is nested too deep; at most {DEEPEST} levels are taken")
+    if isinstance(plain, dict):
+        fields = {key: _tree(value, line, depth + 1) for key, value in plain.items()}
+        return Node(line, fields=fields, key_lines=dict.fromkeys(fields, line))
+    if isinstance(plain, list):
+        return Node(line, entries=[_tree(value, line, depth + 1) for value in plain])
+    return Node(line, plain, None if isinstance(plain, str) else json.dumps(plain))
+
+
+def check(written: list[Written]) -> Iterator[Mistake]:
+    """What is wrong with items beyond the form of each."""
+    first: dict[str, Written] = {}
+    for one in written:
+        before = first.setdefault(one.part.id, one)
+        if before is not one:
+            yield one.mistake(f"item `{one.part.id}` stands here twice; first in {before.file} line {before.line}")
+        yield from _check_one(one)
+
+
+def _check_one(one: Written) -> Iterator[Mistake]:
+    part = one.part
+    if len(part.groups) > 1 and len(set(part.groups)) < len(part.groups):
+        yield one.mistake(f"item `{part.id}` names a group twice")
+    names = [variant.name for variant in part.variants]
+    if len(names) > 1 and len(set(names)) < len(names):
+        yield one.mistake(f"item `{part.id}` has two variants of one name; each of several has a name of its own")
+    for variant in part.variants:
+        if isinstance(variant.content, str) and variant.content and variant.content_type == "application/json":
+            yield from _check_json(one, variant.content)
+
+
+def _check_json(one: Written, text: str) -> Iterator[Mistake]:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        yield one.mistake(
+            f"item `{one.part.id}`: content is no JSON; write it as a mapping, or give another content_type"
+        )
+
+
+def noun(part: ItemPart) -> Item:
+    """The item as it is built into a catalogue."""
+    item = Item(part.id, tuple(part.groups), part.attributes)
+    if not part.variants:
+        return item
+    return Item(item.id, item.groups, item.attributes, tuple(variant.noun() for variant in part.variants))

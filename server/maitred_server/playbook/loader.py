@@ -1,0 +1,195 @@
+"""From a playbook's files to its nouns, or to all its mistakes at once."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Final, TypeVar
+
+from pydantic import BaseModel
+
+from maitred_server.errors import Mistake, PlaybookError
+from maitred_server.model import Arm, Item, Kind, Layer
+from maitred_server.playbook import checks, items
+from maitred_server.playbook.hints import did_you_mean
+from maitred_server.playbook.nouns import Group, PlannedPlacement, Playbook, Reference
+from maitred_server.playbook.schema import (
+    FILES,
+    KNOWN_POLICIES,
+    ChosenCandidates,
+    GroupsFile,
+    ItemsFile,
+    LayerPart,
+    PlacementPart,
+    PlacementsFile,
+    PlaybookFile,
+    milliseconds,
+)
+from maitred_server.playbook.validation import Checked, validate
+from maitred_server.playbook.yamltree import MOST_MISTAKES, read
+
+MOST_FILES: Final = 100
+MOST_WARNINGS: Final = 100
+MOST_BYTES: Final = {"items.yaml": 8 * 1024 * 1024}  # any other YAML file: 1 MiB
+REQUIRED: Final = ("playbook.yaml", "placements.yaml")
+IGNORED_ENDINGS: Final = (".md", ".txt")
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def load(
+    files: Mapping[str, bytes],
+    imported: Iterable[Item] | None = None,
+    policies: Collection[str] = KNOWN_POLICIES,
+) -> Playbook:
+    """The playbook in `files` (path in its folder -> content). Raises PlaybookError with every mistake.
+
+    `imported`: items that are known beside the playbook's own. With it (even empty) all names of items and groups are
+    checked here; without it `build` checks them.
+    """
+    return _Loading(files, policies).result(imported)
+
+
+class _Loading:
+    """One reading of the files: gathers mistakes as it goes, and goes on as far as it can."""
+
+    def __init__(self, files: Mapping[str, bytes], policies: Collection[str]) -> None:
+        self._files = files
+        self._policies = policies
+        self._mistakes: list[Mistake] = list(_check_paths(files))
+        self._header = self._read("playbook.yaml", PlaybookFile)
+        self._placements = self._read("placements.yaml", PlacementsFile)
+        self._groups = self._read("groups.yaml", GroupsFile)
+        self._items = self._read_items()
+
+    def _read(self, file: str, model: type[M]) -> Checked[M] | None:
+        content = self._files.get(file)
+        if content is None:
+            return None
+        node, mistakes = read(file, content, MOST_BYTES.get(file, 1024 * 1024))
+        self._mistakes += mistakes
+        if node is None:
+            return None
+        checked, mistakes = validate(file, node, model)
+        self._mistakes += mistakes
+        return checked
+
+    def _read_items(self) -> list[items.Written]:
+        checked = self._read("items.yaml", ItemsFile)
+        written = items.from_yaml(checked) if checked else []
+        if "items.jsonl" in self._files:
+            lines, mistakes = items.from_jsonl("items.jsonl", self._files["items.jsonl"])
+            written += lines
+            self._mistakes += mistakes
+        return written
+
+    def result(self, imported: Iterable[Item] | None) -> Playbook:
+        self._mistakes += self._check()
+        playbook = self._playbook()
+        if imported is not None:
+            known: dict[str, Collection[str]] = {item.id: item.groups for item in imported}
+            known.update((item.id, item.groups) for item in playbook.items)
+            self._mistakes += checks.check_references(playbook, known)
+        if self._mistakes:
+            raise PlaybookError(_ordered(self._mistakes))
+        return playbook
+
+    def _check(self) -> Iterator[Mistake]:
+        yield from items.check(self._items)
+        if self._groups:
+            yield from checks.twice(self._groups, ("groups",), [group.id for group in self._groups.part.groups])
+        if self._header:
+            yield from checks.check_header(self._header, self._policies)
+        if self._placements:
+            yield from checks.check_placements(self._placements, self._policies)
+            yield from checks.check_fixed(self._placements)
+        if self._header and self._placements:
+            yield from checks.check_both(self._header, self._placements)
+
+    def _playbook(self) -> Playbook:
+        header = self._header.part if self._header else PlaybookFile(name="unnamed")
+        placements = self._placements.part.placements if self._placements else []
+        groups = self._groups.part.groups if self._groups else []
+        return Playbook(
+            name=header.name,
+            description=header.description,
+            placements=tuple(self._planned(at, part) for at, part in enumerate(placements)),
+            layers=tuple(_layers(header)),
+            groups=tuple(Group(group.id, group.name, group.description) for group in groups),
+            items=tuple(items.noun(one.part) for one in self._items),
+            warnings=tuple([*checks.unused_orders(header, placements), *self._undescribed()][:MOST_WARNINGS]),
+        )
+
+    def _planned(self, at: int, part: PlacementPart) -> PlannedPlacement:
+        chosen = part.candidates if isinstance(part.candidates, ChosenCandidates) else ChosenCandidates()
+        return PlannedPlacement(
+            name=part.name,
+            description=part.description,
+            slots=part.slots,
+            every_item=chosen is not part.candidates,
+            groups=self._references(chosen.groups, at, "candidates", "groups"),
+            items=self._references(chosen.items, at, "candidates", "items"),
+            policy=part.policy,
+            baseline=part.baseline,
+            order=self._references(part.order, at, "order"),
+            fallback=self._references(part.fallback, at, "fallback"),
+            counts=part.counts,
+            ttl_ms=milliseconds(part.ttl),
+            stale_ms=milliseconds(part.stale),
+            automation=part.automation,
+        )
+
+    def _references(self, names: Sequence[str], placement: int, *path: str) -> tuple[Reference, ...]:
+        assert self._placements is not None
+        written = self._placements
+        return tuple(
+            Reference(name, written.file, written.line("placements", placement, *path, at))
+            for at, name in enumerate(names)
+        )
+
+    def _undescribed(self) -> Iterator[str]:
+        """Warnings about groups that groups.yaml, where there is one, does not know."""
+        if not self._groups:
+            return
+        described = {group.id for group in self._groups.part.groups}
+        used = {group for one in self._items for group in one.part.groups}
+        for group in sorted(used - described):
+            yield f"group `{group}` is not in groups.yaml{did_you_mean(group, described)}"
+
+
+def _check_paths(files: Mapping[str, bytes]) -> Iterator[Mistake]:
+    if len(files) > MOST_FILES:
+        yield Mistake("playbook", 0, f"these are {len(files):,} files; at most {MOST_FILES} are taken")
+    for path in sorted(files)[:MOST_FILES]:
+        if path not in FILES and not path.endswith(IGNORED_ENDINGS):
+            yield Mistake(path[:200], 0, f"unknown file{did_you_mean(path[:200], FILES)}")
+    for path in REQUIRED:
+        if path not in files:
+            yield Mistake(path, 0, "the file is missing")
+
+
+def _layers(header: PlaybookFile) -> Iterator[Layer]:
+    """The layers, the holdout first."""
+    if header.holdout is not None:
+        arms = (Arm(checks.HOLDOUT, header.holdout.share),)
+        yield Layer(checks.HOLDOUT, _unit(header.holdout.unit), header.holdout.salt, arms, holdout=True)
+    yield from (_layer(part) for part in header.layers)
+
+
+def _layer(part: LayerPart) -> Layer:
+    arms = tuple(Arm(arm.name, arm.share, dict(arm.policies)) for arm in part.arms)
+    return Layer(part.name, _unit(part.unit), part.salt or part.name, arms)
+
+
+def _unit(name: str) -> Kind | None:
+    return None if name == "subject" else Kind[name.upper()]
+
+
+def _ordered(mistakes: Sequence[Mistake]) -> list[Mistake]:
+    """Each once, by file and line, and no more than anyone reads."""
+    files = list(FILES)
+    order = {file: number for number, file in enumerate(files)}
+    ordered = sorted(dict.fromkeys(mistakes), key=lambda one: (order.get(one.file, len(files)), one.file, one.line))
+    if len(ordered) <= MOST_MISTAKES:
+        return ordered
+    more = Mistake("playbook", 0, f"and {len(ordered) - MOST_MISTAKES:,} more mistakes")
+    return [*ordered[:MOST_MISTAKES], more]

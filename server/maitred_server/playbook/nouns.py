@@ -1,0 +1,79 @@
+"""The nouns of a playbook: as it was written (`Playbook` and its parts), and as it is served (`Placement`)."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from maitred_server.model import Item, Layer
+
+Positions: TypeAlias = npt.NDArray[np.int32]
+
+
+class Reference(msgspec.Struct, frozen=True):
+    """The name of an item or a group, and where in the playbook it was used."""
+
+    name: str
+    file: str
+    line: int
+
+
+class PlannedPlacement(msgspec.Struct, frozen=True):
+    """A placement as it was written. `every_item`: all items are candidates; else those of `groups` and `items`."""
+
+    name: str
+    description: str
+    slots: int
+    every_item: bool
+    groups: tuple[Reference, ...]
+    items: tuple[Reference, ...]
+    policy: str
+    baseline: str
+    order: tuple[Reference, ...]
+    fallback: tuple[Reference, ...]
+    counts: str
+    ttl_ms: int
+    stale_ms: int
+    automation: str
+
+
+class Group(msgspec.Struct, frozen=True):
+    """A group of items as it was described."""
+
+    id: str
+    name: str = ""
+    description: str = ""
+
+
+class Playbook(msgspec.Struct, frozen=True):
+    """A playbook without mistakes. `warnings`: what is allowed and probably not meant."""
+
+    name: str
+    description: str
+    placements: tuple[PlannedPlacement, ...]
+    layers: tuple[Layer, ...]
+    groups: tuple[Group, ...]
+    items: tuple[Item, ...]
+    warnings: tuple[str, ...] = ()
+
+
+class Placement(msgspec.Struct, frozen=True, eq=False):
+    """A placement as it is served. Arrays hold indices of actions and cannot be written.
+
+    `candidates`: rising. `order` and `fallback`: as written, the first variant of each item.
+    """
+
+    name: str
+    slots: int
+    candidates: Positions
+    policy: str
+    baseline: str
+    order: Positions
+    fallback: Positions
+    counts: str
+    ttl_ms: int
+    stale_ms: int
+    automation: str

@@ -1,0 +1,155 @@
+"""From a tree to a model: pydantic's errors become mistakes with lines; what is right is kept for further checks."""
+
+from __future__ import annotations
+
+from typing import Any, Generic, NamedTuple, TypeVar, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from maitred_server.errors import Mistake
+from maitred_server.playbook.hints import did_you_mean, listed
+from maitred_server.playbook.yamltree import MOST_MISTAKES, Node, Path, kind_of
+
+ROUNDS = 4  # each takes out what is wrong; what it leaves may then lack something
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class Checked(NamedTuple, Generic[M]):
+    """What could be read of a file: `part` and `node` are without the values that were wrong."""
+
+    file: str
+    part: M
+    node: Node
+
+    def line(self, *path: str | int) -> int:
+        """Line of the value on a path."""
+        return self.node.find(path).line
+
+    def mistake(self, path: Path, message: str) -> Mistake:
+        return Mistake(self.file, self.node.find(path).line, message)
+
+
+def validate(file: str, node: Node, model: type[M]) -> tuple[Checked[M] | None, list[Mistake]]:
+    """The model of a tree, or what is left of it when it has mistakes; None when that is nothing."""
+    mistakes: list[Mistake] = []
+    left: Node | None = node
+    for attempt in range(ROUNDS):
+        if left is None:
+            break
+        try:
+            return Checked(file, model.model_validate(left.plain()), left), mistakes
+        except ValidationError as error:
+            details = error.errors(include_url=False, include_input=False)
+        if attempt == 0:
+            mistakes = [_mistake(file, node, model, one) for one in details[: MOST_MISTAKES + 1]]
+        left = _without(left, details)
+    return None, mistakes
+
+
+def _without(node: Node, details: list[ErrorDetails]) -> Node | None:
+    paths: list[Path] = []
+    for one in details:
+        path = _path(node, one["loc"])
+        if one["type"] == "missing" and not path and one["loc"] == ("name",) and node.fields is not None:
+            node.fields["name"] = Node(node.line, "unnamed")
+        else:
+            paths.append(path)
+    return node.without(paths) if paths else node
+
+
+def _path(node: Node, loc: tuple[int | str, ...]) -> list[str | int]:
+    """The steps of pydantic's path that exist in the tree: it also names the members of unions."""
+    path: list[str | int] = []
+    for step in loc:
+        below = node.child(step)
+        if below is not None:
+            node = below
+            path.append(step)
+    return path
+
+
+def _mistake(file: str, root: Node, model: type[BaseModel], one: ErrorDetails) -> Mistake:
+    path = _path(root, one["loc"])
+    if one["type"] == "extra_forbidden":
+        key = str(path[-1])
+        known = _fields_at(model, path[:-1])
+        return Mistake(file, root.key_line(path), f"unknown key `{key}`{did_you_mean(key, known)}")
+    if one["loc"] and one["loc"][-1] == "[key]":
+        return Mistake(file, root.key_line(path), _message(one, Node(0, str(path[-1])), f"`{path[-1]}`"))
+    node = root.find(path)
+    return Mistake(file, node.line, _message(one, node, _label(path, one)))
+
+
+def _label(path: list[str | int], one: ErrorDetails) -> str:
+    if one["type"] == "missing":
+        return f"`{one['loc'][-1]}`"
+    name = next((step for step in reversed(path) if isinstance(step, str)), None)
+    if name is None:
+        return "the file"
+    return f"an entry of `{name}`" if isinstance(path[-1], int) else f"`{name}`"
+
+
+def _fields_at(model: type[BaseModel], path: Path) -> list[str]:
+    """The keys that are known at a place of a file."""
+    for step in path:
+        if isinstance(step, str) and step in model.model_fields:
+            model = _model_within(model.model_fields[step].annotation) or model
+    return list(model.model_fields)
+
+
+def _model_within(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for one in get_args(annotation) if (found := _model_within(one))), None)
+
+
+_WANTED = {
+    "string_type": "a text",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "list_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+}
+
+
+def _message(one: ErrorDetails, node: Node, label: str) -> str:
+    context = one.get("ctx", {})
+    match one["type"]:
+        case "missing":
+            return f"{label} is missing"
+        case "value_error":
+            return f"{label}: {context['error']}"
+        case "literal_error":
+            return _not_one_of(context["expected"], node, label)
+        case "greater_than_equal":
+            return f"{label} is at least {context['ge']}"
+        case "less_than_equal":
+            return f"{label} is at most {context['le']}"
+        case "too_long" | "string_too_long":
+            return f"{label} is too long: at most {context['max_length']} are taken"
+        case "too_short" | "string_too_short":
+            return f"{label} is empty: at least {context['min_length']} is needed"
+        case kind if kind in _WANTED:
+            return _wrong_kind(_WANTED[kind], node, label)
+    return f"{label}: {one['msg']}"
+
+
+def _not_one_of(expected: str, node: Node, label: str) -> str:
+    known = [word.strip(" '") for word in expected.replace(" or ", ",").split(",")]
+    if not isinstance(node.value, str):
+        return _wrong_kind(f"one of {listed(known)}", node, label)
+    return f"unknown {label.strip('`')} `{node.value}`{did_you_mean(node.value, known)}"
+
+
+def _wrong_kind(wanted: str, node: Node, label: str) -> str:
+    if node.text == "":
+        return f"{label} has no value; give {wanted}, or take the key out"
+    if node.text is not None and wanted == "a text":
+        return (
+            f'{label}: {node.text} is read as {kind_of(node.value)}; write "{node.text}", in quotes, to mean the text'
+        )
+    return f"{label} is {wanted}, not {kind_of(node.plain())}"

@@ -1,0 +1,255 @@
+"""YAML read with positions and bounds: a tree in which every value knows its line.
+
+Only plain data is taken: no tags, no anchors, no second document, no key twice. Sizes and depth are bounded before
+anything is built, so that no input costs more than its length.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import yaml
+
+from maitred_server.errors import Mistake
+
+DEEPEST = 32
+MOST_NODES = 500_000
+LONGEST_NUMBER = 32
+MOST_MISTAKES = 200
+
+Scalar: TypeAlias = bool | int | float | str | None
+Plain: TypeAlias = Scalar | list["Plain"] | dict[str, "Plain"]
+Path: TypeAlias = Sequence[str | int]
+
+_LOADER: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_WHOLE = re.compile(r"[-+]?[0-9]+")
+_NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+# Words that YAML 1.1 takes for something else than text. Read likewise, so that no two readers differ.
+_WORDS: dict[str, Scalar] = {
+    **dict.fromkeys(("~", "null", "Null", "NULL", ""), None),
+    **{form: True for word in ("yes", "true", "on") for form in (word, word.title(), word.upper())},
+    **{form: False for word in ("no", "false", "off") for form in (word, word.title(), word.upper())},
+    **dict.fromkeys((".inf", ".Inf", ".INF", "+.inf"), float("inf")),
+    **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), float("-inf")),
+    **dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan")),
+}
+
+
+@dataclass(slots=True)
+class Node:
+    """One value. `text`: as written, for a scalar without quotes. `fields`, `entries`: the children, if it has any."""
+
+    line: int
+    value: Scalar = None
+    text: str | None = None
+    fields: dict[str, Node] | None = None
+    entries: list[Node] | None = None
+    key_lines: dict[str, int] = field(default_factory=dict)
+
+    def plain(self) -> Plain:
+        """The value without positions."""
+        if self.fields is not None:
+            return {key: node.plain() for key, node in self.fields.items()}
+        if self.entries is not None:
+            return [node.plain() for node in self.entries]
+        return self.value
+
+    def child(self, step: str | int) -> Node | None:
+        """The value of a field or the entry at a position; None when there is none."""
+        if self.fields is not None and isinstance(step, str):
+            return self.fields.get(step)
+        if self.entries is not None and isinstance(step, int) and 0 <= step < len(self.entries):
+            return self.entries[step]
+        return None
+
+    def find(self, path: Path) -> Node:
+        """The deepest value on a path that exists; steps that lead nowhere are skipped."""
+        node = self
+        for step in path:
+            node = node.child(step) or node
+        return node
+
+    def key_line(self, path: Path) -> int:
+        """The line of the key that a path ends with; of the value where it has none."""
+        *parents, last = path
+        parent = self.find(parents)
+        return parent.key_lines.get(str(last), parent.find([last]).line)
+
+    def without(self, paths: Sequence[Path]) -> Node | None:
+        """A copy without the values at these paths; None when the whole is taken out."""
+        if any(not path for path in paths):
+            return None
+        kept = Node(self.line, self.value, self.text, key_lines=self.key_lines)
+        below: dict[str | int, list[Path]] = {}
+        for path in paths:
+            below.setdefault(path[0], []).append(path[1:])
+        if self.fields is not None:
+            kept.fields = {key: copy for key, node in self.fields.items() if (copy := _cut(node, below.get(key)))}
+        if self.entries is not None:
+            kept.entries = [copy for at, node in enumerate(self.entries) if (copy := _cut(node, below.get(at)))]
+        return kept
+
+
+def _cut(node: Node, paths: Sequence[Path] | None) -> Node | None:
+    return node.without(paths) if paths else node
+
+
+class _RefusedError(Exception):
+    """Reading stops here."""
+
+    def __init__(self, line: int, message: str) -> None:
+        super().__init__(message)
+        self.line = line
+        self.message = message
+
+
+def read(file: str, content: bytes, most_bytes: int) -> tuple[Node | None, list[Mistake]]:
+    """The tree of a file and its mistakes; None when there is no tree. An empty file is an empty mapping."""
+    if len(content) > most_bytes:
+        return None, [Mistake(file, 0, f"the file has {len(content):,} bytes; at most {most_bytes:,} are taken")]
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        return None, [Mistake(file, line, "this is no UTF-8; save the file as UTF-8")]
+    reader = _Reader(file)
+    try:
+        return reader.document(yaml.parse(text, Loader=_LOADER)), reader.mistakes
+    except _RefusedError as refused:
+        return None, [*reader.mistakes, Mistake(file, refused.line, refused.message)]
+    except yaml.YAMLError as error:
+        return None, [*reader.mistakes, _syntax_mistake(file, text, error)]
+
+
+def _syntax_mistake(file: str, text: str, error: yaml.YAMLError) -> Mistake:
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be read"
+    position = getattr(error, "position", None)
+    line = mark.line + 1 if mark else text.count("\n", 0, position) + 1 if isinstance(position, int) else 0
+    return Mistake(file, line, f"this is no YAML: {problem}")
+
+
+class _Reader:
+    """Builds the tree from the parser's events with a stack of its own: depth costs no recursion."""
+
+    def __init__(self, file: str) -> None:
+        self.mistakes: list[Mistake] = []
+        self._file = file
+        self._nodes = 0
+        self._root: Node | None = None
+        self._open: list[Node] = []
+        self._keys: list[Node | None] = []  # of each open node: the key that waits for its value
+
+    def document(self, events: Iterator[yaml.Event]) -> Node:
+        for event in events:
+            if isinstance(event, yaml.DocumentStartEvent) and self._root is not None:
+                raise _RefusedError(_line(event), "a second document begins here; a file holds one")
+            if isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
+                self._open.pop()
+                self._keys.pop()
+            elif (node := self._node(event)) is not None:
+                self._place(node)
+        root = self._root
+        if root is None or (root.value is None and root.fields is None and root.entries is None):
+            return Node(1, fields={})
+        return root
+
+    def _node(self, event: yaml.Event) -> Node | None:
+        """The node that an event begins; None for events that begin none."""
+        if isinstance(event, yaml.AliasEvent):
+            raise _RefusedError(_line(event), f"aliases (`*{event.anchor}`) are not taken; write the value out")
+        if not isinstance(event, yaml.NodeEvent):
+            return None
+        self._count(event)
+        if isinstance(event, yaml.ScalarEvent):
+            plain = event.style is None or event.style == ""
+            value = scalar(event.value) if plain else event.value
+            return Node(_line(event), value, event.value if plain else None)
+        if isinstance(event, yaml.MappingStartEvent):
+            return Node(_line(event), fields={})
+        return Node(_line(event), entries=[])
+
+    def _count(self, event: yaml.NodeEvent) -> None:
+        self._nodes += 1
+        if self._nodes > MOST_NODES:
+            raise _RefusedError(_line(event), f"the file has more than {MOST_NODES:,} values")
+        if event.anchor is not None:
+            raise _RefusedError(_line(event), f"anchors (`&{event.anchor}`) are not taken; write the value out")
+        tag = getattr(event, "tag", None)
+        if tag is not None:
+            raise _RefusedError(_line(event), f"tags (`{tag}`) are not taken; write plain values")
+
+    def _place(self, node: Node) -> None:
+        """Puts a node where it belongs: at the root, into the list or mapping that is open, or in wait as a key."""
+        parent = self._open[-1] if self._open else None
+        if parent is None:
+            self._root = node
+        elif parent.entries is not None:
+            parent.entries.append(node)
+        elif (key := self._keys[-1]) is None:
+            self._keys[-1] = self._key(node)
+            return
+        else:
+            self._keys[-1] = None
+            self._set(parent, key, node)
+        if node.fields is not None or node.entries is not None:
+            self._begin(node)
+
+    def _begin(self, node: Node) -> None:
+        self._open.append(node)
+        self._keys.append(None)
+        if len(self._open) > DEEPEST:
+            raise _RefusedError(node.line, f"this is nested too deep; at most {DEEPEST} levels are taken")
+
+    def _set(self, parent: Node, key: Node, node: Node) -> None:
+        assert parent.fields is not None
+        name = str(key.value)
+        if name in parent.fields:
+            if len(self.mistakes) > MOST_MISTAKES:
+                raise _RefusedError(key.line, "reading stops here: too many mistakes")
+            first = parent.key_lines[name]
+            self.mistakes.append(Mistake(self._file, key.line, f"`{name}` stands here twice; first in line {first}"))
+        else:
+            parent.fields[name] = node
+            parent.key_lines[name] = key.line
+
+    def _key(self, node: Node) -> Node:
+        if node.fields is not None or node.entries is not None:
+            raise _RefusedError(node.line, "a key is a text; this one is a mapping or a list")
+        if not isinstance(node.value, str):
+            advice = f'YAML reads the key `{node.text}` as {kind_of(node.value)}; write "{node.text}", in quotes'
+            self.mistakes.append(Mistake(self._file, node.line, advice))
+            node.value = node.text
+        return node
+
+
+def _line(event: yaml.Event) -> int:
+    mark = event.start_mark
+    return mark.line + 1 if mark else 0
+
+
+def scalar(text: str) -> Scalar:
+    """What a scalar without quotes is."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if len(text) > LONGEST_NUMBER:
+        return text
+    if _WHOLE.fullmatch(text):
+        return int(text)
+    return float(text) if _NUMBER.fullmatch(text) else text
+
+
+def kind_of(value: object) -> str:
+    """What a plain value is called in messages."""
+    names = {
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+        str: "a text",
+        list: "a list",
+        dict: "a mapping",
+    }
+    return names.get(type(value), "nothing")
