@@ -4,11 +4,13 @@ MaitredError
 |-- InvalidRequest        a field is wrong; says which and what would be right
 |-- UnknownName           a placement (or other published name) that does not exist
 |-- NotPublished          no playbook is in force yet
+|-- WrongMode             the server does not run in the mode that this call needs
 |-- NotAllowed            the caller, or the receipt it holds, may not do this
 |   `-- NotAuthenticated  no credential, or a wrong one
 |-- Expired               a receipt past its validity
 |-- NothingKept           nothing is known of this subject
 |-- TooLarge              a message over its limit
+|-- DeadlinePassed        the caller no longer waits
 |-- StoreError
 |   |-- StoreFull         the map or the disk is full
 |   |-- StoreBroken       the environment cannot be used until it is reopened
@@ -31,6 +33,9 @@ class MaitredError(Exception):
         self.message = message
         self.field = field
 
+    def __reduce__(self) -> tuple[object, ...]:  # so that it can cross a process boundary whole
+        return type(self), (self.message, self.field)
+
 
 class InvalidRequest(MaitredError):
     """A field is wrong."""
@@ -42,6 +47,10 @@ class UnknownName(MaitredError):
 
 class NotPublished(MaitredError):
     """No playbook is in force yet."""
+
+
+class WrongMode(MaitredError):
+    """The server does not run in the mode that this call needs."""
 
 
 class NotAllowed(MaitredError):
@@ -62,6 +71,10 @@ class NothingKept(MaitredError):
 
 class TooLarge(MaitredError):
     """A message over its limit."""
+
+
+class DeadlinePassed(MaitredError):
+    """The caller no longer waits."""
 
 
 class StoreError(MaitredError):
@@ -101,3 +114,6 @@ class PlaybookError(MaitredError):
     def __init__(self, mistakes: Sequence[Mistake]) -> None:
         super().__init__("; ".join(str(mistake) for mistake in mistakes))
         self.mistakes = tuple(mistakes)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.mistakes,)

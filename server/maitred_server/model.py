@@ -1,6 +1,7 @@
 """The nouns of Maitred: frozen values that know nothing of gRPC, LMDB or numpy.
 
-Times are integers: milliseconds since the epoch. Journal records are these very values, encoded with msgpack as arrays; a
+Times are integers: milliseconds since the epoch. Journal records are these very values, encoded with msgpack as
+arrays; a
 field is only ever added at the end, with a default, so that old records stay readable.
 """
 
@@ -55,7 +56,7 @@ class _Noun(msgspec.Struct, frozen=True, array_like=True, gc=False):
     pass
 
 
-class Trait(_Noun):
+class Trait(_Noun, frozen=True):
     """One attribute of a profile. `value` None: the trait is removed."""
 
     name: str
@@ -65,7 +66,7 @@ class Trait(_Noun):
     observed_at: int = 0
 
 
-class Shown(_Noun):
+class Shown(_Noun, frozen=True):
     """One slot of an exposure, as the receipt says it was decided."""
 
     slot: int
@@ -78,7 +79,7 @@ class Shown(_Noun):
     reason: Reason
 
 
-class Exposure(_Noun, tag_field="body", tag=1):
+class Exposure(_Noun, frozen=True, tag_field="body", tag=1):
     """Choices of one decision were really shown."""
 
     decision_id: str
@@ -95,7 +96,7 @@ class Exposure(_Noun, tag_field="body", tag=1):
     profile_sequence: int
 
 
-class Outcome(_Noun, tag_field="body", tag=2):
+class Outcome(_Noun, frozen=True, tag_field="body", tag=2):
     """What happened after a decision. `placement` is "" when no receipt told it."""
 
     type: str
@@ -107,7 +108,7 @@ class Outcome(_Noun, tag_field="body", tag=2):
     placement: str = ""
 
 
-class Event(_Noun, tag_field="body", tag=3):
+class Event(_Noun, frozen=True, tag_field="body", tag=3):
     """Something the subject did that no decision led to. `item` is "" when it is about none."""
 
     type: str
@@ -119,13 +120,13 @@ class Event(_Noun, tag_field="body", tag=3):
     attributes: dict[str, Value] = {}
 
 
-class Traits(_Noun, tag_field="body", tag=4):
+class Traits(_Noun, frozen=True, tag_field="body", tag=4):
     """Traits were learned or changed."""
 
     traits: tuple[Trait, ...]
 
 
-class Deletion(_Noun, tag_field="body", tag=5):
+class Deletion(_Noun, frozen=True, tag_field="body", tag=5):
     """The subject was forgotten; what came before is gone."""
 
 
@@ -141,7 +142,7 @@ BODY_NAMES: dict[type, str] = {
 }
 
 
-class Record(_Noun):
+class Record(_Noun, frozen=True):
     """One journal record: a change to one subject."""
 
     subject: SubjectKey
@@ -154,7 +155,7 @@ class Record(_Noun):
     purpose: str = "service"
 
 
-class Sequenced(_Noun):
+class Sequenced(_Noun, frozen=True):
     """Event id that a client numbered itself; `client` carries the brand (see `store.keys.client_key`)."""
 
     client: bytes
@@ -162,7 +163,7 @@ class Sequenced(_Noun):
     sequence: int
 
 
-class Foreign(_Noun):
+class Foreign(_Noun, frozen=True):
     """Event id given elsewhere: the 16 bytes of a UUID version 7, with its brand."""
 
     brand: str
@@ -172,14 +173,14 @@ class Foreign(_Noun):
 EventId: TypeAlias = Sequenced | Foreign
 
 
-class Entry(_Noun):
+class Entry(_Noun, frozen=True):
     """What is handed to the writer: a record, and the id that makes a resend recognisable (None: never a resend)."""
 
     record: Record
     event_id: EventId | None = None
 
 
-class Variant(_Noun):
+class Variant(_Noun, frozen=True):
     """One rendition of an item; `name` is "" for an only one."""
 
     name: str = ""
@@ -187,7 +188,7 @@ class Variant(_Noun):
     content_type: str = "application/json"
 
 
-class Item(_Noun):
+class Item(_Noun, frozen=True):
     """What can be chosen."""
 
     id: str
@@ -196,7 +197,7 @@ class Item(_Noun):
     variants: tuple[Variant, ...] = (Variant(),)
 
 
-class Arm(_Noun):
+class Arm(_Noun, frozen=True):
     """One branch of a layer. `share` is a multiple of 1/10,000; `policies` names the policy by placement."""
 
     name: str
@@ -204,7 +205,7 @@ class Arm(_Noun):
     policies: dict[str, str] = {}
 
 
-class Layer(_Noun):
+class Layer(_Noun, frozen=True):
     """One division of the subjects into arms by a hash of the id of their `unit` (None: of whoever is decided for).
 
     What the shares leave over is in no arm.

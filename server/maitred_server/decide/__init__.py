@@ -1,0 +1,1 @@
+"""Deciding: a pure reading of request, profile, catalogue, snapshots, clock and seed."""

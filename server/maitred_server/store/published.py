@@ -15,9 +15,23 @@ from typing import Generic, TypeVar
 from maitred_server.errors import MaitredError
 
 CURRENT = "CURRENT"
+BRANDS = "brands"
 LONGEST_VERSION = 64
 
 T = TypeVar("T")
+
+
+def brand_folder(data: Path, brand: str) -> Path:
+    """Where a brand's published files are."""
+    return data / BRANDS / brand
+
+
+def brand_folders(data: Path) -> list[Path]:
+    """The folders of the brands that published something; each folder's name is its brand."""
+    try:
+        return sorted(path for path in (data / BRANDS).iterdir() if path.is_dir())
+    except FileNotFoundError:
+        return []
 
 
 def write_file(path: Path, parts: Iterable[bytes | memoryview], mode: int = 0o600) -> None:

@@ -1,0 +1,1 @@
+"""Who subjects are and which arms they are in."""

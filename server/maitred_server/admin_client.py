@@ -1,0 +1,92 @@
+"""What the command line asks of a running server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+from google.protobuf.json_format import MessageToDict
+from google.rpc import error_details_pb2, status_pb2
+from maitred.v1 import admin_pb2
+
+from maitred_server.errors import InvalidRequest, MaitredError, Mistake, PlaybookError
+
+TIMEOUT_S = 120.0
+LARGEST_PLAYBOOK = 16 * 1024 * 1024
+SUFFIXES = frozenset({".yaml", ".yml", ".jsonl"})
+
+
+def publish(server: str, key: str | None, playbook: Path, author: str, *, dry_run: bool) -> admin_pb2.PublishResponse:
+    """Send a playbook's files. Raises PlaybookError with every mistake, MaitredError."""
+    request = admin_pb2.PublishRequest(files=read_playbook(playbook), author=author, dry_run=dry_run)
+    return admin_pb2.PublishResponse.FromString(_call(server, key, "AdminService/Publish", request.SerializeToString()))
+
+
+def read_playbook(folder: Path) -> dict[str, bytes]:
+    """The files of a playbook by their path in it. Raises InvalidRequest."""
+    if not folder.is_dir():
+        raise InvalidRequest(f"{folder} is no folder", "playbook")
+    files = {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.suffix in SUFFIXES and path.is_file()
+    }
+    if not files:
+        raise InvalidRequest(f"{folder} holds no .yaml or .jsonl file", "playbook")
+    return files
+
+
+def status(server: str, key: str | None) -> dict[str, Any]:
+    """The server's status as plain values."""
+    answer = _call(server, key, "AdminService/GetStatus", b"")
+    message = admin_pb2.GetStatusResponse.FromString(answer)
+    values = MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+    return {name: _numbers(value) for name, value in values.items()}
+
+
+def _numbers(value: Any) -> Any:
+    """JSON's protobuf form writes 64-bit integers as text."""
+    if isinstance(value, dict):
+        return {name: _numbers(item) for name, item in value.items()}
+    return int(value) if isinstance(value, str) and value.isdigit() else value
+
+
+def _call(server: str, key: str | None, method: str, request: bytes) -> bytes:
+    options = [("grpc.max_send_message_length", LARGEST_PLAYBOOK + 65_536)]
+    metadata = (("authorization", f"Bearer {key}"),) if key else ()
+    with _errors_in_words(server), grpc.insecure_channel(server, options=options) as channel:
+        unary: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(f"/maitred.v1.{method}")
+        return unary(request, timeout=TIMEOUT_S, metadata=metadata)
+
+
+@contextmanager
+def _errors_in_words(server: str) -> Iterator[None]:
+    try:
+        yield
+    except grpc.RpcError as error:
+        if mistakes := _mistakes(error):
+            raise PlaybookError(mistakes) from None
+        if error.code() is grpc.StatusCode.UNAVAILABLE:
+            raise MaitredError(f"no server answers at {server}; is it running?") from None
+        raise MaitredError(f"{error.code().name}: {error.details()}") from None
+
+
+def _mistakes(error: grpc.RpcError) -> list[Mistake]:
+    found = []
+    metadata: Any = error.trailing_metadata() or ()
+    for key, value in metadata:
+        if key == "grpc-status-details-bin":
+            for detail in status_pb2.Status.FromString(value).details:
+                request = error_details_pb2.BadRequest()
+                if detail.Unpack(request):
+                    found += [_mistake(violation) for violation in request.field_violations]
+    return [mistake for mistake in found if mistake is not None]
+
+
+def _mistake(violation: error_details_pb2.BadRequest.FieldViolation) -> Mistake | None:
+    """`files[placements.yaml]:12` back into file and line."""
+    file, closing, line = violation.field.removeprefix("files[").rpartition("]:")
+    return Mistake(file, int(line), violation.description) if closing and line.isdigit() else None

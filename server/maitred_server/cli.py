@@ -1,0 +1,151 @@
+"""The command `maitred`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from maitred_server import admin_client
+from maitred_server.errors import MaitredError, PlaybookError
+from maitred_server.settings import Settings, load
+
+app = typer.Typer(
+    help="Maitred: a decision server for personalization.", no_args_is_help=True, pretty_exceptions_enable=False
+)
+out = Console()
+err = Console(stderr=True)
+
+Server = Annotated[str, typer.Option(help="HOST:PORT of the server.", envvar="MAITRED_SERVER")]
+Key = Annotated[str | None, typer.Option(help="Access key, when the server wants one.", envvar="MAITRED_KEY")]
+Data = Annotated[Path, typer.Option(help="The data directory.", envvar="MAITRED_DATA")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command()
+def serve(
+    data: Annotated[Path | None, typer.Option(help="The data directory.")] = None,
+    config: Annotated[Path | None, typer.Option(help="TOML file of settings.")] = None,
+    listen: Annotated[str | None, typer.Option(help="HOST:PORT to serve on.")] = None,
+    metrics: Annotated[str | None, typer.Option(help="HOST:PORT of Prometheus metrics; '' for none.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Worker processes.")] = None,
+    brand: Annotated[str | None, typer.Option(help="Brand of callers without a key.")] = None,
+    default_kind: Annotated[str | None, typer.Option(help="Kind of a subject that names none.")] = None,
+    replay_clock: Annotated[bool | None, typer.Option("--replay-clock", help="Take the clock from requests.")] = None,
+    ready_file: Annotated[Path | None, typer.Option(help="File to write HOST:PORT to once serving.")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="Any other setting, as name=value.")] = None,
+) -> None:
+    """Serve decisions. Settings: command line, then MAITRED_..., then the TOML file; see `maitred settings`."""
+    given: dict[str, Any] = dict(_pair(text) for text in set_ or [])
+    given |= {name: value for name, value in locals().items() if name in Settings.model_fields and value is not None}
+    from maitred_server import runtime  # numpy, LMDB and gRPC load only where they are used
+
+    runtime.serve(load(given, config))
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise typer.BadParameter(f"{text!r} is no name=value")
+    return name.replace("-", "_"), value
+
+
+@app.command()
+def settings() -> None:
+    """Print every setting with its meaning, as Markdown."""
+    from maitred_server.settings import table
+
+    sys.stdout.write(table() + "\n")
+
+
+@app.command()
+def publish(
+    playbook: Annotated[Path, typer.Argument(help="Folder of the playbook.")],
+    server: Server = "localhost:7400",
+    key: Key = None,
+    author: Annotated[str, typer.Option(help="Who publishes.", envvar="USER")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only check.")] = False,
+) -> None:
+    """Check a playbook and put it in force."""
+    answer = admin_client.publish(server, key, playbook, author, dry_run=dry_run)
+    for warning in answer.warnings:
+        err.print(f"[yellow]warning[/] {warning}")
+    done = "checked" if dry_run else f"published version {answer.versions.catalogue}"
+    out.print(f"{done}: {answer.placements} placements, {answer.items} items, {answer.actions} actions")
+
+
+@app.command()
+def status(server: Server = "localhost:7400", key: Key = None, as_json: AsJson = False) -> None:
+    """What the server has and does."""
+    _show(admin_client.status(server, key), as_json, "server")
+
+
+@app.command()
+def verify(data: Data, as_json: AsJson = False) -> None:
+    """Read the whole journal and every profile, and compare their counts.
+
+    Ends with 1 when they differ or a record is damaged.
+    """
+    from maitred_server.store import Store
+
+    store = Store.open(data, read_only=True)
+    try:
+        audit = store.audit()
+    finally:
+        store.close()
+    _show({**audit._asdict(), "sound": audit.sound}, as_json, "store")
+    if not audit.sound:
+        raise typer.Exit(1)
+
+
+@app.command("rotate-keys")
+def rotate_keys(data: Data) -> None:
+    """Make a new receipt key. Running servers accept it at once and seal with it from their next start."""
+    from maitred_server.store.secrets import KeyDirectory
+
+    key_id = KeyDirectory(data / "keys").add_receipt_key()
+    out.print(f"new receipt key {key_id.hex()}")
+
+
+def _show(values: dict[str, Any], as_json: bool, title: str) -> None:
+    if as_json:
+        sys.stdout.write(json.dumps(values, indent=2) + "\n")
+        return
+    table = Table(title=title, show_header=False)
+    for name, value in _flat(values):
+        table.add_row(name, f"{value:,}" if isinstance(value, int) else str(value))
+    out.print(table)
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    rows: list[tuple[str, Any]] = []
+    for name, value in values.items():
+        rows += _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else [(prefix + name, value)]
+    return rows
+
+
+def main() -> None:
+    """Run the command; a mistake is one clear line and status 1, never a traceback."""
+    _run(app)
+
+
+def _run(command: Callable[[], None]) -> None:
+    try:
+        command()
+    except PlaybookError as error:
+        for mistake in error.mistakes:
+            err.print(str(mistake), markup=False, highlight=False)
+        sys.exit(1)
+    except MaitredError as error:
+        err.print(f"maitred: {error.message}", markup=False, highlight=False)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

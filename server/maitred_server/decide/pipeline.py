@@ -1,0 +1,143 @@
+"""Every stage of a decision, on one screen."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from maitred_server.decide import filters, scoring, slate
+from maitred_server.decide.ask import Answer, Ask, Choice, Decision
+from maitred_server.decide.profile import Known, Reader, known
+from maitred_server.decide.receipt import Receipt, SealedDecision, SealedSlot, Sealer
+from maitred_server.decide.world import World
+from maitred_server.errors import NotPublished
+from maitred_server.model import Reason
+from maitred_server.subjects.assignment import Assignment, assign
+
+
+def wall_clock() -> int:
+    """Milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+class Stopwatch(Protocol):
+    """Told the name of each stage when it ends; benchmarks bring one that keeps time."""
+
+    def __call__(self, stage: str) -> None: ...
+
+
+def no_stopwatch(stage: str) -> None:
+    """Times nothing."""
+
+
+class Pipeline:
+    """Decides. Reads the store and what is published, writes nothing, waits for nothing."""
+
+    def __init__(
+        self,
+        reader: Reader,
+        world_of: Callable[[str], World | None],
+        sealer: Sealer,
+        clock: Callable[[], int] = wall_clock,
+        entropy: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        self._reader = reader
+        self._world_of = world_of
+        self._sealer = sealer
+        self._clock = clock
+        self._entropy = entropy
+
+    def decide(self, ask: Ask, stopwatch: Stopwatch = no_stopwatch) -> Answer:
+        """Answer one request. Raises NotPublished, UnknownName."""
+        world = self._world_of(ask.brand)
+        if world is None:
+            raise NotPublished("nothing is published yet; publish a playbook first")
+        now = self._clock() if ask.at is None else ask.at
+        answer_id = self._entropy(15)
+        seed = int.from_bytes(answer_id[:8], "big")
+
+        who = known(self._reader, ask)
+        stopwatch("profile")
+        assignment = assign(world.catalogue.layers, {**ask.units, None: who.subject})
+        stopwatch("assignment")
+        page = _Page(world, ask, who, assignment, now, seed, stopwatch)
+        decisions = [
+            page.decide((answer_id + bytes([index])).hex(), name, wanted)
+            for index, (name, wanted) in enumerate(ask.placements)
+        ]
+        receipt = self._sealer.seal(_receipt(page, decisions))
+        stopwatch("receipt")
+        return Answer(decisions, receipt, world, assignment.arms, now)
+
+
+class _Page:
+    """The placements of one answer, decided one after the other so that no item is repeated."""
+
+    def __init__(
+        self,
+        world: World,
+        ask: Ask,
+        who: Known,
+        assignment: Assignment,
+        now: int,
+        seed: int,
+        stopwatch: Stopwatch,
+    ) -> None:
+        self.world = world
+        self.ask = ask
+        self.who = who
+        self.assignment = assignment
+        self.now = now
+        self.seed = seed
+        self._stopwatch = stopwatch
+        self._taken: list[int] = []  # item numbers, in fill order over the page
+
+    def decide(self, decision_id: str, name: str, wanted: int) -> Decision:
+        """One placement, from its candidates to its slate."""
+        ground = self.world.ground(name)
+        placement = ground.placement
+        slots = wanted or placement.slots
+        self._stopwatch("candidates")
+        open_rows = filters.open_rows(ground, self._taken)
+        self._stopwatch("filters")
+        served = scoring.served_by(placement, self.assignment)
+        scores = served.policy.score(scoring.situation(self.ask, self.who, ground, self.now))
+        priority = scoring.closed_where(scores, open_rows)
+        self._stopwatch("scoring")
+        choices = slate.fill(self.world, ground, served, scores, priority, slots, self.seed, len(self._taken))
+        if not choices:
+            choices = slate.fallback(self.world, placement.fallback, self._taken, slots)
+        self._taken.extend(int(self.world.catalogue.item_index[choice.action]) for choice in choices)
+        self._stopwatch("slate")
+        reason = _reason(served, choices)
+        return Decision(decision_id, name, choices, reason, served.policy.name, placement.ttl_ms, placement.stale_ms)
+
+
+def _reason(served: scoring.Served, choices: Sequence[Choice]) -> Reason:
+    """Of the slate as a whole: what covers all of it, else that of its first choice."""
+    if not choices or choices[0].reason is Reason.FALLBACK:
+        return Reason.FALLBACK
+    return served.reason or choices[0].reason
+
+
+def _receipt(page: _Page, decisions: Sequence[Decision]) -> Receipt:
+    return Receipt(
+        page.who.subject,
+        page.who.kind,
+        page.now,
+        page.seed,
+        page.who.sequence,
+        page.world.catalogue.version,
+        page.world.snapshot_version,
+        page.assignment.arms,
+        tuple(_sealed(decision) for decision in decisions),
+    )
+
+
+def _sealed(decision: Decision) -> SealedDecision:
+    slots = tuple(
+        SealedSlot(c.slot, c.item, c.variant, c.reason, c.propensity, c.probability, c.priority) for c in decision.slate
+    )
+    return SealedDecision(decision.decision_id, decision.placement, decision.policy, decision.reason, slots)

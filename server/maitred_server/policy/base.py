@@ -1,0 +1,85 @@
+"""What every policy is: it scores the candidates of a placement, then says how it would fill one slot.
+
+Both are pure. A policy keeps nothing between calls and draws no random numbers of its own: the slate hands it one
+draw a
+slot, so a decision can be rerun from its seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from maitred_server.model import Reason, Value
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+Bools: TypeAlias = npt.NDArray[np.bool_]
+Keys: TypeAlias = npt.NDArray[np.uint64]
+Positions: TypeAlias = npt.NDArray[np.int32]
+
+CLOSED = -np.inf  # priority of a candidate that may not be chosen
+
+
+class History(Protocol):
+    """What a profile knows by key. `keys`: uint64[n]; the answer is aligned with it."""
+
+    def count(self, counter_type: str, keys: Keys) -> npt.NDArray[np.uint32]: ...
+
+
+class Situation(NamedTuple):
+    """All that a policy may look at. Arrays are aligned: one row for each of the n candidates."""
+
+    item_keys: Keys
+    popularity: Floats  # how often all subjects did what the placement counts, with this item
+    order: Floats  # place in the playbook's own order, from 0; inf: not in it
+    history: History | None  # None: nothing is known of the subject
+    counts: str  # the counter type that the placement wants more of
+    context: Mapping[str, Value]
+    now: int
+
+
+class Scores(NamedTuple):
+    """What a policy thinks of each candidate. `priority` CLOSED: not to be chosen."""
+
+    priority: Floats
+    propensity: Floats | None  # P(positive outcome); None: the policy predicts none
+    reasons: tuple[Reason, ...]  # the reasons it may give
+    reason_of: npt.NDArray[np.bool_] | None = None  # row -> index into `reasons` (0 or 1); None: always the first
+
+    def reason(self, row: int) -> Reason:
+        return self.reasons[0 if self.reason_of is None else int(self.reason_of[row])]
+
+
+class Policy(Protocol):
+    """One way to choose."""
+
+    @property
+    def name(self) -> str: ...
+
+    def score(self, situation: Situation) -> Scores:
+        """Scores of the n candidates."""
+
+    def choose(self, priority: Floats, draw: float) -> tuple[int, float]:
+        """Row and action probability of the choice for the next slot.
+
+        `priority`: float64[n], CLOSED where a row is no longer open, with at least one row open. `draw`: uniform in
+        [0, 1).
+        """
+
+    def probabilities(self, priority: Floats) -> Floats:
+        """The distribution that `choose` draws from: float64[n], 0 for closed rows, sum 1."""
+
+
+class Greedy:
+    """Choosing for policies that always take the highest priority; of equals the first."""
+
+    def choose(self, priority: Floats, draw: float) -> tuple[int, float]:
+        return int(priority.argmax()), 1.0
+
+    def probabilities(self, priority: Floats) -> Floats:
+        certain = np.zeros(len(priority))
+        certain[priority.argmax()] = 1.0
+        return certain

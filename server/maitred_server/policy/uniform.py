@@ -1,0 +1,25 @@
+"""`uniform`: every open candidate with the same probability."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from maitred_server.model import Reason
+from maitred_server.policy.base import CLOSED, Floats, Scores, Situation
+
+
+class Uniform:
+    """Knows nothing and prefers nothing; what it collects is the fairest data to learn from."""
+
+    name = "uniform"
+
+    def score(self, situation: Situation) -> Scores:
+        return Scores(np.zeros(len(situation.item_keys)), None, (Reason.EXPLORED,))
+
+    def choose(self, priority: Floats, draw: float) -> tuple[int, float]:
+        rows = np.flatnonzero(priority > CLOSED)
+        return int(rows[int(draw * len(rows))]), 1.0 / len(rows)
+
+    def probabilities(self, priority: Floats) -> Floats:
+        is_open = priority > CLOSED
+        return np.where(is_open, 1.0 / is_open.sum(), 0.0)

@@ -1,0 +1,80 @@
+"""Child processes: started, watched over, started again, and ended with the main process."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+import time
+from collections.abc import Callable
+from multiprocessing import connection
+from multiprocessing.context import SpawnProcess
+
+import structlog
+
+RESTART_S = 1.0
+
+log = structlog.get_logger()
+spawn = multiprocessing.get_context("spawn")  # never fork: gRPC and LMDB do not survive it
+
+
+def end_with_parent() -> None:
+    """A child must not outlive the main process, not even one that was killed with -9."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def wait() -> None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=wait, name="parent-watch", daemon=True).start()
+
+
+class Child:
+    """A process that is started again when it ends by itself."""
+
+    def __init__(self, name: str, make: Callable[[], SpawnProcess]) -> None:
+        self.name = name
+        self._make = make
+        self.process = make()
+        self.process.start()
+
+    def restart(self) -> None:
+        log.error("child_ended", child=self.name, exit_code=self.process.exitcode)
+        self.process.join()
+        self.process = self._make()
+        self.process.start()
+
+
+class Nursery:
+    """Watches over children, on a thread of its own."""
+
+    def __init__(self, children: list[Child]) -> None:
+        self._children = children
+        self._stopping = threading.Event()
+        self._wake_reader, self._wake_writer = spawn.Pipe(duplex=False)
+        self._thread = threading.Thread(target=self._watch, name="nursery", daemon=True)
+        self._thread.start()
+
+    def _watch(self) -> None:
+        while not self._stopping.is_set():
+            connection.wait([self._wake_reader, *(child.process.sentinel for child in self._children)])
+            for child in self._children:
+                if not self._stopping.is_set() and not child.process.is_alive():
+                    self._stopping.wait(RESTART_S)
+                    child.restart()
+
+    def stop(self, end: Callable[[Child], None], patience_s: float) -> None:
+        """End every child in its own way; kill what has not ended in time."""
+        self._stopping.set()
+        self._wake_writer.send(None)
+        self._thread.join()
+        for child in self._children:
+            end(child)
+        until = time.monotonic() + patience_s
+        for child in self._children:
+            child.process.join(max(0.0, until - time.monotonic()))
+            if child.process.is_alive():
+                log.error("child_killed", child=child.name)
+                child.process.kill()
+                child.process.join()

@@ -1,0 +1,238 @@
+"""Between the wire's messages and our nouns. Pure; every check of a single field is here."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from typing import TypeVar, cast
+from uuid import UUID
+
+from google.protobuf.message import DecodeError, Message
+from maitred.v1 import admin_pb2, decision_pb2, types_pb2
+
+from maitred_server.decide.ask import Answer, Choice, Decision
+from maitred_server.errors import InvalidRequest
+from maitred_server.model import Item, Kind, Trait, TraitSource, Value, Variant
+from maitred_server.playbook.catalogue import Catalogue
+
+NAME_BYTES = 128
+ID_BYTES = 256
+TEXT_BYTES = 1024
+LIST_TEXTS, LIST_TEXT_BYTES = 64, 256
+MAX_CONTEXT = 64
+MAX_ATTRIBUTES = 32
+MAX_ALIASES = 8
+MAX_TRAITS = 64
+MAX_VARIANTS, MAX_GROUPS, CONTENT_BYTES = 32, 16, 16_384
+MIN_TIME_MS, MAX_TIME_MS = -2_208_988_800_000, 7_258_118_400_000  # years 1900 and 2200
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+M = TypeVar("M", bound=Message)
+
+
+def parse(message: type[M], data: bytes) -> M:
+    """Bytes to a message. Raises InvalidRequest for bytes that are none, invalid UTF-8 and too deep nesting alike."""
+    try:
+        return message.FromString(data)
+    except DecodeError:
+        raise InvalidRequest(
+            f"these bytes are no maitred.v1.{message.DESCRIPTOR.name} (or hold text that is not UTF-8)"
+        ) from None
+
+
+def name(text: str, field: str, *, required: bool = True) -> str:
+    """A name as it may stand in playbooks and keys."""
+    if not text:
+        if required:
+            raise InvalidRequest(f"{field} is missing", field)
+        return text
+    if len(text) > NAME_BYTES // 4 and len(text.encode()) > NAME_BYTES:
+        raise InvalidRequest(f"{field} is longer than {NAME_BYTES} bytes", field)
+    if _CONTROL.search(text):
+        raise InvalidRequest(f"{field} has a control character", field)
+    return text
+
+
+def subject_id(text: str, field: str) -> str:
+    """A raw id; the message never repeats it."""
+    if not text:
+        raise InvalidRequest(f"{field} is missing: 1 to {ID_BYTES} bytes", field)
+    if len(text) > ID_BYTES // 4 and len(text.encode()) > ID_BYTES:
+        raise InvalidRequest(f"{field} is longer than {ID_BYTES} bytes", field)
+    return text
+
+
+def kind(number: int, default: Kind, field: str) -> Kind:
+    if number == 0:
+        return default
+    try:
+        return Kind(number)
+    except ValueError:
+        raise InvalidRequest(f"{field} {number} is unknown; known are 1 to {max(Kind)}", field) from None
+
+
+def finite(number: float, field: str) -> float:
+    if not math.isfinite(number):
+        raise InvalidRequest(f"{field} must be a finite number", field)
+    return number
+
+
+def moment(time_ms: int, field: str) -> int:
+    if not MIN_TIME_MS <= time_ms < MAX_TIME_MS:
+        raise InvalidRequest(f"{field} must be milliseconds since 1970, between the years 1900 and 2200", field)
+    return time_ms
+
+
+def value(wire: types_pb2.Value, field: str) -> Value:
+    """A typed value."""
+    member = wire.WhichOneof("value")
+    if member == "text":
+        return _text(wire.text, TEXT_BYTES, field)
+    if member == "number":
+        return finite(wire.number, field)
+    if member == "flag":
+        return wire.flag
+    if member == "texts":
+        texts = wire.texts.texts
+        if len(texts) > LIST_TEXTS:
+            raise InvalidRequest(f"{field} has {len(texts)} texts; at most {LIST_TEXTS} are allowed", field)
+        return tuple(_text(text, LIST_TEXT_BYTES, field) for text in texts)
+    if member == "time_ms":
+        return moment(wire.time_ms, field)
+    raise InvalidRequest(f"{field} has no value; set text, number, flag, texts or time_ms", field)
+
+
+def _text(text: str, limit: int, field: str) -> str:
+    if len(text) > limit // 4 and len(text.encode()) > limit:
+        raise InvalidRequest(f"{field} is longer than {limit} bytes", field)
+    return text
+
+
+def values(wire: Mapping[str, types_pb2.Value], limit: int, field: str) -> dict[str, Value]:
+    """A map of typed values by name."""
+    if not wire:
+        return {}
+    if len(wire) > limit:
+        raise InvalidRequest(f"{field} has {len(wire)} keys; at most {limit} are allowed", field)
+    return {name(key, f"{field} key"): value(item, f"{field}[{key}]") for key, item in wire.items()}
+
+
+def trait(wire: types_pb2.Trait, now: int, field: str) -> Trait:
+    return Trait(
+        name=name(wire.name, f"{field}.name"),
+        value=value(wire.value, f"{field}.value") if wire.HasField("value") else None,
+        source=_source(wire.source, f"{field}.source"),
+        purpose=name(wire.purpose, f"{field}.purpose", required=False) or "service",
+        observed_at=moment(wire.observed_at_ms, f"{field}.observed_at_ms") or now,
+    )
+
+
+def _source(number: int, field: str) -> TraitSource:
+    if number == 0:
+        return TraitSource.INFERRED
+    try:
+        return TraitSource(number)
+    except ValueError:
+        raise InvalidRequest(f"{field} {number} is unknown; known are 1 to {max(TraitSource)}", field) from None
+
+
+def traits(wire: Iterable[types_pb2.Trait], now: int, field: str) -> tuple[Trait, ...]:
+    found = tuple(trait(item, now, f"{field}[{number}]") for number, item in enumerate(wire))
+    if not 1 <= len(found) <= MAX_TRAITS:
+        raise InvalidRequest(f"{field} must hold 1 to {MAX_TRAITS} traits", field)
+    return found
+
+
+def foreign_id(text: str, field: str) -> UUID:
+    """A UUID version 7."""
+    try:
+        uuid = UUID(text)
+    except ValueError:
+        uuid = None
+    if uuid is None or uuid.version != 7:
+        raise InvalidRequest(f"{field} must be a UUID version 7, as 01890a5d-ac96-774b-bcce-b302099a8057", field)
+    return uuid
+
+
+def item(wire: admin_pb2.Item, field: str) -> Item:
+    if len(wire.groups) > MAX_GROUPS:
+        raise InvalidRequest(f"{field}.groups has more than {MAX_GROUPS} groups", f"{field}.groups")
+    if len(wire.variants) > MAX_VARIANTS:
+        raise InvalidRequest(f"{field}.variants has more than {MAX_VARIANTS} variants", f"{field}.variants")
+    variants = tuple(_variant(variant, f"{field}.variants[{number}]") for number, variant in enumerate(wire.variants))
+    names = [variant.name for variant in variants]
+    if len(set(names)) < len(names):
+        raise InvalidRequest(f"{field}.variants have a name twice", f"{field}.variants")
+    return Item(
+        id=name(wire.id, f"{field}.id"),
+        groups=tuple(name(group, f"{field}.groups") for group in wire.groups),
+        attributes=values(wire.attributes, MAX_ATTRIBUTES, f"{field}.attributes"),
+        variants=variants or (Variant(),),
+    )
+
+
+def _variant(wire: admin_pb2.ItemVariant, field: str) -> Variant:
+    if len(wire.content) > CONTENT_BYTES:
+        raise InvalidRequest(f"{field}.content is longer than {CONTENT_BYTES} bytes", f"{field}.content")
+    content_type = name(wire.content_type, f"{field}.content_type", required=False) or "application/json"
+    return Variant(name(wire.name, f"{field}.name", required=False), wire.content, content_type)
+
+
+def answer_to_wire(answer: Answer) -> decision_pb2.DecideResponse:
+    world = answer.world
+    return decision_pb2.DecideResponse(
+        decisions=[_decision_to_wire(decision, world.catalogue) for decision in answer.decisions],
+        receipt=answer.receipt,
+        versions=types_pb2.SnapshotVersions(catalogue=world.catalogue.version, policy=world.snapshot_version),
+        arms=[decision_pb2.ArmAssignment(layer=layer, arm=arm) for layer, arm in answer.arms],
+        decided_at_ms=answer.decided_at,
+    )
+
+
+def _decision_to_wire(decision: Decision, catalogue: Catalogue) -> decision_pb2.PlacementDecision:
+    return decision_pb2.PlacementDecision(
+        decision_id=decision.decision_id,
+        placement=decision.placement,
+        slate=[_choice_to_wire(choice, catalogue) for choice in decision.slate],
+        reason=cast(types_pb2.Reason, int(decision.reason)),
+        policy=decision.policy,
+        ttl_ms=decision.ttl_ms,
+        stale_ms=decision.stale_ms,
+    )
+
+
+def _choice_to_wire(choice: Choice, catalogue: Catalogue) -> decision_pb2.Choice:
+    return decision_pb2.Choice(
+        slot=choice.slot,
+        item=choice.item,
+        variant=choice.variant,
+        content=catalogue.content(choice.action),
+        content_type=catalogue.content_type(choice.action),
+        reason=cast(types_pb2.Reason, int(choice.reason)),
+        predicted_propensity=choice.propensity,
+        action_probability=choice.probability,
+        priority=choice.priority,
+    )
+
+
+def value_to_wire(item: Value) -> types_pb2.Value:
+    if isinstance(item, bool):
+        return types_pb2.Value(flag=item)
+    if isinstance(item, int):
+        return types_pb2.Value(time_ms=item)
+    if isinstance(item, float):
+        return types_pb2.Value(number=item)
+    if isinstance(item, str):
+        return types_pb2.Value(text=item)
+    return types_pb2.Value(texts=types_pb2.TextList(texts=item))
+
+
+def trait_to_wire(item: Trait) -> types_pb2.Trait:
+    return types_pb2.Trait(
+        name=item.name,
+        value=None if item.value is None else value_to_wire(item.value),
+        source=cast(types_pb2.TraitSource, int(item.source)),
+        purpose=item.purpose,
+        observed_at_ms=item.observed_at,
+    )

@@ -1,0 +1,168 @@
+"""The grpcio front: ports, deadlines, statuses, health, reflection and the graceful stop. It parses nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from typing import TypeAlias
+
+import grpc
+import structlog
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+from maitred_server.errors import DeadlinePassed, MaitredError
+from maitred_server.rpc.access import Access, Caller
+from maitred_server.rpc.handlers import METHODS, Durable, Handlers, call
+from maitred_server.rpc.status import INTERNAL, Status, status_of
+from maitred_server.telemetry import Telemetry, frames
+
+PACKAGE = "maitred.v1"
+SERVICES = sorted({name.split("/")[0] for name in METHODS})
+BATCHES_UNDER_WAY = 8  # per stream; beyond it the client is not read from
+
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
+_OPTIONS: tuple[tuple[str, int], ...] = (
+    ("grpc.so_reuseport", 1),
+    ("grpc.max_receive_message_length", 17 * 1024 * 1024),
+    ("grpc.max_send_message_length", 17 * 1024 * 1024),
+    ("grpc.max_metadata_size", 16 * 1024),
+    ("grpc.http2.min_ping_interval_without_data_ms", 20_000),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 20_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.max_connection_age_ms", 300_000),
+    ("grpc.max_connection_age_grace_ms", 60_000),
+)
+
+log = structlog.get_logger()
+Context: TypeAlias = grpc.aio.ServicerContext[bytes, bytes]
+
+
+class GrpcFront:
+    """One gRPC server in the running event loop."""
+
+    def __init__(
+        self, handlers: Handlers, access: Access, telemetry: Telemetry, *, max_calls: int, reflection: bool = False
+    ) -> None:
+        self._handlers = handlers
+        self._access = access
+        self._telemetry = telemetry
+        self._health = health.aio.HealthServicer()
+        self._server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=max_calls)
+        self._server.add_generic_rpc_handlers(tuple(self._services()))
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        if reflection:
+            _add_reflection(self._server)
+
+    def bind(self, address: str) -> int:
+        """Take a port; returns its number. Raises OSError."""
+        try:
+            return self._server.add_insecure_port(address)
+        except RuntimeError:
+            raise OSError(f"cannot listen on {address}: the address is in use or not of this machine") from None
+
+    async def start(self) -> None:
+        await self._server.start()
+        await self.report(serving=True)
+
+    async def report(self, *, serving: bool) -> None:
+        """Set the health of every service."""
+        status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
+        for service in ("", *(f"{PACKAGE}.{service}" for service in SERVICES)):
+            await self._health.set(service, status)
+
+    async def stop(self, drain_s: float, stop_s: float) -> None:
+        """Say NOT_SERVING, give clients time to see it, then end: calls under way may finish."""
+        await self.report(serving=False)
+        await asyncio.sleep(drain_s)
+        await self._server.stop(stop_s)
+
+    def _services(self) -> Iterable[grpc.GenericRpcHandler]:
+        for service in SERVICES:
+            calls = {
+                name.split("/")[1]: self._stream(name) if method.streams else self._unary(name)
+                for name, method in METHODS.items()
+                if name.startswith(f"{service}/")
+            }
+            yield grpc.method_handlers_generic_handler(f"{PACKAGE}.{service}", calls)
+
+    def _unary(self, name: str) -> grpc.RpcMethodHandler[bytes, bytes]:
+        async def serve(request: bytes, context: Context) -> bytes:
+            try:
+                caller = self._caller(context)
+                remaining = context.time_remaining()
+                if remaining is not None and remaining <= 0:
+                    raise DeadlinePassed("the deadline passed before the call was begun")
+                answer = call(self._handlers, name, request, caller)
+                return answer if isinstance(answer, bytes) else await _durable(answer)
+            except Exception as error:  # noqa: BLE001 - the one boundary where every error gets a status
+                await self._refuse(context, name, error)
+                raise AssertionError("abort always raises") from None
+
+        return grpc.unary_unary_rpc_method_handler(serve)
+
+    def _stream(self, name: str) -> grpc.RpcMethodHandler[bytes, bytes]:
+        async def serve(requests: AsyncIterator[bytes], context: Context) -> AsyncIterator[bytes]:
+            try:
+                caller = self._caller(context)
+                async for answer in _in_order(requests, lambda data: call(self._handlers, name, data, caller)):
+                    yield answer
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:  # noqa: BLE001
+                await self._refuse(context, name, error)
+
+        return grpc.stream_stream_rpc_method_handler(serve)
+
+    def _caller(self, context: Context) -> Caller:
+        for key, value in context.invocation_metadata() or ():
+            if key == "authorization":
+                return self._access.caller(value if isinstance(value, str) else None)
+        return self._access.caller(None)
+
+    async def _refuse(self, context: Context, name: str, error: Exception) -> None:
+        status = _status(name, error)
+        self._telemetry.refused(status.code)
+        await context.abort(
+            _CODES[status.code], status.message, trailing_metadata=(("grpc-status-details-bin", status.details),)
+        )
+
+
+def _status(name: str, error: Exception) -> Status:
+    if isinstance(error, MaitredError):
+        return status_of(error)
+    log.error("call_failed", call=name, error=type(error).__name__, at=frames(error))
+    return INTERNAL
+
+
+async def _durable(durable: Durable) -> bytes:
+    return durable.answer(await asyncio.wrap_future(durable.future))
+
+
+async def _in_order(requests: AsyncIterator[bytes], handle: Callable[[bytes], bytes | Durable]) -> AsyncIterator[bytes]:
+    """Answers in the order of their requests, with several under way at once."""
+    under_way: asyncio.Queue[Awaitable[bytes] | None] = asyncio.Queue(BATCHES_UNDER_WAY)
+
+    async def read() -> None:
+        try:
+            async for data in requests:
+                answer = handle(data)
+                assert isinstance(answer, Durable)
+                await under_way.put(_durable(answer))
+        finally:
+            await under_way.put(None)
+
+    reader = asyncio.ensure_future(read())
+    try:
+        while (answer := await under_way.get()) is not None:
+            yield await answer
+        await reader
+    finally:
+        reader.cancel()
+
+
+def _add_reflection(server: grpc.aio.Server) -> None:
+    from grpc_reflection.v1alpha import reflection
+    from maitred.v1 import admin_pb2, decision_pb2, feedback_pb2, profile_pb2  # noqa: F401 - registers the descriptors
+
+    names = [f"{PACKAGE}.{service}" for service in SERVICES]
+    reflection.enable_server_reflection((*names, health.SERVICE_NAME, reflection.SERVICE_NAME), server)

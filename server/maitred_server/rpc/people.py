@@ -1,0 +1,64 @@
+"""From a wire subject to keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from maitred.v1 import types_pb2
+
+from maitred_server.errors import InvalidRequest
+from maitred_server.model import Kind, SubjectKey
+from maitred_server.rpc import convert
+from maitred_server.subjects.identity import Pseudonyms
+
+
+class Addressed(NamedTuple):
+    """The keys under which a caller addresses a subject."""
+
+    subject: SubjectKey
+    kind: Kind
+    aliases: tuple[tuple[Kind, SubjectKey], ...]
+
+    def is_subject(self, key: SubjectKey) -> bool:
+        """Whether this is one of the subject's keys."""
+        return key == self.subject or any(key == alias for _, alias in self.aliases)
+
+    def kind_of(self, key: SubjectKey) -> Kind:
+        """The kind of one of the subject's keys."""
+        return next((kind for kind, alias in self.aliases if alias == key), self.kind)
+
+    def resolved(self, is_known: Callable[[SubjectKey], bool]) -> SubjectKey:
+        """The first key under which something is known; the subject's own when nothing is."""
+        if not self.aliases or is_known(self.subject):
+            return self.subject
+        return next((key for _, key in self.aliases if is_known(key)), self.subject)
+
+    def units(self) -> Mapping[Kind | None, SubjectKey]:
+        """The keys that layers may assign by; of two of a kind the first."""
+        found: dict[Kind | None, SubjectKey] = {self.kind: self.subject}
+        for kind, alias in self.aliases:
+            found.setdefault(kind, alias)
+        return found
+
+
+class People:
+    """Knows the pseudonyms and what a missing kind means."""
+
+    def __init__(self, pseudonyms: Pseudonyms, default_kind: Kind) -> None:
+        self._pseudonyms = pseudonyms
+        self._default_kind = default_kind
+
+    def addressed(self, wire: types_pb2.Subject, brand: str, field: str = "subject") -> Addressed:
+        """Raises InvalidRequest; the message never repeats an id."""
+        kind = convert.kind(wire.kind, self._default_kind, f"{field}.kind")
+        key = self._pseudonyms.subject_key(brand, kind, convert.subject_id(wire.id, f"{field}.id"))
+        if not wire.aliases:
+            return Addressed(key, kind, ())
+        if len(wire.aliases) > convert.MAX_ALIASES:
+            raise InvalidRequest(f"{field}.aliases has more than {convert.MAX_ALIASES}", f"{field}.aliases")
+        return Addressed(key, kind, tuple(self._alias(alias, brand, f"{field}.aliases") for alias in wire.aliases))
+
+    def _alias(self, wire: types_pb2.SubjectAlias, brand: str, field: str) -> tuple[Kind, SubjectKey]:
+        kind = convert.kind(wire.kind, self._default_kind, f"{field}.kind")
+        return kind, self._pseudonyms.subject_key(brand, kind, convert.subject_id(wire.id, f"{field}.id"))

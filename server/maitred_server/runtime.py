@@ -1,0 +1,318 @@
+"""The composition root: everything is built, started, drained and stopped here, and nowhere else.
+
+With one worker the main process serves, and the learner is its child. With more, the main process only watches over
+its children. Every child ends by itself when the main process is gone, however it went.
+"""
+
+from __future__ import annotations
+
+import os
+
+# Before numpy is imported: one thread a product. Workers are the parallelism.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import asyncio
+import gc
+import shutil
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from multiprocessing.synchronize import Event as ProcessEvent
+from pathlib import Path
+from typing import NamedTuple
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from maitred_server.decide.pipeline import Pipeline, wall_clock
+from maitred_server.decide.receipt import Sealer
+from maitred_server.decide.worlds import Worlds
+from maitred_server.errors import InvalidRequest
+from maitred_server.learn import learner
+from maitred_server.processes import Child, Nursery, end_with_parent, spawn
+from maitred_server.publishing import ProcessPublisher
+from maitred_server.rpc.access import Access
+from maitred_server.rpc.admission import DAY_MS, Admission, Limits
+from maitred_server.rpc.grpc_front import GrpcFront
+from maitred_server.rpc.handlers import Handlers, ServerFacts
+from maitred_server.rpc.people import People
+from maitred_server.settings import Settings
+from maitred_server.store import Store
+from maitred_server.store.directory import lock_directory
+from maitred_server.store.published import write_file
+from maitred_server.store.secrets import KeyDirectory
+from maitred_server.subjects.identity import Pseudonyms
+from maitred_server.telemetry import Telemetry, multiprocess_registry, serve_metrics, set_up_logging
+
+POLL_S = 0.2
+TICK_S = 0.5
+MAINTAIN_S = 30.0
+LEARNER = "learner"
+
+log = structlog.get_logger()
+
+
+class Address(NamedTuple):
+    """Where to listen."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def address(text: str) -> Address:
+    """Parse HOST:PORT. Raises InvalidRequest."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65535:
+        raise InvalidRequest(f"{text!r} is no HOST:PORT, as 127.0.0.1:7400")
+    return Address(host.strip("[]"), int(port))
+
+
+class Worker:
+    """One serving process: store, pipeline, front and their housekeeping."""
+
+    def __init__(self, settings: Settings, listen: Address, started_at: int) -> None:
+        self._settings = settings
+        self._listen = listen
+        keys = KeyDirectory(settings.data / "keys")
+        clock = wall_clock
+        self._store = Store.open(settings.data, map_size=settings.map_size)
+        self._worlds = Worlds(settings.data)
+        self._worlds.poll()
+        self.telemetry = Telemetry()
+        self._publisher = ProcessPublisher(settings.data, settings.map_size)
+        sealer = Sealer(keys.sealing(), keys.find)
+        people = People(Pseudonyms(keys.pseudonym_key()), settings.kind)
+        limits = Limits(int(settings.receipt_days * DAY_MS), settings.replay_clock)
+        world_of = self._worlds.world
+        self._handlers = Handlers(
+            pipeline=Pipeline(self._store, world_of, sealer, clock),
+            store=self._store,
+            admission=Admission(people, sealer, world_of, clock, limits, self._is_known),
+            people=people,
+            publisher=self._publisher,
+            worlds=self._worlds,
+            clock=clock,
+            facts=ServerFacts(version("maitred"), started_at, settings.workers, settings.replay_clock),
+            telemetry=self.telemetry,
+        )
+        self._access = Access.from_file(settings.access) if settings.access else Access.open_to_all(settings.brand)
+
+    def _is_known(self, subject: bytes) -> bool:
+        return self._store.profile(subject) is not None
+
+    async def run(self, on_ready: Callable[[], None]) -> None:
+        """Serve until SIGTERM or SIGINT; a second signal ends the process at once."""
+        stop = asyncio.Event()
+        _on_signals(asyncio.get_running_loop(), stop)
+        front = GrpcFront(
+            self._handlers,
+            self._access,
+            self.telemetry,
+            max_calls=self._settings.max_concurrent_calls,
+            reflection=self._settings.reflection,
+        )
+        front.bind(str(self._listen))
+        await front.start()
+        gc.collect()
+        gc.freeze()  # what start-up made stays; collections need not look at it again
+        on_ready()
+        stopping = threading.Event()
+        watcher = threading.Thread(target=self._watch, args=(stopping,), name="worlds", daemon=True)
+        watcher.start()
+        housekeeping = asyncio.ensure_future(self._keep_house(front))
+        await stop.wait()
+        log.info("stopping")
+        await front.stop(self._settings.drain_s, self._settings.stop_s)
+        housekeeping.cancel()
+        stopping.set()
+        watcher.join()
+        self.close()
+
+    def close(self) -> None:
+        self._publisher.close()
+        self._store.close()
+        self.telemetry.flush()
+
+    def _watch(self, stopping: threading.Event) -> None:
+        while not stopping.wait(POLL_S):
+            self._worlds.poll()
+
+    async def _keep_house(self, front: GrpcFront) -> None:
+        healthy, maintained = True, time.monotonic()
+        while True:
+            await asyncio.sleep(TICK_S)
+            self.telemetry.flush()
+            usage = self._store.usage()
+            self.telemetry.store(usage.last_sequence, self._lag(usage.last_sequence), usage.bytes)
+            if healthy != self._store.healthy:
+                healthy = self._store.healthy
+                log.error("store_broken") if not healthy else log.info("store_healthy")
+                await front.report(serving=healthy)
+            if time.monotonic() - maintained > MAINTAIN_S:
+                maintained = time.monotonic()
+                await asyncio.to_thread(self._store.maintain)
+
+    def _lag(self, last: int) -> int:
+        world = self._worlds.world(self._settings.brand)
+        return max(0, last - world.snapshot.cursor) if world and world.snapshot else last
+
+
+def _on_signals(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    def asked() -> None:
+        if stop.is_set():
+            os._exit(1)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked)
+
+
+# What children run. Module-level, so that a spawned process can import them.
+
+
+def _worker_main(settings: Settings, listen: Address, started_at: int, ready: ProcessEvent) -> None:
+    end_with_parent()
+    set_up_logging(settings.log_format, settings.log_level)
+    worker = Worker(settings, listen, started_at)
+    asyncio.run(worker.run(ready.set))
+
+
+def _learner_main(settings: Settings, stop: ProcessEvent) -> None:
+    end_with_parent()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)  # the main process says when
+    set_up_logging(settings.log_format, settings.log_level)
+    learner.run(settings.data, settings.map_size, stop, settings.publish_interval_s)
+
+
+def serve(settings: Settings) -> None:
+    """Run the server until it is told to stop. Raises StoreRefused, InvalidRequest, OSError."""
+    set_up_logging(settings.log_format, settings.log_level)
+    with lock_directory(settings.data):
+        KeyDirectory(settings.data / "keys").prepare()
+        Store.open(
+            settings.data, map_size=settings.map_size
+        ).close()  # makes it, or says why not, before any child starts
+        run = _serve_alone if settings.workers == 1 else _serve_together
+        with _reserved(address(settings.listen)) as listen:
+            run(settings, listen, wall_clock())
+    log.info("stopped")
+
+
+def _serve_alone(settings: Settings, listen: Address, started_at: int) -> None:
+    worker = Worker(settings, listen, started_at)
+    stop_learner = spawn.Event()
+    nursery = Nursery([_learner_child(settings, stop_learner)])
+    try:
+        with _metrics(settings, worker.telemetry.registry):
+            asyncio.run(worker.run(lambda: _announce(settings, listen)))
+    finally:
+        nursery.stop(lambda _: stop_learner.set(), settings.stop_s)
+
+
+def _serve_together(settings: Settings, listen: Address, started_at: int) -> None:
+    folder = _shared_metrics(settings.data / "run" / "metrics")
+    stop_learner = spawn.Event()
+    ready = [spawn.Event() for _ in range(settings.workers)]
+    workers = [_worker_child(settings, listen, started_at, event) for event in ready]
+    nursery = Nursery([*workers, _learner_child(settings, stop_learner)])
+    stop = _stop_on_signal()
+    try:
+        with _metrics(settings, multiprocess_registry(folder)):
+            if all(_wait_either(event, stop) for event in ready):
+                _announce(settings, listen)
+            stop.wait()
+            log.info("stopping")
+    finally:
+        # Workers first: what they acknowledge while they drain is there for the learner to read.
+        nursery.stop(_ending(stop_learner), settings.drain_s + 2 * settings.stop_s)
+
+
+def _ending(stop_learner: ProcessEvent) -> Callable[[Child], None]:
+    def end(child: Child) -> None:
+        if child.name == LEARNER:
+            stop_learner.set()
+        else:
+            child.process.terminate()
+
+    return end
+
+
+def _worker_child(settings: Settings, listen: Address, started_at: int, ready: ProcessEvent) -> Child:
+    return Child("worker", lambda: spawn.Process(target=_worker_main, args=(settings, listen, started_at, ready)))
+
+
+def _learner_child(settings: Settings, stop: ProcessEvent) -> Child:
+    return Child(LEARNER, lambda: spawn.Process(target=_learner_main, args=(settings, stop)))
+
+
+def _stop_on_signal() -> threading.Event:
+    stop = threading.Event()
+
+    def asked(number: int, frame: object) -> None:
+        if stop.is_set():
+            os._exit(1)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, asked)
+    return stop
+
+
+def _wait_either(ready: ProcessEvent, stop: threading.Event) -> bool:
+    """True when `ready` comes first."""
+    while not stop.is_set():
+        if ready.wait(TICK_S):
+            return True
+    return False
+
+
+@contextmanager
+def _reserved(wanted: Address) -> Iterator[Address]:
+    """Hold a port without listening, so that workers can share it and port 0 gets a number."""
+    family = socket.AF_INET6 if ":" in wanted.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        try:
+            holder.bind((wanted.host, wanted.port))
+        except OSError as error:
+            raise InvalidRequest(f"cannot listen on {wanted}: {error.strerror}", "listen") from None
+        yield Address(wanted.host, holder.getsockname()[1])
+
+
+@contextmanager
+def _metrics(settings: Settings, registry: CollectorRegistry) -> Iterator[None]:
+    if not settings.metrics:
+        yield
+        return
+    at = address(settings.metrics)
+    try:
+        port, stop = serve_metrics(registry, at.host, at.port)
+    except OSError as error:
+        raise InvalidRequest(f"cannot serve metrics on {at}: {error.strerror}", "metrics") from None
+    log.info("metrics", url=f"http://{Address(at.host, port)}/metrics")
+    try:
+        yield
+    finally:
+        stop()
+
+
+def _shared_metrics(folder: Path) -> Path:
+    """Workers meet in files of this folder; they find it by the environment that they inherit."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+    return folder
+
+
+def _announce(settings: Settings, listen: Address) -> None:
+    log.info("serving", listen=str(listen), workers=settings.workers, data=str(settings.data), pid=os.getpid())
+    if settings.ready_file:
+        write_file(settings.ready_file, [f"{listen}\n".encode()])

@@ -1,0 +1,132 @@
+"""All settings of the server, in one table.
+
+A setting's value is the first of: the command line, the environment (`MAITRED_` and its name in capitals), the TOML
+file, the
+default here. `docs/settings.md` is made from this table.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from maitred_server.errors import InvalidRequest
+from maitred_server.model import Kind
+
+BRAND_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,31}$"
+PREFIX = "MAITRED_"
+KINDS = {kind.name.lower(): kind for kind in Kind}
+
+
+class Settings(BaseModel):
+    """Everything that an operator may set."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data: Path = Field(description="The data directory. Made when it is not there.")
+    listen: str = Field("127.0.0.1:7400", description="Host and port to serve on; port 0 takes any free one.")
+    metrics: str = Field("127.0.0.1:7401", description="Host and port of the Prometheus metrics; empty: none.")
+    workers: int = Field(1, ge=1, le=64, description="Worker processes that share the port.")
+    brand: str = Field(
+        "default",
+        pattern=BRAND_PATTERN,
+        description="Brand and environment of callers without a key, e.g. `shop.live`.",
+    )
+    access: Path | None = Field(
+        None, description="TOML file of access keys; see docs/operations.md. None: every caller may do everything."
+    )
+    default_kind: Literal["person", "household", "device", "session"] = Field(
+        "person", description="Kind of a subject whose request names none."
+    )
+    replay_clock: bool = Field(
+        False,
+        description="Take the clock from requests (`at_ms`, `occurred_at_ms`), to replay the past. For tests, demos.",
+    )
+    map_size_gib: float = Field(
+        64.0,
+        gt=0,
+        le=16384,
+        description="The most the store may grow to, GiB. Address space, not disk; fixed while the server runs.",
+    )
+    receipt_days: float = Field(
+        45.0,
+        gt=0,
+        le=400,
+        description="How long receipts are valid: longest offline time + longest wait for an outcome + 7 days.",
+    )
+    publish_interval_s: float = Field(
+        1.0, gt=0, le=3600, description="How often the learner publishes what it learned, seconds."
+    )
+    max_concurrent_calls: int = Field(
+        1024, ge=1, description="Calls under way at once in a worker; more are refused with RESOURCE_EXHAUSTED."
+    )
+    drain_s: float = Field(
+        2.0,
+        ge=0,
+        le=300,
+        description="After a request to stop: how long to report NOT_SERVING before calls are refused, seconds.",
+    )
+    stop_s: float = Field(
+        10.0, ge=0, le=300, description="How long calls under way may take to end at a stop, seconds."
+    )
+    reflection: bool = Field(False, description="Offer gRPC server reflection.")
+    log_format: Literal["auto", "console", "json"] = Field(
+        "auto", description="Form of the log; auto: console on a terminal, else JSON."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severe event that is logged."
+    )
+    ready_file: Path | None = Field(None, description="File to write `HOST:PORT` to once calls are served.")
+
+    @property
+    def kind(self) -> Kind:
+        """The default kind as a noun."""
+        return KINDS[self.default_kind]
+
+    @property
+    def map_size(self) -> int:
+        """Bytes."""
+        return int(self.map_size_gib * 2**30)
+
+
+def load(given: Mapping[str, Any], config: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Settings from the command line (`given`, None: not given), the environment and a TOML file.
+
+    Raises InvalidRequest.
+    """
+    values: dict[str, Any] = dict(_from_file(config)) if config else {}
+    for name in Settings.model_fields:
+        if (text := environ.get(PREFIX + name.upper())) is not None:
+            values[name] = text
+    values.update({name: value for name, value in given.items() if value is not None})
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise InvalidRequest(f"setting {field}: {first['msg']}; see docs/settings.md", field) from None
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except OSError as error:
+        raise InvalidRequest(f"cannot read the settings file {path}: {error.strerror}", "config") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidRequest(f"the settings file {path} is no TOML: {error}", "config") from None
+
+
+def table() -> str:
+    """The settings as a Markdown table."""
+    rows = ["| setting | environment | default | meaning |", "|---|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        default = (
+            "required" if field.is_required() else f"`{field.default}`" if field.default not in (None, "") else "none"
+        )
+        rows.append(f"| `{name}` | `{PREFIX}{name.upper()}` | {default} | {field.description} |")
+    return "\n".join(rows)
