@@ -52,9 +52,13 @@ class Buckets:
                 if sample.name.endswith("_bucket"):
                     self.counts[float(sample.labels["le"])] += int(sample.value)
 
+    def calls(self) -> int:
+        """All calls."""
+        return self.counts[math.inf]
+
     def quantile(self, share: float) -> float | None:
         """Seconds by linear interpolation inside the bucket; None without calls; beyond all, the last finite bound."""
-        total = self.counts[math.inf]
+        total = self.calls()
         if not total:
             return None
         low = below = 0.0

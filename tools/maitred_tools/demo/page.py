@@ -171,7 +171,8 @@ def _events(results: Results) -> str:
         if results.events.equal()
         else '<span class="bad">They differ.</span>'
     )
-    killed = f" The server was killed {results.kills} time(s) on the way." if results.kills else ""
+    kills = results.unacknowledged
+    killed = f" The server was killed {len(kills)} time(s), with {sum(kills):,} events on their way." if kills else ""
     return _section(
         "Every event, counted at four places", verdict + killed, _table(("", "events", "what it counts"), rows, "said")
     )

@@ -28,15 +28,20 @@ class Events:
 
 @dataclass(frozen=True)
 class Results:
-    """One finished run. `outage`: answers that fell back after a kill on purpose; each was asked again."""
+    """One finished run.
+
+    `recorded`: events that the till handed to the SDK, by its own count. `outage`: answers that fell back after a kill
+    on purpose; each was asked again. `unacknowledged`: events that were on their way at each kill.
+    """
 
     tally: Tally
     latency: ClientLatency
     server: Buckets
     events: Events
+    recorded: int
     seconds: float
     outage: int = 0
-    kills: int = 0
+    unacknowledged: tuple[int, ...] = ()
     measured: dict[str, str] = field(default_factory=dict)
 
     def problems(self) -> list[str]:
@@ -45,6 +50,8 @@ class Results:
         if not self.events.equal():
             numbers = ", ".join(f"{name} {count:,}" for name, count in asdict(self.events).items())
             found.append(f"the four counts of events differ: {numbers}")
+        if self.recorded != self.events.sent:
+            found.append(f"the till recorded {self.recorded:,} events and {self.events.sent:,} were sent")
         if fallen := self.tally.fallen_back():
             found.append(f"{fallen:,} visits got no fresh decision")
         if undecided := self.tally.columns().precision(UNDECIDED).visits:
@@ -66,7 +73,7 @@ class Results:
             "seconds": round(self.seconds, 1),
             "reasons": dict(self.tally.reasons.most_common()),
             "fallbacks": {"unexpected": self.tally.fallen_back(), "outage": self.outage},
-            "kills": self.kills,
+            "kills": {"count": len(self.unacknowledged), "events_on_their_way": list(self.unacknowledged)},
             "problems": self.problems(),
             "measured": self.measured,
         }

@@ -1,0 +1,82 @@
+"""The demo's playbook, written from the shop's own categories: one placement, three policies, a holdout."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from maitred_tools.demo.groceries import Groceries
+from maitred_tools.demo.reference import POLICIES, SLOTS
+
+PLACEMENT = "till-welcome"
+LAYER = "demo-policy"
+SHARES = (0.3334, 0.3333, 0.3333)  # of the households that are not held out; steps of 0.0001
+HOLDOUT_SHARE = 0.05
+
+_SPELT_OUT = {"frzn": "frozen", "refrgratd": "refrigerated", "pckgd": "packaged", "gm": "general merchandise"}
+
+
+def write(shop: Groceries, folder: Path) -> None:
+    """Writes the playbook's files into `folder`, which is made when it is not there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_yaml(folder / "playbook.yaml", _experiment())
+    _write_yaml(folder / "placements.yaml", {"placements": [_placement()]})
+    _write_yaml(folder / "groups.yaml", {"groups": list(_groups(shop))})
+    lines = (json.dumps(item, ensure_ascii=False) for item in _items(shop))
+    (folder / "items.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def title(name: str) -> str:
+    """A name in capitals as people would write it: "FRZN JUICE/DRINKS" becomes "Frozen juice/drinks"."""
+    spelt = re.sub(r"\w+", lambda word: _SPELT_OUT.get(word[0], word[0]), " ".join(name.lower().split()))
+    return spelt[:1].upper() + spelt[1:]
+
+
+def _experiment() -> dict[str, Any]:
+    arms = zip(POLICIES, SHARES, strict=True)
+    return {
+        "name": "Grocery till",
+        "description": "Three ways to choose three categories for a household at the till, side by side.",
+        "layers": [
+            {
+                "name": LAYER,
+                "unit": "household",
+                "arms": [{"name": policy, "share": share, "policies": {PLACEMENT: policy}} for policy, share in arms],
+            }
+        ],
+        "holdout": {"share": HOLDOUT_SHARE, "unit": "household"},
+    }
+
+
+def _placement() -> dict[str, Any]:
+    return {
+        "name": PLACEMENT,
+        "description": "What the till shows when a household begins to pay.",
+        "slots": SLOTS,
+        "candidates": "all",
+        "policy": "habit",
+        "baseline": "popular",
+        "counts": "purchase",
+        "ttl": "0s",
+        "stale": "0s",
+        "automation": "online",
+    }
+
+
+def _groups(shop: Groceries) -> Iterable[dict[str, str]]:
+    return ({"id": department, "name": title(department)} for department in sorted(set(shop.departments)))
+
+
+def _items(shop: Groceries) -> Iterable[dict[str, Any]]:
+    for category, department in zip(shop.categories, shop.departments, strict=True):
+        content = {"title": title(category), "department": title(department)}
+        yield {"id": category, "groups": [department], "variants": [{"content": content}]}
+
+
+def _write_yaml(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
