@@ -1,0 +1,27 @@
+"""The journal and all that is derived from it in the same transaction; see docs/store.md."""
+
+from maitred_server.store.base import AnyStore
+from maitred_server.store.directory import DirectoryLock, lock_directory
+from maitred_server.store.memory import MemoryStore
+from maitred_server.store.profiles import CounterTable, Profile, Recent
+from maitred_server.store.results import DUPLICATE, REFUSED, Audit, Commit, Deleted, Statistics, Tombstone, Usage
+from maitred_server.store.store import Store
+
+__all__ = [
+    "AnyStore",
+    "Store",
+    "MemoryStore",
+    "Profile",
+    "CounterTable",
+    "Recent",
+    "Commit",
+    "Deleted",
+    "Tombstone",
+    "Usage",
+    "Audit",
+    "Statistics",
+    "DUPLICATE",
+    "REFUSED",
+    "DirectoryLock",
+    "lock_directory",
+]

@@ -51,6 +51,13 @@ class Audit(NamedTuple):
     recorded: dict[str, int]  # the journal's own counters
     damaged: int  # records and profiles that fail their checksum
 
+    @property
+    def sound(self) -> bool:
+        """Whether the three agree and nothing is damaged."""
+        held = {kind: number for kind, number in self.journalled.items() if kind != "deletion"}
+        counted = {kind: number for kind, number in self.counted.items() if kind != "deletion"}
+        return not self.damaged and self.journalled == self.recorded and held == counted
+
 
 class Statistics(NamedTuple):
     """What this process did since it opened the store."""

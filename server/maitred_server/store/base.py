@@ -1,0 +1,73 @@
+"""What every store can do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from typing import Protocol
+
+from maitred_server.model import Entry, EventId, Item, Record, SubjectKey
+from maitred_server.store.profiles import Profile
+from maitred_server.store.results import Audit, Commit, Deleted, Statistics, Tombstone, Usage
+
+
+class AnyStore(Protocol):
+    """`Store` and its twin `MemoryStore`. Those that write raise StoreFull or StoreBroken, at once or by the future."""
+
+    @property
+    def healthy(self) -> bool:
+        """Whether writes can succeed; False for ever once the environment broke or was closed."""
+
+    def submit(self, entries: Sequence[Entry]) -> Future[Commit]:
+        """Record entries; durable when the future is done."""
+
+    def submit_items(self, brand: str, items: Iterable[Item], replace_all: bool = False) -> Future[None]:
+        """Add or replace items of a brand's catalogue; with `replace_all` all others go."""
+
+    def delete(self, subject: SubjectKey, at_ms: int) -> Future[Deleted]:
+        """Forget a subject: profile and records go; a deletion record and a tombstone stay."""
+
+    def maintain(self, forget_before_ms: int) -> None:
+        """To be called every half minute, from a thread that may wait: forgets foreign ids older than a moment."""
+
+    def forget_foreign(self, before_ms: int) -> Future[int]:
+        """Forget foreign ids older than a moment (at most `FORGET_AT_ONCE`); how many were forgotten."""
+
+    def profile(self, subject: SubjectKey) -> Profile | None:
+        """What is kept about a subject; None: nothing. Raises RecordDamaged."""
+
+    def tombstone(self, subject: SubjectKey) -> Tombstone | None:
+        """When a subject was last forgotten; None: never."""
+
+    def seen(self, event_ids: Sequence[EventId]) -> list[bool]:
+        """Which events are already durable."""
+
+    def acknowledged_through(self, client: bytes, epoch: int) -> int:
+        """The sequence up to which every event of a client's epoch is durable or too old to be taken; 0: none."""
+
+    def read_journal(self, after: int, limit: int) -> list[tuple[int, Record]]:
+        """The next records after a sequence, in order; damaged ones are left out (and counted)."""
+
+    def read_subject(self, subject: SubjectKey, after: int, limit: int) -> list[tuple[int, Record]]:
+        """The next records of one subject."""
+
+    def items(self, brand: str) -> Iterator[Item]:
+        """All items of a brand as they are now, in no useful order. Raises RecordDamaged."""
+
+    def type_name(self, code: int) -> str | None:
+        """The counter type that a code stands for."""
+
+    def last_sequence(self) -> int:
+        """The journal's last sequence; 0: none was given yet."""
+
+    def usage(self) -> Usage:
+        """What the store holds."""
+
+    def audit(self) -> Audit:
+        """Scan all of it; takes as long as that takes."""
+
+    def statistics(self) -> Statistics:
+        """What this process did."""
+
+    def close(self) -> None:
+        """Commit what is waiting and close."""

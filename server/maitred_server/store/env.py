@@ -1,0 +1,211 @@
+"""The LMDB environment: how it is opened, what is in it, and how its errors become ours."""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias, TypeVar
+
+import lmdb
+
+from maitred_server.errors import StoreBroken, StoreError, StoreFull, StoreRefused
+from maitred_server.store.directory import check_file_system, make_private
+from maitred_server.store.journal import KIND_SLOTS, framed, unframed
+
+FORMAT = 1
+DEFAULT_MAP_SIZE = 64 << 30
+ADMIT_UP_TO = 0.85  # of the map: the rest lets deletes through
+MAX_READERS = 1024
+
+_FORMAT_KEY = b"format"
+_COUNTS_KEY = b"counts"
+_COUNTS = struct.Struct(f"<Q{KIND_SLOTS}Q")
+_NO_SPACE = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+_BROKEN = (lmdb.PanicError, lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.InvalidError)
+_LITTLE_SPACE = 1 << 20
+
+T = TypeVar("T")
+Txn: TypeAlias = "lmdb.Transaction[bytes]"
+
+
+class Databases(NamedTuple):
+    """Handles of the named databases, by what they hold."""
+
+    meta: Any  # b"format", b"counts"
+    journal: Any  # sequence -> record
+    by_subject: Any  # subject -> sequences
+    profiles: Any  # subject -> profile
+    windows: Any  # client and epoch -> resend window
+    foreign: Any  # foreign event id -> nothing
+    tombstones: Any  # subject -> when it was forgotten
+    items: Any  # brand and item -> item
+    names: Any  # code of a counter type -> its name
+
+
+class Counts(NamedTuple):
+    """The journal in numbers, kept in the same transaction as the journal."""
+
+    sequence: int = 0  # the last one given
+    by_kind: tuple[int, ...] = (0,) * KIND_SLOTS
+
+
+class Environment:
+    """One opened environment. Raises only our own errors."""
+
+    def __init__(self, path: Path, env: lmdb.Environment, databases: Databases) -> None:
+        self._path = path
+        self._env = env
+        self.databases = databases
+        self.map_size: int = env.info()["map_size"]
+        self._page: int = env.stat()["psize"]
+
+    @classmethod
+    def open(cls, path: Path, map_size: int, read_only: bool, allow_overlay: bool | None) -> Environment:
+        """Open the environment at `path`, made when missing unless read-only. Raises StoreRefused."""
+        if read_only and not (path / "data.mdb").exists():
+            raise StoreRefused("there is no store in the data directory yet")
+        check_file_system(path if read_only else make_private(path), allow_overlay)
+        try:
+            env = _opened(path, map_size, read_only)
+        except lmdb.Error as error:
+            raise StoreRefused(f"the store cannot be opened: {error}".replace(str(path), "store")) from error
+        try:
+            return cls(path, env, _databases(env, read_only))
+        except BaseException:
+            env.close()
+            raise
+
+    def close(self) -> None:
+        """Close; everything read before stays valid."""
+        self._env.close()
+
+    def read(self, key: bytes, database: Any) -> bytes | None:
+        """A copy of one value."""
+        try:
+            with self._env.begin(db=database) as txn:
+                value: bytes | None = txn.get(key)
+                return value
+        except lmdb.Error as error:
+            raise self.error(error) from error
+
+    @contextmanager
+    def reading(self) -> Iterator[Txn]:
+        """A snapshot; to be left at once."""
+        try:
+            with self._env.begin() as txn:
+                yield txn
+        except lmdb.Error as error:
+            raise self.error(error) from error
+
+    def write(self, work: Callable[[Txn], T]) -> T:
+        """Do something in one transaction; durable when this returns, undone when it raises."""
+        try:
+            with self._env.begin(write=True) as txn:
+                return work(txn)
+        except lmdb.Error as error:
+            raise self.error(error) from error
+
+    def admit(self, txn: Txn) -> None:
+        """Raises StoreFull when the map is nearly full: what remains is for deletes."""
+        if self.used(txn) > self.map_size * ADMIT_UP_TO:
+            raise StoreFull("the store is nearly full; only deletes are accepted")
+
+    def used(self, txn: Txn) -> int:
+        """Bytes of the pages in use; pages that were freed count as free."""
+        stats = [txn.stat(database) for database in self.databases]
+        return self._page * sum(one["branch_pages"] + one["leaf_pages"] + one["overflow_pages"] for one in stats)
+
+    def counts(self, txn: Txn) -> Counts:
+        """The journal in numbers."""
+        value = txn.get(_COUNTS_KEY, db=self.databases.meta)
+        if value is None:
+            return Counts()
+        sequence, *by_kind = _COUNTS.unpack(unframed(_COUNTS_KEY, value))
+        return Counts(sequence, tuple(by_kind))
+
+    def put_counts(self, txn: Txn, counts: Counts) -> None:
+        """Keep the journal's numbers."""
+        value = framed(_COUNTS_KEY, _COUNTS.pack(counts.sequence, *counts.by_kind))
+        txn.put(_COUNTS_KEY, value, db=self.databases.meta)
+
+    def check_readers(self) -> int:
+        """Free what dead processes held; how many there were."""
+        try:
+            freed: int = self._env.reader_check()
+        except lmdb.Error as error:
+            raise self.error(error) from error
+        return freed
+
+    def error(self, error: lmdb.Error) -> StoreError:
+        """What an LMDB error means."""
+        if isinstance(error, lmdb.MapFullError | lmdb.TxnFullError):
+            return StoreFull("the store is full")
+        if error.code in _NO_SPACE or (error.code == errno.EIO and self._disk_is_full()):
+            return StoreFull("the disk is full")
+        if isinstance(error, _BROKEN) or error.code == errno.EIO:
+            return StoreBroken("the store met an input/output error and must be reopened")
+        return StoreError(f"the store failed: {error.reason}")
+
+    def _disk_is_full(self) -> bool:
+        """LMDB reports a write that was cut short by a full disk as an input/output error."""
+        try:
+            disk = os.statvfs(self._path)
+        except OSError:
+            return False
+        return disk.f_bavail * disk.f_frsize < _LITTLE_SPACE
+
+
+def _opened(path: Path, map_size: int, read_only: bool) -> lmdb.Environment:
+    return lmdb.open(
+        str(path),
+        map_size=map_size,
+        subdir=True,
+        readonly=read_only,
+        create=not read_only,
+        mode=0o600,
+        sync=True,
+        metasync=True,
+        writemap=False,
+        meminit=True,
+        lock=True,
+        readahead=False,
+        max_readers=MAX_READERS,
+        max_dbs=len(Databases._fields) + 8,
+        max_spare_txns=8,
+    )
+
+
+def _databases(env: lmdb.Environment, read_only: bool) -> Databases:
+    with env.begin(write=not read_only) as txn:
+        try:
+            meta = env.open_db(b"meta", txn, create=not read_only)
+            _check_format(txn, meta, read_only)
+            rest = [
+                env.open_db(
+                    name.encode(),
+                    txn,
+                    create=not read_only,
+                    dupsort=name == "by_subject",
+                    dupfixed=name == "by_subject",
+                )
+                for name in Databases._fields[1:]
+            ]
+        except lmdb.Error as error:
+            raise StoreRefused("the store is incomplete or of another program") from error
+        return Databases(meta, *rest)
+
+
+def _check_format(txn: Txn, meta: Any, read_only: bool) -> None:
+    stored = txn.get(_FORMAT_KEY, db=meta)
+    if stored is None and not read_only:
+        txn.put(_FORMAT_KEY, FORMAT.to_bytes(4, "little"), db=meta)
+        return
+    found = int.from_bytes(stored or b"", "little")
+    if found > FORMAT:
+        raise StoreRefused(f"the store was written by a newer version (format {found}; this version knows {FORMAT})")
+    if found < FORMAT:
+        raise StoreRefused(f"the store has a format that this version cannot read ({found})")

@@ -1,0 +1,175 @@
+"""The store's twin in memory: same meaning, plain dictionaries, no durability. For tests and comparison."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from typing import TypeVar
+
+from maitred_server.errors import StoreBroken
+from maitred_server.model import Deletion, Entry, EventId, Foreign, Item, Kind, Record, Sequenced, SubjectKey
+from maitred_server.store.journal import KIND_INDEX, KIND_NAMES, encode_record
+from maitred_server.store.keys import type_code
+from maitred_server.store.profiles import Profile
+from maitred_server.store.results import DUPLICATE, REFUSED, Audit, Commit, Deleted, Statistics, Tombstone, Usage
+from maitred_server.store.seen import WINDOW
+from maitred_server.store.touches import counter_types
+
+T = TypeVar("T")
+
+
+class MemoryStore:
+    """See `base.AnyStore`. Futures are done when they are returned."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._journal: dict[int, Record] = {}
+        self._profiles: dict[SubjectKey, Profile] = {}
+        self._numbered: dict[tuple[bytes, int], set[int]] = {}
+        self._foreign: set[Foreign] = set()
+        self._tombstones: dict[SubjectKey, Tombstone] = {}
+        self._items: dict[tuple[str, str], Item] = {}
+        self._names: dict[int, str] = {}
+        self._last = 0
+        self._tally: Counter[int] = Counter()
+        self._groups = 0
+        self._open = True
+
+    @property
+    def healthy(self) -> bool:
+        return self._open
+
+    def close(self) -> None:
+        self._open = False
+
+    # Writing
+
+    def submit(self, entries: Sequence[Entry]) -> Future[Commit]:
+        self._check_open()
+        with self._lock:
+            sequences = [self._apply(entry) for entry in entries]
+        self._groups += 1
+        self._tally.update(min(sequence, 1) for sequence in sequences)
+        return _done(Commit(sequences, max([0, *sequences])))
+
+    def _apply(self, entry: Entry) -> int:
+        if entry.event_id is not None and self._has(entry.event_id):
+            return DUPLICATE
+        record, sequence = entry.record, self._last + 1
+        try:
+            encode_record(record)
+            if isinstance(record.body, Deletion):
+                return REFUSED
+            before = self._profiles.get(record.subject) or Profile.empty(record.kind)
+            after = before.with_records([(sequence, record)])
+        except Exception:  # noqa: BLE001  (whatever it is, it costs this entry alone)
+            return REFUSED
+        self._last = sequence
+        self._journal[sequence] = record
+        self._profiles[record.subject] = after
+        self._names.update((type_code(name), name) for name in counter_types(record))
+        self._remember(entry.event_id)
+        return sequence
+
+    def _remember(self, event_id: EventId | None) -> None:
+        if isinstance(event_id, Sequenced):
+            self._numbered.setdefault((event_id.client, event_id.epoch), set()).add(event_id.sequence)
+        elif event_id is not None:
+            self._foreign.add(event_id)
+
+    def submit_items(self, brand: str, items: Iterable[Item], replace_all: bool = False) -> Future[None]:
+        self._check_open()
+        with self._lock:
+            if replace_all:
+                self._items = {key: item for key, item in self._items.items() if key[0] != brand}
+            self._items.update({(brand, item.id): item for item in items})
+        return _done(None)
+
+    def delete(self, subject: SubjectKey, at_ms: int) -> Future[Deleted]:
+        self._check_open()
+        with self._lock:
+            profile = self._profiles.pop(subject, None)
+            self._journal = {number: record for number, record in self._journal.items() if record.subject != subject}
+            self._last += 1
+            kind = Kind.PERSON if profile is None else profile.kind
+            self._journal[self._last] = Record(subject, kind, at_ms, at_ms, Deletion())
+            self._tombstones[subject] = Tombstone(self._last, at_ms)
+            return _done(Deleted(self._last, profile is not None))
+
+    def forget_foreign(self, before_ms: int) -> Future[int]:
+        self._check_open()
+        with self._lock:
+            old = {one for one in self._foreign if int.from_bytes(one.uuid[:6], "big") < before_ms}
+            self._foreign -= old
+        return _done(len(old))
+
+    def maintain(self, forget_before_ms: int) -> None:
+        self.forget_foreign(forget_before_ms)
+
+    def _check_open(self) -> None:
+        if not self._open:
+            raise StoreBroken("the store is closed")
+
+    # Reading
+
+    def profile(self, subject: SubjectKey) -> Profile | None:
+        return self._profiles.get(subject)
+
+    def tombstone(self, subject: SubjectKey) -> Tombstone | None:
+        return self._tombstones.get(subject)
+
+    def seen(self, event_ids: Sequence[EventId]) -> list[bool]:
+        return [self._has(event_id) for event_id in event_ids]
+
+    def _has(self, event_id: EventId) -> bool:
+        if not isinstance(event_id, Sequenced):
+            return event_id in self._foreign
+        numbers = self._numbered.get((event_id.client, event_id.epoch), set())
+        return event_id.sequence in numbers or event_id.sequence < max(numbers, default=0) - WINDOW
+
+    def acknowledged_through(self, client: bytes, epoch: int) -> int:
+        highest = max(self._numbered.get((client, epoch), set()), default=0)
+        through = 0
+        while through < highest and self._has(Sequenced(client, epoch, through + 1)):
+            through += 1
+        return through
+
+    def read_journal(self, after: int, limit: int) -> list[tuple[int, Record]]:
+        return [(number, record) for number, record in self._journal.items() if number > after][:limit]
+
+    def read_subject(self, subject: SubjectKey, after: int, limit: int) -> list[tuple[int, Record]]:
+        records = self.read_journal(after, len(self._journal))
+        return [(number, record) for number, record in records if record.subject == subject][:limit]
+
+    def items(self, brand: str) -> Iterator[Item]:
+        return iter([item for (owner, _), item in self._items.items() if owner == brand])
+
+    def type_name(self, code: int) -> str | None:
+        return self._names.get(code)
+
+    def last_sequence(self) -> int:
+        return self._last
+
+    def usage(self) -> Usage:
+        return Usage(len(self._profiles), self._records(), 0, 0, self._last)
+
+    def audit(self) -> Audit:
+        counted: Counter[str] = Counter(dict.fromkeys(KIND_NAMES, 0))
+        for profile in self._profiles.values():
+            counted.update(profile.totals)
+        return Audit(self._records(), dict(counted), self._records(), 0)
+
+    def statistics(self) -> Statistics:
+        return Statistics(self._groups, self._tally[1], self._tally[DUPLICATE], self._tally[REFUSED], 0, 0, 0)
+
+    def _records(self) -> dict[str, int]:
+        found = Counter(KIND_INDEX[type(record.body)] for record in self._journal.values())
+        return {name: found[index] for index, name in enumerate(KIND_NAMES)}
+
+
+def _done(result: T) -> Future[T]:
+    future: Future[T] = Future()
+    future.set_result(result)
+    return future

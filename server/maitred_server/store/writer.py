@@ -1,0 +1,163 @@
+"""The one writer of a process: a thread that commits what was handed in, in groups.
+
+It never waits for more: a group is what came while the one before was being committed.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Any, NamedTuple, TypeAlias
+
+import structlog
+
+from maitred_server.errors import StoreBroken, StoreError, StoreFull
+from maitred_server.model import Entry
+from maitred_server.store.env import Environment, Txn
+from maitred_server.store.group import Batch, commit_group, prepared
+from maitred_server.store.results import DUPLICATE, REFUSED, Commit
+
+log = structlog.get_logger(__name__)
+
+QUEUE_ENTRIES = 20_000
+GROUP_ENTRIES = 4_096
+
+
+class _Entries(NamedTuple):
+    future: Future[Commit]
+    entries: Sequence[Entry]
+
+    @property
+    def size(self) -> int:
+        return max(1, len(self.entries))
+
+
+class _Task(NamedTuple):
+    future: Future[Any]
+    work: Callable[[Txn], Any]
+    size: int = 1
+
+
+_Job: TypeAlias = _Entries | _Task
+
+
+class Writer:
+    """Owns the writing side of an environment."""
+
+    def __init__(self, env: Environment, queue_entries: int = QUEUE_ENTRIES) -> None:
+        self._env = env
+        self._limit = queue_entries
+        self._jobs: deque[_Job] = deque()
+        self._changed = threading.Condition()
+        self._closing = False
+        self._broken: StoreBroken | None = None
+        self._names: frozenset[str] = frozenset()
+        self.waiting = self.groups = self.entries = self.duplicates = self.refused = self.turned_away = 0
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._thread.start()
+
+    @property
+    def healthy(self) -> bool:
+        """Whether writes can succeed."""
+        return self._broken is None and not self._closing
+
+    def submit(self, entries: Sequence[Entry]) -> Future[Commit]:
+        """Hand in a batch. Raises StoreFull at once when too much is waiting, StoreBroken when all is lost."""
+        job = _Entries(Future(), entries)
+        self._put(job)
+        return job.future
+
+    def run(self, work: Callable[[Txn], Any], size: int = 1) -> Future[Any]:
+        """Do `work` in a transaction of its own, after what was handed in before. Raises as `submit`."""
+        job = _Task(Future(), work, size)
+        self._put(job)
+        return job.future
+
+    def close(self) -> None:
+        """Commit what is waiting and stop."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        self._thread.join()
+
+    def _put(self, job: _Job) -> None:
+        with self._changed:
+            if self._broken is not None or self._closing:
+                raise StoreBroken("the store is closed" if self._broken is None else self._broken.message)
+            if self.waiting and self.waiting + job.size > self._limit:
+                self.turned_away += 1
+                raise StoreFull("too much is waiting to be written")
+            self.waiting += job.size
+            self._jobs.append(job)
+            self._changed.notify()
+
+    def _run(self) -> None:
+        while jobs := self._next():
+            try:
+                self._commit(jobs)
+            except StoreError as error:
+                self._fail(jobs, error)
+            except Exception as error:  # noqa: BLE001  (the thread must outlive a defect, and every caller get an answer)
+                log.error("group_failed", error=type(error).__name__)
+                self._fail(jobs, StoreError("the store met a defect; nothing of this was kept"))
+
+    def _next(self) -> list[_Job]:
+        """A run of batches, or one task; empty when there is no more to do."""
+        with self._changed:
+            while not self._jobs and not self._closing:
+                self._changed.wait()
+            taken: list[_Job] = []
+            size = 0
+            while self._jobs and self._fits(self._jobs[0], taken, size):
+                job = self._jobs.popleft()
+                size += job.size
+                taken.append(job)
+            self.waiting -= size
+        return taken
+
+    @staticmethod
+    def _fits(job: _Job, taken: list[_Job], size: int) -> bool:
+        if not taken:
+            return True
+        return isinstance(job, _Entries) and isinstance(taken[0], _Entries) and size + job.size <= GROUP_ENTRIES
+
+    def _commit(self, jobs: list[_Job]) -> None:
+        if self._broken is not None:
+            raise self._broken
+        live = [job for job in jobs if job.future.set_running_or_notify_cancel()]
+        batches = [job for job in live if isinstance(job, _Entries)]
+        if batches:
+            self._commit_batches(batches)
+        for job in live:
+            if isinstance(job, _Task):
+                job.future.set_result(self._env.write(job.work))
+
+    def _commit_batches(self, jobs: list[_Entries]) -> None:
+        prepared_batches: list[Batch] = [prepared(job.entries) for job in jobs]
+        outcome = commit_group(self._env, prepared_batches, self._names)
+        self._names = outcome.names
+        self.groups += 1
+        for job, result in zip(jobs, outcome.results, strict=True):
+            if isinstance(result, StoreError):
+                job.future.set_exception(result)
+            else:
+                self._count(result)
+                job.future.set_result(result)
+
+    def _count(self, commit: Commit) -> None:
+        duplicates, refused = commit.sequences.count(DUPLICATE), commit.sequences.count(REFUSED)
+        self.duplicates += duplicates
+        self.refused += refused
+        self.entries += len(commit.sequences) - duplicates - refused
+
+    def _fail(self, jobs: list[_Job], error: StoreError) -> None:
+        if isinstance(error, StoreBroken) and self._broken is None:
+            log.error("store_broken", reason=error.message)
+            self._broken = error
+        if isinstance(error, StoreFull):
+            self.turned_away += 1
+        for job in jobs:
+            if not job.future.done():
+                job.future.set_exception(error)
