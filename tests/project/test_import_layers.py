@@ -23,14 +23,18 @@ SERVER = (
     ("runtime",),
     ("cli",),
 )
+# Parts that share the row of another.
+BESIDE = {"admin_client": "cli", "processes": "runtime", "publishing": "runtime", "__main__": "cli"}
 APART = {frozenset({"decide", "learn"})}
-# What stands beside the order: what each may import, and from which parts it may be used.
-ASIDE = {"settings": {"model", "errors"}, "telemetry": {"model", "errors", "settings"}}
-USES_ASIDE = {"rpc", "runtime", "cli"}
+# What stands beside the order: what each may import, and which parts may use it.
+ASIDE = {"settings": {"model", "errors"}, "telemetry": {"model", "errors", "settings", "decide"}}
+USES_ASIDE = {"rpc", "runtime", "publishing", "cli"}
 # The only homes of these libraries in the server.
 HOMES = {
-    "grpc": ("maitred_server.rpc.grpc_front", "maitred_server.cli"),
-    "maitred": ("maitred_server.rpc", "maitred_server.cli"),
+    "grpc": ("maitred_server.rpc.grpc_front", "maitred_server.admin_client"),
+    "grpc_health": ("maitred_server.rpc.grpc_front",),
+    "grpc_reflection": ("maitred_server.rpc.grpc_front",),
+    "maitred": ("maitred_server.rpc", "maitred_server.admin_client"),
     "lmdb": ("maitred_server.store",),
     "typer": ("maitred_server.cli",),
     "maitred_tools": (),
@@ -95,7 +99,9 @@ def part(name: str) -> str:
 
 
 def row(name: str) -> int:
-    return next(number for number, names in enumerate(SERVER) if name in names)
+    """Where a part stands in the order; what has no layer stands behind all."""
+    name = BESIDE.get(name, name)
+    return next((number for number, names in enumerate(SERVER) if name in names), len(SERVER))
 
 
 def allowed(importer: str, imported: str) -> bool:
@@ -114,7 +120,7 @@ def allowed(importer: str, imported: str) -> bool:
 def nameless(folder: Path) -> list[str]:
     """Modules that no layer names."""
     layers = {
-        "maitred_server": {"", *ASIDE, *(name for names in SERVER for name in names)},
+        "maitred_server": {"", *ASIDE, *BESIDE, *(name for names in SERVER for name in names)},
         "maitred_tools": {"", *TOOLS},
         "stubs": {""},
     }

@@ -1,0 +1,160 @@
+"""`python -m maitred_tools.bench`: measure, print, and write build/bench/report.json."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import grpc
+import typer
+from maitred_server.errors import MaitredError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from maitred_tools.bench import growth, report, seed, stages
+from maitred_tools.bench.echo import Front
+from maitred_tools.bench.measure import Plan, interleaved
+from maitred_tools.bench.process import ServerProcess
+from maitred_tools.load import DECIDE, Load
+
+REPORT = "report.json"
+GROWTH = "growth.json"
+REQUESTS = 20_000
+STAGE_REQUESTS = 3_000
+
+out = Console()
+
+
+def main(
+    profiles: Annotated[int, typer.Option(min=1_000, help="Profiles in the store")] = 1_000_000,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds; each measures every server once")] = 7,
+    calls: Annotated[int, typer.Option(min=100, help="Calls of a closed loop")] = 6_000,
+    rate: Annotated[float, typer.Option(min=1, help="Calls a second of the open loop")] = 300.0,
+    fewer: Annotated[int, typer.Option(min=1_000, help="Profiles of the small store of --growth")] = 10_000,
+    growth_only: Annotated[bool, typer.Option("--growth", help="Compare a small and a large store instead")] = False,
+    write_docs: Annotated[
+        Path | None, typer.Option(help="Measure nothing: put the figures of the last reports into this page")
+    ] = None,
+    build: Annotated[Path, typer.Option(help="Where data directories and reports are kept")] = Path("build/bench"),
+) -> None:
+    """Measure the server beside an echo server that does nothing, in one run, in turn."""
+    if write_docs is not None:
+        put_into(write_docs, build)
+    elif growth_only:
+        measure_growth(build, fewer, profiles, rounds, calls)
+    else:
+        load = Load(seed.requests(profiles, REQUESTS), calls)
+        measure_decide(build, profiles, Plan(load, rounds, rate, open_calls=int(rate * 3)))
+
+
+def measure_decide(build: Path, profiles: int, plan: Plan) -> None:
+    """The server beside the echo servers."""
+    data = seeded(build, profiles)
+    with servers(data, plan.load.requests[0]) as running, progress("rounds", plan.rounds * len(running)) as done:
+        found = interleaved(running, plan, lambda _: done())
+    setup = {"profiles": profiles, "candidates": seed.ITEMS, "slots": seed.SLOTS, "policy": "habit"}
+    load = {"rounds": plan.rounds, "calls": plan.load.calls, "connections": plan.load.connections}
+    measured = report.stamp(command()) | {"setup": setup | load | {"open_rate": plan.open_rate}}
+    measured |= report.compared(found)
+    measured["stages_us"] = stages.stages_us(data, seed.BRAND, plan.load.requests[:STAGE_REQUESTS])
+    report.save(build / REPORT, measured)
+    title = f"Decide, {profiles:,} profiles, {seed.ITEMS:,} candidates, {seed.SLOTS} slots"
+    out.print(report.table(title, report.COMPARED, report.compared_rows(measured)))
+    out.print(report.table("Stages of a decision", report.STAGES, report.stage_rows(measured)))
+    out.print(f"written to {build / REPORT}")
+
+
+def measure_growth(build: Path, fewer: int, more: int, rounds: int, calls: int) -> None:
+    """The server over a small and a large store."""
+    folders = {profiles: seeded(build, profiles) for profiles in (fewer, more)}
+    starts = {profiles: starter(data) for profiles, data in folders.items()}
+    loads = {profiles: Load(seed.requests(profiles, REQUESTS), calls) for profiles in folders}
+    with progress("lives", rounds * len(folders)) as done:
+        found = growth.lives(starts, loads, rounds, lambda _: done())
+    measured = report.stamp(command()) | {"rounds": rounds, "calls": calls} | growth.grown(found)
+    report.save(build / GROWTH, measured)
+    out.print(report.table("A small and a large store", report.GROWN, report.grown_rows(measured)))
+    out.print(f"written to {build / GROWTH}")
+
+
+def starter(data: Path) -> Callable[[], ServerProcess]:
+    """What starts the server on a data directory."""
+    return lambda: seed.server(data)
+
+
+def seeded(build: Path, profiles: int) -> Path:
+    """The data directory with so many profiles."""
+    with progress(f"{profiles:,} profiles", profiles) as done:
+        so_far = 0
+
+        def told(count: int) -> None:
+            nonlocal so_far
+            done(count - so_far)
+            so_far = count
+
+        return seed.data_directory(build, profiles, told)
+
+
+@contextmanager
+def servers(data: Path, request: bytes) -> Iterator[dict[str, ServerProcess]]:
+    """The real server, and both echo servers with an answer of the real one."""
+    with tempfile.TemporaryDirectory() as folder, seed.server(data) as decide:
+        answer = Path(folder) / "answer"
+        answer.write_bytes(ask(decide.target, request))
+        with echo(Front.AIO, answer) as on_asyncio, echo(Front.SYNC, answer) as on_threads:
+            yield {Front.AIO.value: on_asyncio, "decide": decide, Front.SYNC.value: on_threads}
+
+
+def echo(front: Front, answer: Path) -> ServerProcess:
+    """An echo server."""
+    return ServerProcess("maitred_tools.bench.echo", ["--front", front.value, "--answer", str(answer)])
+
+
+def ask(target: str, request: bytes) -> bytes:
+    """One answer."""
+    with grpc.insecure_channel(target) as channel:
+        call: Any = channel.unary_unary(DECIDE)
+        return bytes(call(request, timeout=10.0))
+
+
+@contextmanager
+def progress(what: str, total: int) -> Iterator[Callable[..., None]]:
+    """A progress bar; the function it gives moves it on."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda steps=1: bar.advance(task, steps)
+
+
+def command() -> str:
+    """How this was called."""
+    arguments = " ".join(sys.argv[1:])
+    return f"python -m maitred_tools.bench {arguments}".strip()
+
+
+def put_into(page: Path, build: Path) -> None:
+    """The figures of the reports that are there, into a page of the docs."""
+    if (build / REPORT).exists():
+        found = json.loads((build / REPORT).read_text())
+        tables = (
+            report.markdown(report.COMPARED, report.compared_rows(found)),
+            report.markdown(report.STAGES, report.stage_rows(found)),
+        )
+        report.write_section(page, "decide", "\n\n".join((*tables, report.stamped(found))))
+    if (build / GROWTH).exists():
+        found = json.loads((build / GROWTH).read_text())
+        grown = report.markdown(report.GROWN, report.grown_rows(found))
+        report.write_section(page, "growth", f"{grown}\n\n{report.stamped(found)}")
+
+
+if __name__ == "__main__":
+    try:
+        typer.run(main)
+    except (MaitredError, RuntimeError, TimeoutError, ValueError) as error:
+        Console(stderr=True).print(f"bench: {error}", markup=False, highlight=False)
+        sys.exit(1)

@@ -1,0 +1,94 @@
+"""The reference: a gRPC server that answers Decide with prepared bytes and does nothing else.
+
+It has the real server's settings and passes bytes through as the real server does, so what it costs is the envelope:
+what any gRPC server in Python pays for a call before it does something.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import grpc
+import grpc.aio
+import typer
+
+SERVICE = "maitred.v1.DecisionService"
+ADDRESS = "127.0.0.1:0"
+THREADS = 8
+
+
+class Front(StrEnum):
+    """How the echo server is built: on asyncio, or with a pool of threads."""
+
+    AIO = "aio"
+    SYNC = "sync"
+
+
+def echo(
+    answer: Annotated[Path, typer.Option(help="File with the serialized DecideResponse to answer with")],
+    ready_file: Annotated[Path, typer.Option(help="File to write HOST:PORT to once calls are served")],
+    front: Annotated[Front, typer.Option(help="Kind of server")] = Front.AIO,
+) -> None:
+    """Serve until told to stop."""
+    prepared = answer.read_bytes()
+    if front is Front.AIO:
+        asyncio.run(_serve_aio(prepared, ready_file))
+    else:
+        _serve_sync(prepared, ready_file)
+
+
+async def _serve_aio(prepared: bytes, ready_file: Path) -> None:
+    async def decide(request: bytes, context: object) -> bytes:
+        return prepared
+
+    server = grpc.aio.server(options=_options())
+    server.add_generic_rpc_handlers((_only(decide),))
+    port = server.add_insecure_port(ADDRESS)
+    await server.start()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    _ready(ready_file, port)
+    await stop.wait()
+    await server.stop(None)
+
+
+def _serve_sync(prepared: bytes, ready_file: Path) -> None:
+    def decide(request: bytes, context: object) -> bytes:
+        return prepared
+
+    server = grpc.server(ThreadPoolExecutor(THREADS), options=_options())
+    server.add_generic_rpc_handlers((_only(decide),))
+    port = server.add_insecure_port(ADDRESS)
+    server.start()
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    _ready(ready_file, port)
+    stop.wait()
+    server.stop(None).wait()
+
+
+def _only(decide: Any) -> grpc.GenericRpcHandler:
+    """The one call, without serializers: bytes in, bytes out."""
+    return grpc.method_handlers_generic_handler(SERVICE, {"Decide": grpc.unary_unary_rpc_method_handler(decide)})
+
+
+def _options() -> list[tuple[str, Any]]:
+    return []
+
+
+def _ready(path: Path, port: int) -> None:
+    part = path.with_suffix(".part")
+    part.write_text(f"127.0.0.1:{port}")
+    part.replace(path)
+
+
+if __name__ == "__main__":
+    typer.run(echo)

@@ -1,0 +1,98 @@
+"""Microseconds of each stage of a decision, measured inside one process, without gRPC."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from maitred_server.decide.ask import Answer, Ask
+from maitred_server.decide.pipeline import Pipeline, Stopwatch, no_stopwatch, wall_clock
+from maitred_server.decide.receipt import Sealer
+from maitred_server.decide.worlds import Worlds
+from maitred_server.model import Kind
+from maitred_server.rpc.access import Access, Caller
+from maitred_server.rpc.admission import Admission, Limits
+from maitred_server.rpc.handlers import Handlers, ServerFacts
+from maitred_server.rpc.people import People
+from maitred_server.store import Store
+from maitred_server.store.secrets import KeyDirectory
+from maitred_server.subjects.identity import Pseudonyms
+from maitred_server.telemetry import Telemetry
+
+
+class Laps:
+    """Adds up the time between one stage's end and the next's, nanoseconds by stage."""
+
+    def __init__(self) -> None:
+        self.total: dict[str, int] = defaultdict(int)
+        self._last = 0
+
+    def begin(self) -> None:
+        """The next stage begins now."""
+        self._last = time.perf_counter_ns()
+
+    def __call__(self, stage: str) -> None:
+        now = time.perf_counter_ns()
+        self.total[stage] += now - self._last
+        self._last = time.perf_counter_ns()
+
+
+class TimedPipeline(Pipeline):
+    """The pipeline, with laps."""
+
+    laps: Laps
+
+    def decide(self, ask: Ask, stopwatch: Stopwatch = no_stopwatch) -> Answer:
+        """As the pipeline does."""
+        self.laps("request")
+        return super().decide(ask, self.laps)
+
+
+def stages_us(data: Path, brand: str, requests: Sequence[bytes], rounds: int = 7) -> dict[str, float]:
+    """Microseconds that a decision spends in each stage: the median over the rounds of the mean over `requests`.
+
+    A round before the first warms up. `data`: a data directory that no server is using.
+    """
+    with _opened(data, brand) as (handlers, caller, pipeline):
+        found = [_round(handlers, caller, pipeline, requests) for _ in range(rounds + 1)][1:]
+    return {stage: statistics.median(one[stage] for one in found) / 1000 / len(requests) for stage in found[0]}
+
+
+def _round(handlers: Handlers, caller: Caller, pipeline: TimedPipeline, requests: Sequence[bytes]) -> dict[str, int]:
+    laps = pipeline.laps = Laps()
+    for request in requests:
+        laps.begin()
+        handlers.decide(request, caller)
+        laps("response")
+    return dict(laps.total)
+
+
+@contextmanager
+def _opened(data: Path, brand: str) -> Iterator[tuple[Handlers, Caller, TimedPipeline]]:
+    """What a worker is made of, without its front."""
+    keys, worlds = KeyDirectory(data / "keys"), Worlds(data)
+    worlds.poll()
+    sealer, people = Sealer(keys.sealing(), keys.find), People(Pseudonyms(keys.pseudonym_key()), Kind.PERSON)
+    store: Any = Store.open(data, read_only=True)
+    pipeline = TimedPipeline(store, worlds.world, sealer, wall_clock)
+    limits = Limits(receipt_ms=0, replay_clock=False)
+    handlers = Handlers(
+        pipeline=pipeline,
+        store=store,
+        admission=Admission(people, sealer, worlds.world, wall_clock, limits, lambda subject: False),
+        people=people,
+        publisher=None,  # type: ignore[arg-type]  # nothing is published here
+        worlds=worlds,
+        clock=wall_clock,
+        facts=ServerFacts("bench", 0, 1, replay_clock=False),
+        telemetry=Telemetry(),
+    )
+    try:
+        yield handlers, Access.open_to_all(brand).caller(None), pipeline
+    finally:
+        store.close()
