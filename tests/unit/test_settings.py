@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from maitred_server.errors import InvalidRequest
+from maitred_server.model import Kind
+from maitred_server.settings import load, table
+
+
+def test_the_command_line_beats_the_environment_beats_the_file(tmp_path: Path) -> None:
+    """Each source overrules the ones behind it, setting by setting."""
+    file = tmp_path / "maitred.toml"
+    file.write_text('data = "from-file"\nworkers = 2\nbrand = "file"\nlisten = "127.0.0.1:1"\n')
+    settings = load({"workers": 4, "metrics": None}, file, {"MAITRED_WORKERS": "3", "MAITRED_BRAND": "environment"})
+    assert (settings.workers, settings.brand, settings.listen) == (4, "environment", "127.0.0.1:1")
+    assert settings.data == Path("from-file")
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [({"data": "d", "workers": 0}, "workers"), ({}, "data"), ({"data": "d", "wrokers": 2}, "wrokers")],
+)
+def test_a_wrong_setting_is_named(given: dict[str, object], field: str) -> None:
+    """A value out of range, a missing one and an unknown name are refused by name."""
+    with pytest.raises(InvalidRequest, match=field):
+        load(given, None, {})
+
+
+def test_a_broken_file_is_named(tmp_path: Path) -> None:
+    """A settings file that is missing or no TOML is refused in words."""
+    with pytest.raises(InvalidRequest, match="cannot read"):
+        load({}, tmp_path / "none.toml", {})
+    (tmp_path / "bad.toml").write_text("data = ")
+    with pytest.raises(InvalidRequest, match="no TOML"):
+        load({}, tmp_path / "bad.toml", {})
+
+
+def test_derived_values() -> None:
+    """Kind and map size come out as the server uses them."""
+    settings = load({"data": "d", "default_kind": "household", "map_size_gib": 0.5}, None, {})
+    assert settings.kind is Kind.HOUSEHOLD
+    assert settings.map_size == 2**29
+
+
+def test_the_documented_table_is_the_code() -> None:
+    """docs/settings.md holds exactly the table that the code makes."""
+    documented = (Path(__file__).parents[2] / "docs" / "settings.md").read_text()
+    assert table() in documented
