@@ -31,6 +31,7 @@ KNOWN_POLICIES: Final = ("fixed", "uniform", "popular", "habit")
 AUTOMATION: Final = ("fixed", "logging_only", "apprentice", "online")
 UNITS: Final = ("subject", "person", "household", "device", "session")
 
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _DURATION: Final = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)")
 _UNIT_MS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
@@ -135,7 +136,7 @@ def encoded_content(value: str | dict[str, Any] | list[Any]) -> bytes:
 
 def _json(value: object) -> str:
     try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return _ENCODER.encode(value)
     except ValueError:
         raise ValueError("content holds a number that is not finite") from None
 
