@@ -6,7 +6,7 @@ import errno
 import os
 import struct
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
@@ -180,10 +180,12 @@ def _opened(path: Path, map_size: int, read_only: bool) -> lmdb.Environment:
 
 
 def _databases(env: lmdb.Environment, read_only: bool) -> Databases:
-    with env.begin(write=not read_only) as txn:
+    """Opened in one transaction; when read-only each in its own, for a handle of a reading transaction ends with it."""
+    with nullcontext() if read_only else env.begin(write=True) as txn:
         try:
             meta = env.open_db(b"meta", txn, create=not read_only)
-            _check_format(txn, meta, read_only)
+            with nullcontext(txn) if txn else env.begin() as checking:
+                _check_format(checking, meta, read_only)
             rest = [
                 env.open_db(
                     name.encode(),
