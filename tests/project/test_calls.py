@@ -28,7 +28,7 @@ WITHOUT_CLIENT = {
     "ProfileService/RecordEvents": "for imports",
     "ProfileService/DeleteProfile": "for the systems that own profiles",
     "AdminService/Publish": "`maitred publish`",
-    "AdminService/ImportItems": "`maitred import-items`",
+    "AdminService/ImportItems": "for the systems that own the catalogue",
     "AdminService/GetStatus": "`maitred status`",
 }
 
@@ -53,17 +53,26 @@ def test_every_call_has_an_access_rule() -> None:
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_the_access_rule_is_the_documented_one(call: str) -> None:
-    """The role that a call needs is the one that its comment in the proto file names."""
+def test_the_access_rule_and_the_limit_are_the_documented_ones(call: str) -> None:
+    """A call's role and message limit are those that its comment in the proto file names."""
     from maitred_server.rpc.access import ROLES
+    from maitred_server.rpc.handlers import METHODS
 
-    assert documented(call)[0] == ROLES[call]
+    role, limit = documented(call)
+    assert role == ROLES[call]
+    assert limit == size(METHODS[call].limit)
+
+
+def size(limit: int) -> str:
+    kib, mib = limit // 1024, limit // 1024**2
+    return f"{mib} MiB" if mib else f"{kib} KiB"
 
 
 @pytest.mark.parametrize("call", CALLS)
 def test_every_call_is_documented(call: str) -> None:
-    """docs/wire.md has a line for every call."""
-    assert f"`{call.replace('/', '.')}`" in (ROOT / "docs" / "wire.md").read_text()
+    """docs/wire.md has a line for every call, with its role and limit."""
+    role, limit = documented(call)
+    assert f"| `{call.replace('/', '.')}` | `{role}` | {limit} | " in (ROOT / "docs" / "wire.md").read_text()
 
 
 def documented(call: str) -> tuple[str, str]:
