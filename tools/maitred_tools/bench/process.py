@@ -65,6 +65,11 @@ class ServerProcess:
             self._process.wait()
         self._folder.cleanup()
 
+    @property
+    def returncode(self) -> int | None:
+        """How the process ended; None while it runs."""
+        return self._process.poll()
+
     def _wait(self, until: float) -> str:
         while not self._ready.exists():
             if self._process.poll() is not None or time.perf_counter() > until:
