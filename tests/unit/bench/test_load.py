@@ -21,7 +21,7 @@ THREADS = 32
 @contextmanager
 def serving(answer: Callable[[bytes, grpc.ServicerContext], bytes]) -> Iterator[str]:
     """A server of one call on any free port."""
-    handler = grpc.unary_unary_rpc_method_handler(answer)
+    handler: Any = grpc.unary_unary_rpc_method_handler(answer)
     server = grpc.server(ThreadPoolExecutor(THREADS))
     server.add_generic_rpc_handlers(
         (grpc.method_handlers_generic_handler("maitred.v1.DecisionService", {"Decide": handler}),)
