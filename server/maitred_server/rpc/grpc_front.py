@@ -21,7 +21,7 @@ SERVICES = sorted({name.split("/")[0] for name in METHODS})
 BATCHES_UNDER_WAY = 8  # per stream; beyond it the client is not read from
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
-_OPTIONS: tuple[tuple[str, int], ...] = (
+OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.so_reuseport", 1),
     ("grpc.max_receive_message_length", 17 * 1024 * 1024),
     ("grpc.max_send_message_length", 17 * 1024 * 1024),
@@ -47,7 +47,7 @@ class GrpcFront:
         self._access = access
         self._telemetry = telemetry
         self._health = health.aio.HealthServicer()
-        self._server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=max_calls)
+        self._server = grpc.aio.server(options=OPTIONS, maximum_concurrent_rpcs=max_calls)
         self._server.add_generic_rpc_handlers(tuple(self._services()))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if reflection:

@@ -17,10 +17,13 @@ from typing import Annotated, Any
 import grpc
 import grpc.aio
 import typer
+from maitred_server.rpc.grpc_front import OPTIONS
+from maitred_server.settings import Settings
 
 SERVICE = "maitred.v1.DecisionService"
 ADDRESS = "127.0.0.1:0"
 THREADS = 8
+MOST_CALLS: int = Settings.model_fields["max_concurrent_calls"].default
 
 
 class Front(StrEnum):
@@ -47,7 +50,7 @@ async def _serve_aio(prepared: bytes, ready_file: Path) -> None:
     async def decide(request: bytes, context: object) -> bytes:
         return prepared
 
-    server = grpc.aio.server(options=_options())
+    server = grpc.aio.server(options=OPTIONS, maximum_concurrent_rpcs=MOST_CALLS)
     server.add_generic_rpc_handlers((_only(decide),))
     port = server.add_insecure_port(ADDRESS)
     await server.start()
@@ -63,7 +66,7 @@ def _serve_sync(prepared: bytes, ready_file: Path) -> None:
     def decide(request: bytes, context: object) -> bytes:
         return prepared
 
-    server = grpc.server(ThreadPoolExecutor(THREADS), options=_options())
+    server = grpc.server(ThreadPoolExecutor(THREADS), options=OPTIONS, maximum_concurrent_rpcs=MOST_CALLS)
     server.add_generic_rpc_handlers((_only(decide),))
     port = server.add_insecure_port(ADDRESS)
     server.start()
@@ -78,10 +81,6 @@ def _serve_sync(prepared: bytes, ready_file: Path) -> None:
 def _only(decide: Any) -> grpc.GenericRpcHandler:
     """The one call, without serializers: bytes in, bytes out."""
     return grpc.method_handlers_generic_handler(SERVICE, {"Decide": grpc.unary_unary_rpc_method_handler(decide)})
-
-
-def _options() -> list[tuple[str, Any]]:
-    return []
 
 
 def _ready(path: Path, port: int) -> None:
