@@ -12,7 +12,6 @@ from maitred_server.playbook.schema import (
     MOST_HOLDOUT,
     SHARE_POINTS,
     ArmPart,
-    ChosenCandidates,
     GroupsFile,
     PlacementPart,
     PlacementsFile,
@@ -91,9 +90,6 @@ def check_placements(placements: Checked[PlacementsFile], policies: Collection[s
                 yield placements.mistake(("placements", at, field), f"unknown policy `{policy}`{known}")
         for field, names in (("order", part.order), ("fallback", part.fallback)):
             yield from twice(placements, ("placements", at, field), names)
-        if isinstance(part.candidates, ChosenCandidates) and not (part.candidates.groups or part.candidates.items):
-            path = ("placements", at, "candidates")
-            yield placements.mistake(path, "no candidates are chosen; name groups or items, or write `all`")
 
 
 def check_both(header: Checked[PlaybookFile], placements: Checked[PlacementsFile]) -> Iterator[Mistake]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
@@ -58,7 +59,7 @@ def _line(file: str, number: int, line: bytes) -> tuple[ItemPart | None, list[Mi
     if len(line) > LONGEST_LINE:
         return None, [Mistake(file, number, f"the line has {len(line):,} bytes; at most {LONGEST_LINE:,} are taken")]
     try:
-        plain = json.loads(line.decode("utf-8"), object_pairs_hook=_mapping)
+        plain = _DECODER.decode(line.decode("utf-8"))
         return ItemPart.model_validate(plain), []
     except ValidationError:
         checked, mistakes = validate(file, _tree(plain, number), ItemPart)
@@ -76,10 +77,12 @@ def _line(file: str, number: int, line: bytes) -> tuple[ItemPart | None, list[Mi
 def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     mapping = dict(pairs)
     if len(mapping) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
+        twice, _ = Counter(key for key, _ in pairs).most_common(1)[0]
         raise ValueError(f"`{twice}` stands here twice")
     return mapping
+
+
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_mapping)
 
 
 def _tree(plain: Any, line: int, depth: int = 0) -> Node:
@@ -111,11 +114,11 @@ def _check_one(one: Written) -> Iterator[Mistake]:
     if len(names) > 1 and len(set(names)) < len(names):
         yield one.mistake(f"item `{part.id}` has two variants of one name; each of several has a name of its own")
     for variant in part.variants:
-        if isinstance(variant.content, str) and variant.content and variant.content_type == "application/json":
-            yield from _check_json(one, variant.content)
+        if variant.content_type == "application/json" and variant.content.is_text and variant.content.data:
+            yield from _check_json(one, variant.content.data)
 
 
-def _check_json(one: Written, text: str) -> Iterator[Mistake]:
+def _check_json(one: Written, text: bytes) -> Iterator[Mistake]:
     try:
         json.loads(text)
     except (ValueError, RecursionError):

@@ -120,14 +120,14 @@ class _Loading:
         )
 
     def _planned(self, at: int, part: PlacementPart) -> PlannedPlacement:
-        chosen = part.candidates if isinstance(part.candidates, ChosenCandidates) else ChosenCandidates()
+        chosen = part.candidates if isinstance(part.candidates, ChosenCandidates) else None
         return PlannedPlacement(
             name=part.name,
             description=part.description,
             slots=part.slots,
-            every_item=chosen is not part.candidates,
-            groups=self._references(chosen.groups, at, "candidates", "groups"),
-            items=self._references(chosen.items, at, "candidates", "items"),
+            every_item=chosen is None,
+            groups=self._references(chosen.groups if chosen else (), at, "candidates", "groups"),
+            items=self._references(chosen.items if chosen else (), at, "candidates", "items"),
             policy=part.policy,
             baseline=part.baseline,
             order=self._references(part.order, at, "order"),

@@ -7,9 +7,19 @@ import math
 import re
 import unicodedata
 from collections.abc import Collection
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, NamedTuple, Self, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, PlainValidator, Tag, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PlainValidator,
+    Tag,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic.json_schema import models_json_schema
 
 from maitred_server.model import Value, Variant
@@ -117,21 +127,22 @@ def _texts(entries: list[object]) -> tuple[str, ...]:
     return tuple(_text(entry, ENTRY_BYTES) for entry in entries)
 
 
-def content(value: object) -> str | dict[str, Any] | list[Any]:
-    """Content is a text, or what becomes JSON. Raises ValueError."""
+class Encoded(NamedTuple):
+    """Content as it is sent. `is_text`: it was written as a text, not as what becomes JSON."""
+
+    data: bytes
+    is_text: bool
+
+
+def encoded(value: object) -> Encoded:
+    """Content that is a text, a mapping or a list. Raises ValueError for any other, and when it is too long."""
     if not isinstance(value, str | dict | list):
         raise ValueError("content is a text, or a mapping or a list that is sent as JSON")
-    encoded_content(value)
-    return value
-
-
-def encoded_content(value: str | dict[str, Any] | list[Any]) -> bytes:
-    """Content as it is sent. Raises ValueError when it is too long or no JSON."""
-    text = value if isinstance(value, str) else _json(value)
-    encoded = text.encode("utf-8")
-    if len(encoded) > CONTENT_BYTES:
-        raise ValueError(f"content has at most {CONTENT_BYTES:,} bytes; this has {len(encoded):,}")
-    return encoded
+    is_text = isinstance(value, str)
+    data = (value if isinstance(value, str) else _json(value)).encode("utf-8")
+    if len(data) > CONTENT_BYTES:
+        raise ValueError(f"content has at most {CONTENT_BYTES:,} bytes; this has {len(data):,}")
+    return Encoded(data, is_text)
 
 
 def _json(value: object) -> str:
@@ -152,7 +163,7 @@ Share: TypeAlias = Annotated[
 Unit: TypeAlias = Literal["subject", "person", "household", "device", "session"]
 Automation: TypeAlias = Literal["fixed", "logging_only", "apprentice", "online"]
 Attribute: TypeAlias = Annotated[Any, PlainValidator(attribute, json_schema_input_type=bool | float | str | list[str])]
-Content: TypeAlias = Annotated[Any, PlainValidator(content, json_schema_input_type=str | dict[str, Any] | list[Any])]
+Content: TypeAlias = Annotated[Any, PlainValidator(encoded, json_schema_input_type=str | dict[str, Any] | list[Any])]
 
 
 class _Part(BaseModel):
@@ -164,6 +175,12 @@ class ChosenCandidates(_Part):
 
     groups: list[Name] = Field(default=[], max_length=1_000, description="All items of these groups.")
     items: list[Name] = Field(default=[], max_length=10_000, description="These items.")
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Self:
+        if not (self.groups or self.items):
+            raise ValueError("nothing is chosen; name groups or items, or write `candidates: all`")
+        return self
 
 
 def _candidates_kind(value: object) -> str:
@@ -263,9 +280,9 @@ class VariantPart(_Part):
 
     def noun(self) -> Variant:
         """The variant as it is served."""
-        plain = isinstance(self.content, str) and self.content != ""
-        kind = self.content_type or ("text/plain" if plain else "application/json")
-        return Variant(self.name, encoded_content(self.content), kind)
+        content: Encoded = self.content
+        kind = self.content_type or ("text/plain" if content.is_text and content.data else "application/json")
+        return Variant(self.name, content.data, kind)
 
 
 class ItemPart(_Part):

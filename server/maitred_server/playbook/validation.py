@@ -52,11 +52,20 @@ def _without(node: Node, details: list[ErrorDetails]) -> Node | None:
     paths: list[Path] = []
     for one in details:
         path = _path(node, one["loc"])
-        if one["type"] == "missing" and not path and one["loc"] == ("name",) and node.fields is not None:
-            node.fields["name"] = Node(node.line, "unnamed")
-        else:
+        if not _stand_in(node.find(path), one):
             paths.append(path)
     return node.without(paths) if paths else node
+
+
+def _stand_in(node: Node, one: ErrorDetails) -> bool:
+    """Puts something in the place of a name that is missing or no text, so that what it names is checked further."""
+    if one["type"] == "missing" and one["loc"][-1] in ("name", "id") and node.fields is not None:
+        node.fields[str(one["loc"][-1])] = Node(node.line, f"(line {node.line})")
+        return True
+    if one["type"] == "string_type" and node.text:
+        node.value = node.text
+        return True
+    return False
 
 
 def _path(node: Node, loc: tuple[int | str, ...]) -> list[str | int]:

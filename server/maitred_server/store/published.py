@@ -81,6 +81,13 @@ def switch(folder: Path, version: str) -> None:
     write_file(folder / CURRENT, [version.encode() + b"\n"])
 
 
+def withdraw(folder: Path) -> None:
+    """Puts no version in force, durably."""
+    if (folder / CURRENT).exists():
+        (folder / CURRENT).unlink()
+        sync_folder(folder)
+
+
 def _is_version(text: str) -> bool:
     return len(text) <= LONGEST_VERSION and text.isascii() and text.replace("-", "").replace("_", "").isalnum()
 

@@ -1,0 +1,111 @@
+"""What the learner leaves on disk: a policy snapshot for each brand, and one cursor file over all of them.
+
+Snapshots first, the cursor after them. So every brand's sums hold all its records up to the cursor file, and perhaps
+some beyond: up to the cursor in its own snapshot. Whoever starts again reads from the cursor file and passes over, for
+each brand, what its snapshot has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import blake2b
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+
+from maitred_server.errors import RecordDamaged
+from maitred_server.policy.snapshot import SUFFIX, Column, PolicySnapshot, open_snapshot
+from maitred_server.store.published import brand_folder, brand_folders, current, prune, switch, withdraw, write_file
+
+CURSOR: Final = "learner.cursor"
+POLICY: Final = "policy"
+KEEP: Final = 3  # snapshots of a brand, the newest
+_CHECKSUM_BYTES: Final = 16
+
+
+class _Reached(msgspec.Struct, frozen=True, array_like=True):
+    """`through`: the journal sequence that all brands have reached. `brands`: those that have a snapshot."""
+
+    through: int
+    brands: list[str]
+
+
+class Resumed(NamedTuple):
+    """Where to go on, and what each brand has already."""
+
+    cursor: int
+    snapshots: dict[str, PolicySnapshot]
+
+
+def policy_folder(data: Path, brand: str) -> Path:
+    """Where the snapshots of a brand are."""
+    return brand_folder(data, brand) / POLICY
+
+
+def publish_snapshot(data: Path, brand: str, cursor: int, columns: Mapping[int, Column]) -> str:
+    """Writes a snapshot and puts it in force; its version is the cursor. Raises OSError."""
+    folder = policy_folder(data, brand)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    version = str(cursor)
+    PolicySnapshot(version, cursor, columns).save(folder / f"{version}{SUFFIX}")
+    switch(folder, version)
+    prune(folder, KEEP, SUFFIX)
+    return version
+
+
+def save_cursor(data: Path, cursor: int, brands: list[str]) -> None:
+    """Remembers that the snapshots of all these brands hold every record up to `cursor`. Raises OSError."""
+    content = msgspec.msgpack.encode(_Reached(cursor, sorted(brands)))
+    write_file(data / CURSOR, [_checksum(content), content])
+
+
+def learned_through(data: Path) -> int:
+    """The journal sequence up to which every brand's snapshot is complete; 0 when nothing is known. Raises OSError."""
+    return _reached(data).through
+
+
+def resume(data: Path) -> Resumed:
+    """What the last learner left. A brand whose snapshot is lost or damaged means reading from the beginning again.
+
+    Raises OSError.
+    """
+    reached = _reached(data)
+    snapshots = {}
+    for folder in brand_folders(data):
+        snapshot = _last_snapshot(folder / POLICY)
+        if snapshot is not None:
+            snapshots[folder.name] = snapshot
+    whole = all(brand in snapshots for brand in reached.brands)
+    return Resumed(reached.through if whole else 0, snapshots)
+
+
+def forget(data: Path) -> None:
+    """Takes all snapshots out of force; who has one open keeps it until there is another. Raises OSError."""
+    save_cursor(data, 0, [])
+    for folder in brand_folders(data):
+        withdraw(folder / POLICY)
+
+
+def _last_snapshot(folder: Path) -> PolicySnapshot | None:
+    version = current(folder)
+    try:
+        return open_snapshot(folder, version) if version else None
+    except (RecordDamaged, FileNotFoundError):
+        return None
+
+
+def _reached(data: Path) -> _Reached:
+    """What the cursor file says; the beginning when it is not there or damaged: that costs time, not truth."""
+    try:
+        stored = (data / CURSOR).read_bytes()
+    except FileNotFoundError:
+        return _Reached(0, [])
+    checksum, content = stored[:_CHECKSUM_BYTES], stored[_CHECKSUM_BYTES:]
+    if checksum != _checksum(content):
+        return _Reached(0, [])
+    return msgspec.msgpack.decode(content, type=_Reached)
+
+
+def _checksum(content: bytes) -> bytes:
+    return blake2b(content, digest_size=_CHECKSUM_BYTES, person=b"maitred.cursor").digest()
