@@ -1,0 +1,227 @@
+"""Feedback before it is sent: what was shown, what happened, what was learned, and how each is encoded. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import IntEnum
+from typing import Any, NamedTuple, TypeAlias
+
+from . import _check
+from ._wire import wire_subject, wire_trait, wire_values
+from .errors import InvalidArgument
+from .types import Decision, Moment, Subject, Trait
+from .v1 import feedback_pb2, types_pb2
+
+MAX_EVENT_BYTES = 64 * 1024
+_USUAL_BYTES = 192  # ids, names and numbers of an event, roughly
+
+
+class Rank(IntEnum):
+    """Kinds of feedback by how dear they are: when the outbox is full, the lowest goes first."""
+
+    EXPOSURE = 0
+    EVENT = 1
+    OUTCOME = 2
+    TRAITS = 3
+
+    @property
+    def word(self) -> str:
+        """Its name in statistics."""
+        return self.name.lower()
+
+
+class Exposure(NamedTuple):
+    """Slots of a decision were shown."""
+
+    decision_id: str
+    slots: tuple[int, ...]
+    showing: int
+    receipt: bytes
+
+    @property
+    def rank(self) -> Rank:
+        return Rank.EXPOSURE
+
+    @property
+    def size(self) -> int:
+        return _USUAL_BYTES + len(self.receipt)
+
+    def fill(self, event: feedback_pb2.FeedbackEvent) -> None:
+        shown = event.exposure
+        shown.decision_id, shown.showing_number, shown.receipt = self.decision_id, self.showing, self.receipt
+        shown.slots.extend(self.slots)
+
+
+class Outcome(NamedTuple):
+    """What happened after a decision."""
+
+    type: str
+    value: float
+    item: str
+    variant: str
+    decision_id: str
+    receipt: bytes
+
+    @property
+    def rank(self) -> Rank:
+        return Rank.OUTCOME
+
+    @property
+    def size(self) -> int:
+        return _USUAL_BYTES + len(self.receipt)
+
+    def fill(self, event: feedback_pb2.FeedbackEvent) -> None:
+        happened = event.outcome
+        happened.type, happened.value, happened.item, happened.variant = self.type, self.value, self.item, self.variant
+        happened.decision_id, happened.receipt = self.decision_id, self.receipt
+
+
+class Event(NamedTuple):
+    """Something that no decision led to. `attributes` are in wire form already."""
+
+    type: str
+    value: float
+    item: str
+    variant: str
+    quantity: int
+    attributes: Mapping[str, types_pb2.Value]
+
+    @property
+    def rank(self) -> Rank:
+        return Rank.EVENT
+
+    @property
+    def size(self) -> int:
+        return _USUAL_BYTES + _bytes_of(self.attributes)
+
+    def fill(self, event: feedback_pb2.FeedbackEvent) -> None:
+        happened = event.event
+        happened.type, happened.value, happened.item, happened.variant = self.type, self.value, self.item, self.variant
+        happened.quantity = self.quantity
+        for key, value in self.attributes.items():
+            happened.attributes[key].CopyFrom(value)
+
+
+class Traits(NamedTuple):
+    """Traits were learned or changed; in wire form already."""
+
+    traits: tuple[types_pb2.Trait, ...]
+
+    @property
+    def rank(self) -> Rank:
+        return Rank.TRAITS
+
+    @property
+    def size(self) -> int:
+        return _USUAL_BYTES + sum(trait.ByteSize() for trait in self.traits)
+
+    def fill(self, event: feedback_pb2.FeedbackEvent) -> None:
+        event.traits.traits.extend(self.traits)
+
+
+Body: TypeAlias = Exposure | Outcome | Event | Traits
+
+
+class Feedback(NamedTuple):
+    """One piece of feedback about one subject."""
+
+    subject: Subject | str
+    at_ms: int
+    touchpoint: str
+    purpose: str
+    body: Body
+
+    def encode(self, sequence: int) -> bytes:
+        """The FeedbackEvent with this number."""
+        event = feedback_pb2.FeedbackEvent(
+            sequence=sequence,
+            subject=wire_subject(self.subject),
+            occurred_at_ms=self.at_ms,
+            touchpoint=self.touchpoint,
+            purpose=self.purpose,
+        )
+        self.body.fill(event)
+        return event.SerializeToString()
+
+
+def exposure(decision: Decision, slots: Sequence[int] | None, showing: int) -> Exposure:
+    """An exposure of these slots; None: all. Raises InvalidArgument for a slot that the decision does not have."""
+    return Exposure(decision.id, () if slots is None else _shown(decision, slots), showing, decision.receipt)
+
+
+def _shown(decision: Decision, slots: Sequence[int]) -> tuple[int, ...]:
+    known = {choice.slot for choice in decision.choices}
+    shown = tuple(_check.whole("slots", slot, 0, _check.MAX_SLOTS - 1) for slot in slots)
+    if not shown or not known.issuperset(shown):
+        raise InvalidArgument("slots", "must name slots of the decision, at least one")
+    return shown
+
+
+def happened(
+    type_: str,
+    item: str,
+    variant: str | None,
+    value: float,
+    quantity: int,
+    attributes: Mapping[str, Any] | None,
+    decision: Decision | None,
+) -> Outcome | Event:
+    """An outcome when a server's decision led to it, else an event. Raises InvalidArgument."""
+    _check.name("type", type_)
+    _check.name("item", item, empty=decision is None)
+    _check.name("variant", variant or "", empty=True)
+    value = _check.number("value", value)
+    if decision is None:
+        return _event(type_, item, variant, value, quantity, attributes)
+    if quantity != 1 or attributes:
+        given = "attributes" if attributes else "quantity"
+        raise InvalidArgument(given, "belongs to events; an outcome of a decision carries none")
+    if not decision.id:
+        return _event(type_, item, variant, value, quantity, attributes)
+    chosen = _variant_in(decision, item) if variant is None else variant
+    return Outcome(type_, value, item, chosen, decision.id, decision.receipt)
+
+
+def _event(
+    type_: str, item: str, variant: str | None, value: float, quantity: int, attributes: Mapping[str, Any] | None
+) -> Event:
+    if quantity != 1:
+        quantity = _check.whole("quantity", quantity, 1, _check.MAX_QUANTITY)
+    if not attributes:
+        return Event(type_, value, item, variant or "", quantity, {})
+    converted = wire_values("attributes", attributes, _check.MAX_ATTRIBUTES)
+    if _bytes_of(converted) > MAX_EVENT_BYTES:
+        raise InvalidArgument("attributes", f"are bigger than {MAX_EVENT_BYTES} bytes")
+    return Event(type_, value, item, variant or "", quantity, converted)
+
+
+def _variant_in(decision: Decision, item: str) -> str:
+    return next((choice.variant for choice in decision.choices if choice.item == item), "")
+
+
+def traits(given: object, source: str, purpose: str) -> Traits:
+    """Traits of one subject, from values by name or a list of `Trait`. Raises InvalidArgument."""
+    if isinstance(given, Mapping):
+        given = [Trait(name, value) for name, value in given.items()]
+    listed = _check.sequence("traits", given, _check.MAX_TRAITS)
+    if not listed:
+        raise InvalidArgument("traits", "must not be empty")
+    body = Traits(tuple(wire_trait(_trait(one), source, purpose) for one in listed))
+    if body.size > MAX_EVENT_BYTES:
+        raise InvalidArgument("traits", f"are bigger than {MAX_EVENT_BYTES} bytes")
+    return body
+
+
+def _trait(value: object) -> Trait:
+    if not isinstance(value, Trait):
+        raise InvalidArgument("traits", f"must hold Trait values, not {type(value).__name__}")
+    return value
+
+
+def moment(at: Moment | None, now_ms: int) -> int:
+    """When it happened, in ms: as given, or now."""
+    return now_ms if at is None else _check.moment("at", at)
+
+
+def _bytes_of(values: Mapping[str, types_pb2.Value]) -> int:
+    return sum(len(key) * 4 + value.ByteSize() + 8 for key, value in values.items()) if values else 0

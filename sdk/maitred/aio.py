@@ -1,0 +1,120 @@
+"""The client for asyncio: the same verbs as `Client`, awaited where they wait."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Self
+
+from . import _calls, _check
+from ._base import BaseClient
+from ._cache import Decisions, Flight, Landing
+from ._calls import Ask
+from .types import Decision, Fallback, FallbackList, Moment, Request, Subject, Value
+
+
+class AsyncClient(BaseClient):
+    """`Client` for asyncio: `decide`, `decide_page`, `decide_many`, `flush` and `close` are awaited.
+
+    `expose`, `record`, `put_traits` and `statistics` never wait and are plain calls. Feedback is delivered by a thread,
+    as in `Client`.
+    """
+
+    async def decide(
+        self,
+        placement: str,
+        subject: Subject | str,
+        *,
+        context: Mapping[str, Value] | None = None,
+        slots: int | None = None,
+        fallback: Fallback | None = None,
+        timeout: float | None = None,
+        at: Moment | None = None,
+    ) -> Decision:
+        """See `Client.decide`."""
+        if at is None:
+            kept = self._kept(placement, subject, slots, context)
+            if kept is not None:
+                return kept[0]
+        return (await self._answer(_calls.ask_one(placement, subject, context, slots, fallback, at), timeout))[0]
+
+    async def decide_page(
+        self,
+        placements: Sequence[str] | Mapping[str, int | None],
+        subject: Subject | str,
+        *,
+        context: Mapping[str, Value] | None = None,
+        fallback: Mapping[str, Fallback] | Callable[[str], FallbackList] | None = None,
+        timeout: float | None = None,
+        at: Moment | None = None,
+    ) -> dict[str, Decision]:
+        """See `Client.decide_page`."""
+        ask = _calls.ask_page(placements, subject, context, fallback, at)
+        return _calls.by_placement(await self._answer(ask, timeout))
+
+    async def decide_many(
+        self,
+        requests: Sequence[Request],
+        *,
+        timeout: float | None = None,
+    ) -> list[Decision]:
+        """See `Client.decide_many`."""
+        until = time.monotonic() + self._timeout(timeout)
+        begun = self._begin_many(requests, until - time.monotonic())
+        return [(await self._ended(one, until))[0] for one in begun]
+
+    async def flush(self, timeout: float = 5.0) -> bool:
+        """See `Client.flush`."""
+        return await asyncio.to_thread(self._delivery.flush, _check.seconds("timeout", timeout))
+
+    async def close(self) -> None:
+        """See `Client.close`."""
+        await asyncio.to_thread(self._close)
+
+    async def _answer(self, ask: Ask, timeout: float | None) -> Decisions:
+        until = time.monotonic() + self._timeout(timeout)
+        known = self._known(ask)
+        if known is not None:
+            return known
+        flight, new = self._cache.board(ask)
+        if new:
+            self._fly(flight, max(0.001, until - time.monotonic()))
+        return await self._ended((ask, flight), until)
+
+    async def _ended(self, begun: Decisions | tuple[Ask, Flight], until: float) -> Decisions:
+        if not isinstance(begun[0], Ask):
+            return begun
+        ask, flight = begun
+        return self._conclude(ask, await _landing(flight, until))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+async def _landing(flight: Flight, until: float) -> Landing | None:
+    """How a flight ended; None: it did not, in time. Whoever waits may be cancelled; the flight goes on."""
+    if flight.landing is None:
+        loop = asyncio.get_running_loop()
+        landed = loop.create_future()
+        flight.when_landed(lambda: _tell(loop, landed))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(landed, max(0.0, until - time.monotonic()))
+    return flight.landing
+
+
+def _tell(loop: asyncio.AbstractEventLoop, landed: asyncio.Future[None]) -> None:
+    with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
+        loop.call_soon_threadsafe(_end, landed)
+
+
+def _end(landed: asyncio.Future[None]) -> None:
+    if not landed.done():
+        landed.set_result(None)

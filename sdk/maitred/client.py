@@ -1,0 +1,124 @@
+"""The client for threads: calls wait, for at most their deadline."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Self
+
+from . import _calls, _check
+from ._base import BaseClient
+from ._cache import Decisions, Flight, Landing
+from ._calls import Ask
+from .errors import CallFailed
+from .types import Decision, Fallback, FallbackList, Moment, Request, Subject, Value
+
+
+class Client(BaseClient):
+    """Asks a Maitred server and tells it what happened. Thread-safe; make one for a process and keep it.
+
+    An outage never raises: the answer is the last known one, marked STALE, or the caller's fallback, marked ERROR,
+    within the deadline. Misuse raises InvalidArgument before anything is sent.
+    """
+
+    def decide(
+        self,
+        placement: str,
+        subject: Subject | str,
+        *,
+        context: Mapping[str, Value] | None = None,
+        slots: int | None = None,
+        fallback: Fallback | None = None,
+        timeout: float | None = None,
+        at: Moment | None = None,
+    ) -> Decision:
+        """What to show this subject in this placement, now.
+
+        `context`: the moment (store, device, locale ...), at most 64 keys. `slots`: how many choices are wanted, 1 to
+        50; None: as many as the playbook says. `fallback`: what to show when no answer can be had: items, or a function
+        that takes the placement and gives them. `timeout`: seconds; None: the configured deadline. `at`: decide as of
+        this time, for servers with a replay clock; such answers are not cached. Raises InvalidArgument.
+        """
+        if at is None:
+            kept = self._kept(placement, subject, slots, context)
+            if kept is not None:
+                return kept[0]
+        return self._answer(_calls.ask_one(placement, subject, context, slots, fallback, at), timeout)[0]
+
+    def decide_page(
+        self,
+        placements: Sequence[str] | Mapping[str, int | None],
+        subject: Subject | str,
+        *,
+        context: Mapping[str, Value] | None = None,
+        fallback: Mapping[str, Fallback] | Callable[[str], FallbackList] | None = None,
+        timeout: float | None = None,
+        at: Moment | None = None,
+    ) -> dict[str, Decision]:
+        """What to show this subject in these placements (1 to 16), without repeats over the page.
+
+        `placements`: names, or names with the slots wanted. `fallback`: by placement, or a function of the placement.
+        The answer is by placement, in their order. Else as `decide`.
+        """
+        ask = _calls.ask_page(placements, subject, context, fallback, at)
+        return _calls.by_placement(self._answer(ask, timeout))
+
+    def decide_many(self, requests: Sequence[Request], *, timeout: float | None = None) -> list[Decision]:
+        """Decisions for many subjects, one for each request, in their order. Else as `decide`."""
+        until = time.monotonic() + self._timeout(timeout)
+        begun = self._begin_many(requests, until - time.monotonic())
+        return [self._ended(one, until)[0] for one in begun]
+
+    def flush(self, timeout: float = 5.0) -> bool:
+        """Wait until all feedback recorded before is acknowledged. False: not within `timeout` seconds."""
+        return self._delivery.flush(_check.seconds("timeout", timeout))
+
+    def close(self) -> None:
+        """Deliver what can be delivered in the configured `close_timeout`, then end. Later calls give fallbacks."""
+        self._close()
+
+    def _answer(self, ask: Ask, timeout: float | None) -> Decisions:
+        until = time.monotonic() + self._timeout(timeout)
+        known = self._known(ask)
+        if known is not None:
+            return known
+        flight, new = self._cache.board(ask)
+        if new:
+            self._fly_here(flight, until)
+        return self._ended((ask, flight), until)
+
+    def _fly_here(self, flight: Flight, until: float) -> None:
+        """Make the call on this thread."""
+        arrival: bytes | CallFailed = CallFailed("CANCELLED")
+        try:
+            message = self._encode(flight.ask)
+            arrival = self._transport.unary(_calls.DECIDE, message, max(0.001, until - time.monotonic()))
+        except CallFailed as failure:
+            arrival = failure
+        finally:
+            self._land(flight, arrival)
+
+    def _ended(self, begun: Decisions | tuple[Ask, Flight], until: float) -> Decisions:
+        if not isinstance(begun[0], Ask):
+            return begun
+        ask, flight = begun
+        return self._conclude(ask, _landing(flight, until))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _landing(flight: Flight, until: float) -> Landing | None:
+    """How a flight ended; None: it did not, in time."""
+    if flight.landing is None:
+        landed = threading.Event()
+        flight.when_landed(landed.set)
+        landed.wait(max(0.0, until - time.monotonic()))
+    return flight.landing

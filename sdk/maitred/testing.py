@@ -1,0 +1,354 @@
+"""For tests of code that uses the SDK: the real clients over a transport that needs no server.
+
+>>> from maitred import Client
+>>> from maitred.testing import FakeTransport
+>>> fake = FakeTransport.serving({"till-welcome": [{"item": "BANANAS", "content": {"text": "Fresh today"}}]})
+>>> with Client(transport=fake) as maitred:
+...     decision = maitred.decide("till-welcome", subject="household-900")
+...     decision.expose()
+>>> decision[0].content
+{'text': 'Fresh today'}
+>>> [(shown.subject, shown.placement, shown.slots) for shown in fake.exposures]
+[('household-900', 'till-welcome', (0,))]
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
+
+from ._calls import CODES, DECIDE, DECIDE_BATCH
+from ._channel import Receiver
+from ._delivery import RECORD
+from .errors import CallFailed
+from .types import KINDS, Choice
+from .v1 import decision_pb2, feedback_pb2, types_pb2
+
+__all__ = ["Asked", "FakeTransport", "Happened", "Learned", "Shown"]
+
+# What a placement serves: items, choices, or mappings of item, variant, content and remaining_showings.
+Slate: TypeAlias = Sequence[str | Choice | Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A placement that a client asked for."""
+
+    placement: str
+    subject: str
+    kind: str
+    context: Mapping[str, object]
+    slots: int
+    """0: as many as there are."""
+    pending: int
+    """How many unacknowledged events came along."""
+    at_ms: int
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An exposure that was delivered."""
+
+    subject: str
+    placement: str
+    decision_id: str
+    slots: tuple[int, ...]
+    showing: int
+
+
+@dataclass(frozen=True)
+class Happened:
+    """An outcome (with a decision id) or an event (without) that was delivered."""
+
+    type: str
+    subject: str
+    item: str
+    variant: str
+    value: float
+    decision_id: str = ""
+    quantity: int = 1
+    attributes: Mapping[str, object] = field(default_factory=dict)
+    touchpoint: str = ""
+    occurred_at_ms: int = 0
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A trait that was delivered. `value` None: removed."""
+
+    subject: str
+    name: str
+    value: object
+    purpose: str = ""
+
+
+class FakeTransport:
+    """Serves scripted slates, keeps what it was told, and fails or hangs on demand. Thread-safe."""
+
+    def __init__(self, slates: Mapping[str, Slate], ttl_ms: int, stale_ms: int) -> None:
+        self._slates = {name: [_choice(one) for one in slate] for name, slate in slates.items()}
+        self._ttl_ms = ttl_ms
+        self._stale_ms = stale_ms
+        self._lock = threading.RLock()
+        self._failure: CallFailed | None = None
+        self._hanging = False
+        self._healed = threading.Event()
+        self._lose = 0
+        self._decided: dict[str, decision_pb2.PlacementDecision] = {}
+        self._seen: set[tuple[str, int, int]] = set()
+        self.asked: list[Asked] = []
+        """Every placement asked for, in order."""
+        self.exposures: list[Shown] = []
+        self.outcomes: list[Happened] = []
+        self.events: list[Happened] = []
+        self.traits: list[Learned] = []
+        self.streams = 0
+        """How many feedback streams were opened."""
+        self.received = 0
+        """How many feedback events came in, repeated ones too."""
+
+    @classmethod
+    def serving(cls, slates: Mapping[str, Slate], *, ttl_ms: int = 0, stale_ms: int = 0) -> FakeTransport:
+        """A transport that serves these slates by placement; another placement is NOT_FOUND."""
+        return cls(slates, ttl_ms, stale_ms)
+
+    def serve(self, placement: str, slate: Slate) -> None:
+        """From now on serve this in a placement."""
+        with self._lock:
+            self._slates[placement] = [_choice(one) for one in slate]
+
+    def fail(self, code: str = "UNAVAILABLE", message: str = "") -> None:
+        """From now on every call and stream ends with this gRPC status."""
+        if code not in CODES[1:]:
+            raise ValueError(f"code must be one of {', '.join(CODES[1:])}")
+        self._failure = CallFailed(code, message)
+
+    def hang(self) -> None:
+        """From now on nothing is answered: calls end at their deadlines."""
+        self._healed.clear()
+        self._hanging = True
+
+    def heal(self) -> None:
+        """Answer again. Calls that hang are answered now; feedback held up by a hang needs a new stream."""
+        self._failure = None
+        self._hanging = False
+        self._healed.set()
+
+    def lose_acknowledgements(self, batches: int) -> None:
+        """Take in so many batches of feedback and break the stream before each acknowledgement."""
+        self._lose = batches
+
+    # --- transport
+
+    def unary(self, method: str, request: bytes, timeout: float) -> bytes:
+        if self._hanging and not self._healed.wait(timeout):
+            raise CallFailed("DEADLINE_EXCEEDED", "told to hang")
+        if self._failure is not None:
+            raise self._failure
+        return self._answers[method](self, request)
+
+    def unary_later(self, method: str, request: bytes, timeout: float, receiver: Receiver) -> None:
+        def call() -> None:
+            try:
+                answer: bytes | CallFailed = self.unary(method, request, timeout)
+            except CallFailed as failure:
+                answer = failure
+            receiver(answer)
+
+        threading.Thread(target=call, name="maitred-fake", daemon=True).start()
+
+    def stream(self, method: str, receiver: Receiver) -> _FakeStream:
+        self.streams += 1
+        return _FakeStream(self, receiver)
+
+    def after_fork(self) -> FakeTransport:
+        return self
+
+    def close(self) -> None:
+        """A fake can be used by the next client."""
+
+    # --- answers
+
+    def _decide(self, request: bytes) -> bytes:
+        return self._response(decision_pb2.DecideRequest.FromString(request)).SerializeToString()
+
+    def _decide_batch(self, request: bytes) -> bytes:
+        results = [self._result(one) for one in decision_pb2.DecideBatchRequest.FromString(request).requests]
+        return decision_pb2.DecideBatchResponse(results=results).SerializeToString()
+
+    def _result(self, request: decision_pb2.DecideRequest) -> decision_pb2.DecideResult:
+        try:
+            return decision_pb2.DecideResult(response=self._response(request))
+        except CallFailed as failure:
+            error = decision_pb2.CallError(code=CODES.index(failure.code), message=failure.message)
+            return decision_pb2.DecideResult(error=error)
+
+    def _response(self, request: decision_pb2.DecideRequest) -> decision_pb2.DecideResponse:
+        with self._lock:
+            self.asked += [_asked(request, wanted) for wanted in request.placements]
+            return decision_pb2.DecideResponse(
+                decisions=[self._decision(wanted) for wanted in request.placements],
+                receipt=b"receipt of a fake",
+                versions=types_pb2.SnapshotVersions(catalogue="fake"),
+            )
+
+    def _decision(self, wanted: decision_pb2.PlacementRequest) -> decision_pb2.PlacementDecision:
+        slate = self._slates.get(wanted.placement)
+        if slate is None:
+            raise CallFailed("NOT_FOUND", f"no placement {wanted.placement!r} is served")
+        decision = decision_pb2.PlacementDecision(
+            decision_id=f"{len(self._decided) + 1:032x}",
+            placement=wanted.placement,
+            slate=[_wire_choice(slot, choice) for slot, choice in enumerate(slate[: wanted.slots or None])],
+            reason=types_pb2.REASON_RULE,
+            policy="fake",
+            ttl_ms=self._ttl_ms,
+            stale_ms=self._stale_ms,
+        )
+        self._decided[decision.decision_id] = decision
+        return decision
+
+    def _record(self, request: bytes) -> bytes:
+        result = self._take(feedback_pb2.RecordRequest.FromString(request).batch)
+        return feedback_pb2.RecordResponse(result=result).SerializeToString()
+
+    _answers: Mapping[str, Callable[[FakeTransport, bytes], bytes]] = {
+        DECIDE: _decide,
+        DECIDE_BATCH: _decide_batch,
+        RECORD: _record,
+    }
+
+    def _acknowledge(self, request: bytes) -> bytes | CallFailed | None:
+        """What a stream answers to a batch; None: nothing."""
+        if self._failure is not None or self._hanging:
+            return self._failure
+        batch = feedback_pb2.StreamRequest.FromString(request).batch
+        response = feedback_pb2.StreamResponse(client=batch.client, epoch=batch.epoch, result=self._take(batch))
+        response.acknowledged_through = max((event.sequence for event in batch.events), default=0)
+        if self._lose:
+            self._lose -= 1
+            return CallFailed("UNAVAILABLE", "told to lose an acknowledgement")
+        return response.SerializeToString()
+
+    def _take(self, batch: feedback_pb2.FeedbackBatch) -> feedback_pb2.BatchResult:
+        result = feedback_pb2.BatchResult()
+        with self._lock:
+            for event in batch.events:
+                self.received += 1
+                identity = (batch.client, batch.epoch, event.sequence)
+                if identity in self._seen:
+                    result.duplicates += 1
+                else:
+                    self._seen.add(identity)
+                    self._keep(event)
+                    result.accepted += 1
+        return result
+
+    def _keep(self, event: feedback_pb2.FeedbackEvent) -> None:
+        kind = event.WhichOneof("kind")
+        if kind == "exposure":
+            self.exposures.append(self._shown(event))
+        elif kind == "outcome":
+            self.outcomes.append(_outcome(event))
+        elif kind == "event":
+            self.events.append(_event(event))
+        else:
+            self.traits += [
+                Learned(event.subject.id, one.name, _value(one.value), one.purpose) for one in event.traits.traits
+            ]
+
+    def _shown(self, event: feedback_pb2.FeedbackEvent) -> Shown:
+        told = event.exposure
+        decision = self._decided.get(told.decision_id, decision_pb2.PlacementDecision())
+        slots = tuple(told.slots) or tuple(choice.slot for choice in decision.slate)
+        return Shown(event.subject.id, decision.placement, told.decision_id, slots, told.showing_number)
+
+
+class _FakeStream:
+    def __init__(self, fake: FakeTransport, receiver: Receiver) -> None:
+        self._fake = fake
+        self._receiver = receiver
+
+    def send(self, message: bytes) -> None:
+        answer = self._fake._acknowledge(message)
+        if answer is not None:
+            self._receiver(answer)
+
+    def close(self) -> None:
+        self._receiver(CallFailed("CANCELLED"))
+
+
+def _choice(given: str | Choice | Mapping[str, Any]) -> Choice:
+    if isinstance(given, Choice):
+        return given
+    if isinstance(given, str):
+        return Choice.of(given)
+    left = given.get("remaining_showings")
+    arguments = {key: value for key, value in given.items() if key != "remaining_showings"}
+    return replace(Choice.of(**arguments), remaining_showings=left)
+
+
+def _wire_choice(slot: int, choice: Choice) -> decision_pb2.Choice:
+    return decision_pb2.Choice(
+        slot=slot,
+        item=choice.item,
+        variant=choice.variant,
+        content=choice.raw,
+        content_type=choice.content_type,
+        reason=types_pb2.REASON_RULE,
+        predicted_propensity=choice.predicted_propensity,
+        action_probability=choice.action_probability or 1.0,
+        priority=choice.priority,
+        remaining_showings=choice.remaining_showings,
+    )
+
+
+def _asked(request: decision_pb2.DecideRequest, wanted: decision_pb2.PlacementRequest) -> Asked:
+    return Asked(
+        placement=wanted.placement,
+        subject=request.subject.id,
+        kind=KINDS[request.subject.kind],
+        context={key: _value(value) for key, value in request.context.items()},
+        slots=wanted.slots,
+        pending=len(request.pending.events),
+        at_ms=request.at_ms,
+    )
+
+
+def _outcome(event: feedback_pb2.FeedbackEvent) -> Happened:
+    told = event.outcome
+    return Happened(
+        type=told.type,
+        subject=event.subject.id,
+        item=told.item,
+        variant=told.variant,
+        value=told.value,
+        decision_id=told.decision_id,
+        touchpoint=event.touchpoint,
+        occurred_at_ms=event.occurred_at_ms,
+    )
+
+
+def _event(event: feedback_pb2.FeedbackEvent) -> Happened:
+    told = event.event
+    return Happened(
+        type=told.type,
+        subject=event.subject.id,
+        item=told.item,
+        variant=told.variant,
+        value=told.value,
+        quantity=told.quantity,
+        attributes={key: _value(value) for key, value in told.attributes.items()},
+        touchpoint=event.touchpoint,
+        occurred_at_ms=event.occurred_at_ms,
+    )
+
+
+def _value(value: types_pb2.Value) -> object:
+    """A time as milliseconds, texts as a list, everything else as itself."""
+    kind = value.WhichOneof("value")
+    if kind is None:
+        return None
+    return list(value.texts.texts) if kind == "texts" else getattr(value, kind)
