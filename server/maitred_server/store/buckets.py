@@ -144,6 +144,8 @@ def _gathered(cells: NDArray[np.uint64], tallies: NDArray[np.uint32]) -> Buckets
 
 
 def _merge(old: Buckets, new: Buckets) -> Buckets:
+    if not len(old.cells):
+        return new
     placed = place(old.cells, new.cells)
     cells, tallies = np.empty(placed.size, np.uint64), np.zeros(placed.size, np.uint32)
     before = slice(None) if placed.old is None else placed.old

@@ -27,11 +27,17 @@ class Runs(NamedTuple):
     starts: Places
     keys: Keys
 
+    def lengths(self) -> Places:
+        """How many rows each run has."""
+        ends = np.empty(len(self.starts), np.intp)
+        ends[:-1], ends[-1] = self.starts[1:], len(self.order)
+        ends -= self.starts
+        return ends
+
     def places(self) -> Places:
         """For each row, in the order of before, which run it is in."""
-        lengths = np.diff(self.starts, append=len(self.order))
         places = np.empty(len(self.order), np.intp)
-        places[self.order] = np.repeat(np.arange(len(self.starts)), lengths)
+        places[self.order] = np.arange(len(self.starts)).repeat(self.lengths())
         return places
 
 
@@ -45,6 +51,8 @@ def find(sorted_keys: Keys, wanted: Keys) -> tuple[Places, NDArray[np.bool_]]:
 
 def place(old: Keys, new: Keys) -> Placed:
     """Where the rows of two sorted columns of distinct keys go in their union."""
+    if not len(old):
+        return Placed(len(new), None, np.arange(len(new)), np.ones(len(new), np.bool_))
     at, known = find(old, new)
     fresh = ~known
     inserted = np.cumsum(fresh)

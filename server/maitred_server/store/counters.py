@@ -102,7 +102,7 @@ def _rows_of(touches: Touches) -> tuple[Rows, Places]:
     times = times[order]
     rows["id"] = together.keys
     rows["type"] = types[order[starts]]
-    rows["count"] = np.diff(starts, append=len(order))
+    rows["count"] = together.lengths()
     rows["quantity"] = np.add.reduceat(quantities[order], starts)
     rows["value"] = np.add.reduceat(values[order], starts)
     rows["first"] = np.minimum.reduceat(times, starts)
@@ -117,6 +117,8 @@ def _mixed(keys: Keys, types: NDArray[np.uint32]) -> Keys:
 
 def _merge(old: Rows, new: Rows) -> tuple[Rows, Placed]:
     placed = place(old["id"], new["id"])
+    if not len(old):
+        return new, placed
     out = np.empty(placed.size, ROW)
     out[slice(None) if placed.old is None else placed.old] = old
     out[placed.new[placed.fresh]] = new[placed.fresh]

@@ -144,11 +144,12 @@ class Environment:
         """What an LMDB error means."""
         if isinstance(error, lmdb.MapFullError | lmdb.TxnFullError):
             return StoreFull("the store is full")
-        if error.code in _NO_SPACE or (error.code == errno.EIO and self._disk_is_full()):
+        code = getattr(error, "code", 0)
+        if code in _NO_SPACE or (code == errno.EIO and self._disk_is_full()):
             return StoreFull("the disk is full")
-        if isinstance(error, _BROKEN) or error.code == errno.EIO:
+        if isinstance(error, _BROKEN) or code == errno.EIO:
             return StoreBroken("the store met an input/output error and must be reopened")
-        return StoreError(f"the store failed: {error.reason}")
+        return StoreError(f"the store failed: {getattr(error, 'reason', '') or error}")
 
     def _disk_is_full(self) -> bool:
         """LMDB reports a write that was cut short by a full disk as an input/output error."""

@@ -271,10 +271,10 @@ _KINDS = {int(kind): kind for kind in Kind}
 
 def _ring_after(ring: Rows, touches: Touches) -> Rows:
     """The ring with what was touched, one for each row: the latest 256 by time."""
-    fresh = np.empty(len(touches.types), RECENT)
+    both = np.empty(len(ring) + len(touches.types), RECENT)
+    both[: len(ring)], fresh = ring, both[len(ring) :]
     fresh["time"], fresh["action"], fresh["item"] = touches.times, touches.actions, touches.items
     fresh["type"], fresh["quantity"] = touches.types, np.minimum(touches.quantities, _MOST_QUANTITY)
-    both = np.concatenate((ring, fresh))
     times = both["time"]
     if (times[1:] < times[:-1]).any():
         both = both[times.argsort(kind="stable")]
