@@ -250,3 +250,12 @@ def test_a_ring_is_found(tmp_path: Path) -> None:
     """Two modules that import each other are reported."""
     plant(tmp_path, {"maitred/a": "from maitred import b", "maitred/b": "from . import a"})
     assert set(cycle(tmp_path)) == {"maitred.a", "maitred.b"}
+
+
+def test_the_core_of_the_sdk_does_no_io() -> None:
+    """What both clients share imports nothing that waits, sends, stores or starts: it can be tested without any of it."""
+    forbidden = {"grpc", "sqlite3", "socket", "threading", "asyncio", "queue", "time", "os", "pathlib"}
+    core = {"maitred._calls", "maitred._check", "maitred._feedback", "maitred._wire", "maitred.types", "maitred.errors"}
+    found = [one for one in imports(modules(ROOT / "sdk")) if one.module in core]
+    assert {one.module for one in found} == core
+    assert [one for one in found if one.target.partition(".")[0] in forbidden] == []

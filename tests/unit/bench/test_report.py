@@ -30,7 +30,7 @@ def test_the_cheaper_echo_is_the_reference(measured: report.Report) -> None:
 
 def test_the_report_says_when_and_where(measured: report.Report) -> None:
     """A figure without its machine, versions and command is worth little; all are in the report and its line."""
-    assert set(measured["machine"]) == {"cpu", "cores", "memory_gib", "system"}
+    assert set(measured["machine"]) == {"cpu", "cores", "memory_gib", "system", "load_average"}
     assert {"python", *report.LIBRARIES} == set(measured["versions"])
     assert "`python -m maitred_tools.bench`" in report.stamped(measured)
 

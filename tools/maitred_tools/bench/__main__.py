@@ -26,8 +26,10 @@ REPORT = "report.json"
 GROWTH = "growth.json"
 REQUESTS = 20_000
 STAGE_REQUESTS = 3_000
+BUSY = 0.7  # load average
 
 out = Console()
+err = Console(stderr=True)
 
 
 def main(
@@ -35,6 +37,7 @@ def main(
     rounds: Annotated[int, typer.Option(min=1, help="Rounds; each measures every server once")] = 7,
     calls: Annotated[int, typer.Option(min=100, help="Calls of a closed loop")] = 6_000,
     rate: Annotated[float, typer.Option(min=1, help="Calls a second of the open loop")] = 300.0,
+    open_s: Annotated[float, typer.Option(min=0.1, help="Seconds of an open loop")] = 3.0,
     fewer: Annotated[int, typer.Option(min=1_000, help="Profiles of the small store of --growth")] = 10_000,
     growth_only: Annotated[bool, typer.Option("--growth", help="Compare a small and a large store instead")] = False,
     write_docs: Annotated[
@@ -45,21 +48,25 @@ def main(
     """Measure the server beside an echo server that does nothing, in one run, in turn."""
     if write_docs is not None:
         put_into(write_docs, build)
-    elif growth_only:
-        measure_growth(build, fewer, profiles, rounds, calls)
+        return
+    stamp = report.stamp(command())
+    if stamp["machine"]["load_average"] > BUSY:
+        warn("this machine is busy with other work: the figures will not be good")
+    if growth_only:
+        measure_growth(build, stamp, fewer, profiles, rounds, calls)
     else:
         load = Load(seed.requests(profiles, REQUESTS), calls)
-        measure_decide(build, profiles, Plan(load, rounds, rate, open_calls=int(rate * 3)))
+        measure_decide(build, stamp, profiles, Plan(load, rounds, rate, open_calls=int(rate * open_s)))
 
 
-def measure_decide(build: Path, profiles: int, plan: Plan) -> None:
+def measure_decide(build: Path, stamp: report.Report, profiles: int, plan: Plan) -> None:
     """The server beside the echo servers."""
     data = seeded(build, profiles)
     with servers(data, plan.load.requests[0]) as running, progress("rounds", plan.rounds * len(running)) as done:
         found = interleaved(running, plan, lambda _: done())
     setup = {"profiles": profiles, "candidates": seed.ITEMS, "slots": seed.SLOTS, "policy": "habit"}
     load = {"rounds": plan.rounds, "calls": plan.load.calls, "connections": plan.load.connections}
-    measured = report.stamp(command()) | {"setup": setup | load | {"open_rate": plan.open_rate}}
+    measured = stamp | {"setup": setup | load | {"open_rate": plan.open_rate}}
     measured |= report.compared(found)
     measured["stages_us"] = stages.stages_us(data, seed.BRAND, plan.load.requests[:STAGE_REQUESTS])
     report.save(build / REPORT, measured)
@@ -69,14 +76,14 @@ def measure_decide(build: Path, profiles: int, plan: Plan) -> None:
     out.print(f"written to {build / REPORT}")
 
 
-def measure_growth(build: Path, fewer: int, more: int, rounds: int, calls: int) -> None:
+def measure_growth(build: Path, stamp: report.Report, fewer: int, more: int, rounds: int, calls: int) -> None:
     """The server over a small and a large store."""
     folders = {profiles: seeded(build, profiles) for profiles in (fewer, more)}
     starts = {profiles: starter(data) for profiles, data in folders.items()}
     loads = {profiles: Load(seed.requests(profiles, REQUESTS), calls) for profiles in folders}
     with progress("lives", rounds * len(folders)) as done:
         found = growth.lives(starts, loads, rounds, lambda _: done())
-    measured = report.stamp(command()) | {"rounds": rounds, "calls": calls} | growth.grown(found)
+    measured = stamp | {"rounds": rounds, "calls": calls} | growth.grown(found)
     report.save(build / GROWTH, measured)
     out.print(report.table("A small and a large store", report.GROWN, report.grown_rows(measured)))
     out.print(f"written to {build / GROWTH}")
@@ -126,9 +133,14 @@ def ask(target: str, request: bytes) -> bytes:
 def progress(what: str, total: int) -> Iterator[Callable[..., None]]:
     """A progress bar; the function it gives moves it on."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    with Progress(*columns, console=err) as bar:
         task = bar.add_task(what, total=total)
         yield lambda steps=1: bar.advance(task, steps)
+
+
+def warn(message: str) -> None:
+    """A line on standard error."""
+    err.print(f"bench: {message}", markup=False, highlight=False)
 
 
 def command() -> str:
@@ -156,5 +168,5 @@ if __name__ == "__main__":
     try:
         typer.run(main)
     except (MaitredError, RuntimeError, TimeoutError, ValueError) as error:
-        Console(stderr=True).print(f"bench: {error}", markup=False, highlight=False)
+        warn(str(error))
         sys.exit(1)

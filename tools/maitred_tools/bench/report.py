@@ -32,6 +32,7 @@ def stamp(command: str) -> Report:
             "cores": os.cpu_count(),
             "memory_gib": round(memory, 1),
             "system": f"{platform.system()} {platform.release().partition('-')[0]}",
+            "load_average": round(os.getloadavg()[0], 2),
         },
         "versions": {"python": platform.python_version()} | {name: metadata.version(name) for name in LIBRARIES},
     }
@@ -96,16 +97,16 @@ def compared_rows(report: Report) -> list[tuple[str, ...]]:
     """Both servers, figure by figure: median and, in brackets, least and most of the rounds."""
     echo, decide = report["echo"], report["decide"]
     names = {
-        "server_us": "server CPU, us a call",
-        "calls_per_s": "calls a second, closed loop",
-        "p50": "p50, us, closed loop",
-        "p99": "p99, us, closed loop",
-        "open_p50": "p50, us, open loop",
-        "open_p99": "p99, us, open loop",
+        "server_us": ("server CPU, us a call", 1),
+        "calls_per_s": ("calls/s, closed loop", 0),
+        "p50": ("p50 us, closed loop", 0),
+        "p99": ("p99 us, closed loop", 0),
+        "open_p50": ("p50 us, open loop", 0),
+        "open_p99": ("p99 us, open loop", 0),
     }
     ratio = f"{decide['ratio_to_echo']:.2f} ({_span(decide['ratio_range'], 2)})"
-    rows = [(text, _reading(echo, name), _reading(decide, name)) for name, text in names.items()]
-    return [*rows, ("CPU, ratio to echo", "1", ratio)]
+    rows = [(text, *(_reading(one, name, digits) for one in (echo, decide))) for name, (text, digits) in names.items()]
+    return [*rows, ("ratio to echo, CPU", "1", ratio)]
 
 
 def stage_rows(report: Report) -> list[tuple[str, ...]]:
@@ -122,8 +123,8 @@ def grown_rows(report: Report) -> list[tuple[str, ...]]:
         "resident_mib": ("resident memory after the calls, MiB", 0),
         "anonymous_mib": ("of it not backed by files, MiB", 0),
         "server_us": ("server CPU, us a call", 1),
-        "p50": ("p50, us, closed loop", 1),
-        "p99": ("p99, us, closed loop", 1),
+        "p50": ("p50 us, closed loop", 0),
+        "p99": ("p99 us, closed loop", 0),
     }
     rows = [
         (text, _reading(less, name, digits), _reading(more, name, digits)) for name, (text, digits) in names.items()
@@ -131,7 +132,7 @@ def grown_rows(report: Report) -> list[tuple[str, ...]]:
     return [("profiles", f"{less['profiles']:,}", f"{more['profiles']:,}"), *rows]
 
 
-def _reading(figures: Report, name: str, digits: int = 1) -> str:
+def _reading(figures: Report, name: str, digits: int) -> str:
     return f"{figures[name]:,.{digits}f} ({_span(figures[f'{name}_range'], digits)})"
 
 
