@@ -136,15 +136,15 @@ def _write(folder: Path, draft: Draft, frozen: Frozen, placed: Sequence[Actions]
 def _warnings(playbook: Playbook, imported: dict[str, Item], draft: Draft, placed: Sequence[Actions]) -> Iterator[str]:
     replaced = sorted(item.id for item in playbook.items if item.id in imported)
     if replaced:
-        yield f"{_some('imported item', replaced)} replaced by the playbook's own"
+        yield f"items that are imported and in the playbook are as the playbook has them: {_some(replaced)}"
     empty = sorted({group.id for group in playbook.groups} - set(draft.groups))
     if empty:
-        yield f"{_some('group', empty)} without items"
+        yield f"groups without items: {_some(empty)}"
     for plan, actions in zip(playbook.placements, placed, strict=True):
         if not len(actions.candidates):
             yield f"placement `{plan.name}` has no candidates"
 
 
-def _some(what: str, names: Sequence[str]) -> str:
+def _some(names: Sequence[str]) -> str:
     more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
-    return f"{len(names):,} {what}{'s are' if len(names) > 1 else ' is'} ({listed(names[:MOST_NAMED])}{more})"
+    return f"{listed(names[:MOST_NAMED])}{more}"

@@ -89,7 +89,7 @@ def write(folder: Path, frozen: Frozen, columns: Mapping[str, Array]) -> None:
     for name, content in files.items():
         write_synced(folder / name, [content])
     listing = json.dumps({"format": FORMAT, "files": listed}, separators=(",", ":")).encode()
-    write_synced(folder / MANIFEST, [_checksum(listing).encode() + b"\n" + listing + b"\n"])
+    write_synced(folder / MANIFEST, [_checksum(listing).encode() + b"\n" + listing])
     sync_folder(folder)
 
 
@@ -119,7 +119,7 @@ def open_version(folder: Path, whole: bool = False) -> tuple[Frozen, dict[str, A
 
 
 def _manifest(content: bytes) -> dict[str, dict[str, Any]]:
-    checksum, _, listing = content.rstrip(b"\n").partition(b"\n")
+    checksum, _, listing = content.partition(b"\n")
     if checksum.decode("ascii", "replace") != _checksum(listing):
         raise RecordDamaged("the catalogue's manifest fails its checksum")
     manifest = json.loads(listing)

@@ -273,7 +273,11 @@ class VariantPart(_Part):
     """One rendition of an item."""
 
     name: Annotated[str, AfterValidator(_variant_name)] = Field(default="", description="Empty: the only variant.")
-    content: Content = Field(default="", description="What to show: a text, or a mapping or list that is sent as JSON.")
+    content: Content = Field(
+        default="",
+        validate_default=True,
+        description="What to show: a text, or a mapping or list that is sent as JSON.",
+    )
     content_type: Name | None = Field(
         default=None, description="Missing: text/plain for a text, else application/json."
     )

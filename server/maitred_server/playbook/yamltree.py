@@ -16,7 +16,7 @@ import yaml
 from maitred_server.errors import Mistake
 
 DEEPEST = 32
-MOST_NODES = 500_000
+MOST_NODES = 200_000
 LONGEST_NUMBER = 32
 MOST_MISTAKES = 200
 
@@ -175,7 +175,7 @@ class _Reader:
     def _count(self, event: yaml.NodeEvent) -> None:
         self._nodes += 1
         if self._nodes > MOST_NODES:
-            raise _RefusedError(_line(event), f"the file has more than {MOST_NODES:,} values")
+            raise _RefusedError(_line(event), f"the file has more than {MOST_NODES:,} values; items.jsonl takes more")
         if event.anchor is not None:
             raise _RefusedError(_line(event), f"anchors (`&{event.anchor}`) are not taken; write the value out")
         tag = getattr(event, "tag", None)
