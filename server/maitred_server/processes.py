@@ -64,13 +64,16 @@ class Nursery:
                     self._stopping.wait(RESTART_S)
                     child.restart()
 
-    def stop(self, end: Callable[[Child], None], patience_s: float) -> None:
-        """End every child in its own way; kill what has not ended in time."""
+    def stop(self, patience_s: float) -> None:
+        """Tell every child to end; kill what has not ended in time.
+
+        By signal: a shared event would hang when a child was killed while it waited for it.
+        """
         self._stopping.set()
         self._wake_writer.send(None)
         self._thread.join()
         for child in self._children:
-            end(child)
+            child.process.terminate()
         until = time.monotonic() + patience_s
         for child in self._children:
             child.process.join(max(0.0, until - time.monotonic()))

@@ -12,7 +12,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from maitred_server.playbook import build, loader
+from maitred_server.playbook import loader
+from maitred_server.playbook.build import BuildResult, build
 from maitred_server.policy import POLICIES
 from maitred_server.rpc.handlers import Published
 from maitred_server.store import Store
@@ -55,14 +56,14 @@ def run(job: Job) -> Published:
     playbook = loader.load(job.files, imported=items, policies=frozenset(POLICIES))
     if job.dry_run:
         with TemporaryDirectory() as scratch:
-            return _published(build.build(playbook, items, Path(scratch)), version="")
+            return _published(build(playbook, items, Path(scratch)), version="")
     folder = brand_folder(job.data, job.brand) / "catalogue"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _alone(folder):
-        return _published(build.build(playbook, items, folder))
+        return _published(build(playbook, items, folder))
 
 
-def _published(result: build.BuildResult, version: str | None = None) -> Published:
+def _published(result: BuildResult, version: str | None = None) -> Published:
     return Published(
         result.version if version is None else version,
         result.items,

@@ -51,7 +51,6 @@ from maitred_server.telemetry import Telemetry, multiprocess_registry, serve_met
 POLL_S = 0.2
 TICK_S = 0.5
 MAINTAIN_S = 30.0
-LEARNER = "learner"
 
 log = structlog.get_logger()
 
@@ -89,7 +88,8 @@ class Worker:
         self._publisher = ProcessPublisher(settings.data, settings.map_size)
         sealer = Sealer(keys.sealing(), keys.find)
         people = People(Pseudonyms(keys.pseudonym_key()), settings.kind)
-        limits = Limits(int(settings.receipt_days * DAY_MS), settings.replay_clock)
+        self._receipt_ms = int(settings.receipt_days * DAY_MS)
+        limits = Limits(self._receipt_ms, settings.replay_clock)
         world_of = self._worlds.world
         self._handlers = Handlers(
             pipeline=Pipeline(self._store, world_of, sealer, clock),
@@ -157,7 +157,7 @@ class Worker:
                 await front.report(serving=healthy)
             if time.monotonic() - maintained > MAINTAIN_S:
                 maintained = time.monotonic()
-                await asyncio.to_thread(self._store.maintain)
+                await asyncio.to_thread(self._store.maintain, wall_clock() - self._receipt_ms)
 
     def _lag(self, last: int) -> int:
         world = self._worlds.world(self._settings.brand)
@@ -184,10 +184,11 @@ def _worker_main(settings: Settings, listen: Address, started_at: int, ready: Pr
     asyncio.run(worker.run(ready.set))
 
 
-def _learner_main(settings: Settings, stop: ProcessEvent) -> None:
+def _learner_main(settings: Settings) -> None:
     end_with_parent()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)  # the main process says when
+    stop = threading.Event()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to everybody; the main process decides
+    signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
     set_up_logging(settings.log_format, settings.log_level)
     learner.run(settings.data, settings.map_size, stop, settings.publish_interval_s)
 
@@ -208,21 +209,19 @@ def serve(settings: Settings) -> None:
 
 def _serve_alone(settings: Settings, listen: Address, started_at: int) -> None:
     worker = Worker(settings, listen, started_at)
-    stop_learner = spawn.Event()
-    nursery = Nursery([_learner_child(settings, stop_learner)])
+    nursery = Nursery([_learner_child(settings)])
     try:
         with _metrics(settings, worker.telemetry.registry):
             asyncio.run(worker.run(lambda: _announce(settings, listen)))
     finally:
-        nursery.stop(lambda _: stop_learner.set(), settings.stop_s)
+        nursery.stop(settings.stop_s)
 
 
 def _serve_together(settings: Settings, listen: Address, started_at: int) -> None:
     folder = _shared_metrics(settings.data / "run" / "metrics")
-    stop_learner = spawn.Event()
     ready = [spawn.Event() for _ in range(settings.workers)]
     workers = [_worker_child(settings, listen, started_at, event) for event in ready]
-    nursery = Nursery([*workers, _learner_child(settings, stop_learner)])
+    nursery = Nursery([*workers, _learner_child(settings)])
     stop = _stop_on_signal()
     try:
         with _metrics(settings, multiprocess_registry(folder)):
@@ -231,26 +230,15 @@ def _serve_together(settings: Settings, listen: Address, started_at: int) -> Non
             stop.wait()
             log.info("stopping")
     finally:
-        # Workers first: what they acknowledge while they drain is there for the learner to read.
-        nursery.stop(_ending(stop_learner), settings.drain_s + 2 * settings.stop_s)
-
-
-def _ending(stop_learner: ProcessEvent) -> Callable[[Child], None]:
-    def end(child: Child) -> None:
-        if child.name == LEARNER:
-            stop_learner.set()
-        else:
-            child.process.terminate()
-
-    return end
+        nursery.stop(settings.drain_s + 2 * settings.stop_s)
 
 
 def _worker_child(settings: Settings, listen: Address, started_at: int, ready: ProcessEvent) -> Child:
     return Child("worker", lambda: spawn.Process(target=_worker_main, args=(settings, listen, started_at, ready)))
 
 
-def _learner_child(settings: Settings, stop: ProcessEvent) -> Child:
-    return Child(LEARNER, lambda: spawn.Process(target=_learner_main, args=(settings, stop)))
+def _learner_child(settings: Settings) -> Child:
+    return Child("learner", lambda: spawn.Process(target=_learner_main, args=(settings,)))
 
 
 def _stop_on_signal() -> threading.Event:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from multiprocessing.synchronize import Event as StopEvent
 from pathlib import Path
+from threading import Event as StopEvent
 from typing import Final, TypeAlias
 
 import structlog

@@ -25,7 +25,7 @@ from maitred_server.rpc.admission import Admission, Admitted, Refusal
 from maitred_server.rpc.people import People
 from maitred_server.rpc.profiles import profile_to_wire
 from maitred_server.rpc.status import INTERNAL, code_of
-from maitred_server.store import Commit, Deleted, Store
+from maitred_server.store import AnyStore, Commit, Deleted
 from maitred_server.telemetry import Telemetry
 
 M = TypeVar("M", bound=Message)
@@ -73,7 +73,7 @@ class Handlers:
     def __init__(
         self,
         pipeline: Pipeline,
-        store: Store,
+        store: AnyStore,
         admission: Admission,
         people: People,
         publisher: Publisher,
@@ -166,7 +166,7 @@ class Handlers:
         batch = convert.parse(feedback_pb2.StreamRequest, data).batch
         _size(len(data), MIB)
         if not batch.events:
-            return _at_once(self._greeting(batch, caller))
+            return _when_asked(lambda: self._greeting(batch, caller))
         through = max(event.sequence for event in batch.events)
 
         def acknowledgement(result: feedback_pb2.BatchResult) -> bytes:
@@ -205,7 +205,9 @@ class Handlers:
         profile = self._store.profile(who.resolved(self._is_known))
         if profile is None:
             raise NothingKept("nothing is kept of this subject", "subject")
-        return profile_to_wire(profile, self._worlds.world(caller.brand), wire.recent).SerializeToString()
+        return profile_to_wire(
+            profile, self._worlds.world(caller.brand), self._store.type_name, wire.recent
+        ).SerializeToString()
 
     def _is_known(self, subject: model.SubjectKey) -> bool:
         return self._store.profile(subject) is not None
@@ -274,7 +276,7 @@ class Handlers:
             subjects=usage.subjects,
             journal_sequence=usage.last_sequence,
             learner_lag=usage.last_sequence,
-            journal_records=usage.records,
+            journal_records={kind: number for kind, number in usage.records.items() if number},
             uptime_ms=self._clock() - self._facts.started_at,
             workers=self._facts.workers,
             store_bytes=usage.bytes,
@@ -365,7 +367,8 @@ def _refused_to_wire(refusal: Refusal) -> feedback_pb2.RefusedEvent:
     return feedback_pb2.RefusedEvent(index=position, sequence=sequence, code=code, field=field, message=message)
 
 
-def _at_once(answer: bytes) -> Durable:
+def _when_asked(answer: Callable[[], bytes]) -> Durable:
+    """Waits for nothing, and is computed when its turn has come: after the batches before it are durable."""
     done: Future[None] = Future()
     done.set_result(None)
-    return Durable(done, lambda _: answer)
+    return Durable(done, lambda _: answer())

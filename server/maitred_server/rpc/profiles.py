@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple, cast
+from collections.abc import Callable
+from functools import lru_cache
+from typing import NamedTuple, TypeAlias, cast
 
 import numpy as np
 from maitred.v1 import profile_pb2, types_pb2
@@ -13,10 +14,10 @@ from maitred_server.decide.world import World
 from maitred_server.playbook.catalogue import Catalogue
 from maitred_server.rpc.convert import trait_to_wire
 from maitred_server.store import Profile
-from maitred_server.store.keys import EXPOSURE_TYPE, action_key, group_key, item_key, outcome_type, type_code
+from maitred_server.store.keys import action_key, group_key, item_key
 from maitred_server.store.profiles import CounterTable, Recent
 
-USUAL_TYPES = ("view", "click", "purchase", "rating", "call", "dismiss", "complete", "return", "unsubscribe")
+TypeName: TypeAlias = Callable[[int], str | None]
 
 
 class Named(NamedTuple):
@@ -28,16 +29,15 @@ class Named(NamedTuple):
 
 
 class Names:
-    """Names of stored keys, as far as the published catalogue and the usual types tell; else "#" and the number."""
+    """Names of stored keys, as far as they are known; else "#" and the number."""
 
-    def __init__(self, world: World | None, keys: NDArray[np.uint64]) -> None:
+    def __init__(self, world: World | None, type_name: TypeName, keys: NDArray[np.uint64]) -> None:
         """`keys`: those that will be asked for; only their items are looked at."""
-        placements = world.catalogue.placements.values() if world else ()
-        self._types = _type_names([*USUAL_TYPES, *(placement.counts for placement in placements)])
+        self._type_name = lru_cache(type_name)
         self._keys = _key_names(world.catalogue, keys) if world else {}
 
     def type(self, code: int) -> str:
-        return self._types.get(code, f"#{code}")
+        return self._type_name(code) or f"#{code}"
 
     def key(self, key: int) -> Named:
         return self._keys.get(key, Named(item=f"#{key}")) if key else Named()
@@ -54,17 +54,12 @@ def _key_names(catalogue: Catalogue, keys: NDArray[np.uint64]) -> dict[int, Name
     return found
 
 
-def _type_names(events: Iterable[str]) -> dict[int, str]:
-    names = [EXPOSURE_TYPE]
-    for event in events:
-        names += [event, outcome_type(event)]
-    return {type_code(name): name for name in names}
-
-
-def profile_to_wire(profile: Profile, world: World | None, recent: int) -> profile_pb2.GetProfileResponse:
+def profile_to_wire(
+    profile: Profile, world: World | None, type_name: TypeName, recent: int
+) -> profile_pb2.GetProfileResponse:
     """What `GetProfile` answers. `recent`: how many of the latest events."""
     table = profile.counters()
-    names = Names(world, table.keys)
+    names = Names(world, type_name, table.keys)
     return profile_pb2.GetProfileResponse(
         kind=cast(types_pb2.SubjectKind, int(profile.kind)),
         traits=[trait_to_wire(trait) for trait in profile.traits.values()],
