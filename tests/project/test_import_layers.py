@@ -253,7 +253,7 @@ def test_a_ring_is_found(tmp_path: Path) -> None:
 
 
 def test_the_core_of_the_sdk_does_no_io() -> None:
-    """What both clients share imports nothing that waits, sends, stores or starts: it can be tested without any of it."""
+    """What both clients share imports nothing that waits, sends, stores or starts."""
     forbidden = {"grpc", "sqlite3", "socket", "threading", "asyncio", "queue", "time", "os", "pathlib"}
     core = {"maitred._calls", "maitred._check", "maitred._feedback", "maitred._wire", "maitred.types", "maitred.errors"}
     found = [one for one in imports(modules(ROOT / "sdk")) if one.module in core]

@@ -68,7 +68,8 @@ def measure_decide(build: Path, stamp: report.Report, profiles: int, plan: Plan)
     load = {"rounds": plan.rounds, "calls": plan.load.calls, "connections": plan.load.connections}
     measured = stamp | {"setup": setup | load | {"open_rate": plan.open_rate}}
     measured |= report.compared(found)
-    measured["stages_us"] = stages.stages_us(data, seed.BRAND, plan.load.requests[:STAGE_REQUESTS])
+    sample = plan.load.requests[: min(STAGE_REQUESTS, plan.load.calls)]
+    measured["stages_us"] = stages.stages_us(data, seed.BRAND, sample)
     report.save(build / REPORT, measured)
     title = f"Decide, {profiles:,} profiles, {seed.ITEMS:,} candidates, {seed.SLOTS} slots"
     out.print(report.table(title, report.COMPARED, report.compared_rows(measured)))
@@ -167,6 +168,6 @@ def put_into(page: Path, build: Path) -> None:
 if __name__ == "__main__":
     try:
         typer.run(main)
-    except (MaitredError, RuntimeError, TimeoutError, ValueError) as error:
+    except (MaitredError, RuntimeError, OSError, ValueError) as error:
         warn(str(error))
         sys.exit(1)

@@ -60,7 +60,7 @@ def interleaved(
     RuntimeError when a call fails: figures of half a load are none.
     """
     for server in servers.values():
-        run(server.target, replace(plan.load, calls=plan.warm_calls))
+        run(server.target, replace(plan.load, calls=min(plan.warm_calls, plan.load.calls)))
     found: dict[str, list[Round]] = {name: [] for name in servers}
     for number in range(plan.rounds):
         names = list(servers)[:: 1 if number % 2 == 0 else -1]

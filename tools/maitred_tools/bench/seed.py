@@ -97,14 +97,15 @@ def _appending(environment: Environment, part: Iterable[tuple[SubjectKey, bytes]
 def _sell(data: Path, pseudonyms: Pseudonyms) -> None:
     """Purchases in the journal, so that the learner knows what is popular."""
     chance = random.Random(3)  # noqa: S311
-    store = Store.open(data)
-    try:
-        for number in range(SHOPPERS):
-            key = pseudonyms.subject_key(BRAND, Kind.PERSON, f"shopper-{number}")
-            sold = [_purchase(_favourite(chance)) for _ in range(5)]
-            store.submit([Entry(Record(key, Kind.PERSON, FIRST_MS, FIRST_MS, body)) for body in sold]).result()
-    finally:
-        store.close()
+    shoppers = [pseudonyms.subject_key(BRAND, Kind.PERSON, f"shopper-{number}") for number in range(SHOPPERS)]
+    with Store.open(data) as store:
+        sold = [store.submit([_sale(key, chance) for _ in range(5)]) for key in shoppers]
+        for future in sold:
+            future.result()
+
+
+def _sale(key: SubjectKey, chance: random.Random) -> Entry:
+    return Entry(Record(key, Kind.PERSON, FIRST_MS, FIRST_MS, _purchase(_favourite(chance))))
 
 
 def _publish(target: str) -> None:
