@@ -29,14 +29,15 @@ from maitred_tools.demo.till import Till
 CONFIG = Config(deadline=2.0, channels=1, touchpoint="till")
 METRICS_S = 2.0
 INTERRUPTED = 130
+PLAIN_WIDTH = 120
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the demo. Returns 0 when all is well, 1 when not, 130 when it was interrupted."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = _parser().parse_args(given)
-    console = Console(soft_wrap=False)
-    signal.signal(signal.SIGTERM, _interrupt)
+    console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+    before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         return _run(options, given, console)
     except (DataMissingError, ServerFailedError, MaitredError, OSError) as error:
@@ -45,6 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         console.print("stopped")
         return INTERRUPTED
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -121,7 +124,7 @@ def _measure(
             replay.run(shop.visits(visits), watch)
         seconds = time.perf_counter() - started
         statistics = client.statistics()
-        _read_latency(server, replay.buckets, visits)
+        _read_latency(server, replay.buckets, 0 if kills else visits)  # a killed server took its last ones with it
     found = server.verify()
     return Results(
         tally=replay.tally,
@@ -153,15 +156,15 @@ def _serving(folder: Path, console: Console) -> Iterator[Server]:
         server.stop()
 
 
-def _read_latency(server: Server, buckets: Buckets, visits: int) -> None:
-    """Adds the server's histogram, once all decisions are in it: the server hands them over twice a second."""
+def _read_latency(server: Server, buckets: Buckets, least: int) -> None:
+    """Adds the server's histogram, once it has `least` decisions: the server hands them over twice a second."""
     before = dict(buckets.counts)
     deadline = time.monotonic() + METRICS_S
     while True:
         buckets.counts.clear()
         buckets.counts.update(before)
         buckets.add(scrape(server.metrics))
-        if buckets.calls() >= visits or time.monotonic() > deadline:
+        if buckets.calls() >= least or time.monotonic() > deadline:
             return
         time.sleep(0.1)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from functools import partial
+from time import sleep
 
 from maitred import Client, Decision, Reason, Subject
 
@@ -34,7 +36,7 @@ class Till:
         self._introduce(subject, visit)
         decision = self._ask(subject, visit)
         if decision.id:
-            self._client.expose(decision, at=visit.at_ms)
+            decision.expose(at=visit.at_ms)
             self.recorded += 1
         hits = sum(self._sell(subject, visit, bought, decision) for bought in visit.basket)
         return Served(
@@ -54,7 +56,7 @@ class Till:
             self.recorded += 1
 
     def _ask(self, subject: Subject, visit: Visit) -> Decision:
-        context = {"store": str(visit.store), "hour": visit.hour}
+        context: dict[str, str | float] = {"store": str(visit.store), "hour": visit.hour}
         while True:
             started = time.perf_counter_ns()
             decision = self._client.decide(PLACEMENT, subject=subject, context=context, at=visit.at_ms)
@@ -64,16 +66,16 @@ class Till:
                 self.latency.record(took)
                 return decision
             self.outage += 1
-            time.sleep(_AGAIN_S)
+            sleep(_AGAIN_S)
 
     def _sell(self, subject: Subject, visit: Visit, bought: Bought, decision: Decision) -> bool:
         """Records one category of the basket: as an event, and when it was offered as an outcome too."""
         item = self._shop.categories[bought.category]
-        what = {"subject": subject, "item": item, "value": bought.value, "at": visit.at_ms}
-        self._client.record("purchase", quantity=bought.quantity, **what)
         offered = item in decision.items
+        record = partial(self._client.record, "purchase", subject, item=item, value=bought.value, at=visit.at_ms)
+        record(quantity=bought.quantity)
         if offered:
-            self._client.record("purchase", decision=decision, **what)
+            record(decision=decision)
         self.recorded += 1 + offered
         return offered
 
