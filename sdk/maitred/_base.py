@@ -30,6 +30,7 @@ from .types import Decision, Moment, Request, Source, Statistics, Subject, Trait
 
 log = logging.getLogger("maitred")
 
+clock = time.monotonic  # seconds; for the cache
 DEFAULT_ADDRESS = "localhost:7400"
 
 
@@ -60,7 +61,7 @@ class BaseClient:
         self._reasons: Counter[str] = Counter()
         self._errors: Counter[str] = Counter()
         self._warned: set[str] = set()
-        self._cache = Cache(self._config.cache, time.monotonic)
+        self._cache = Cache(self._config.cache, clock)
         self._delivery = Delivery(outbox, transport, self._config.outbox_config)
         self._abandoned = weakref.finalize(self, self._delivery.abandon)
         self._abandoned.atexit = False

@@ -96,6 +96,7 @@ class FakeTransport:
         self._hanging = False
         self._healed = threading.Event()
         self._lose = 0
+        self._held_up: list[_FakeStream] = []
         self._decided: dict[str, decision_pb2.PlacementDecision] = {}
         self._seen: set[tuple[str, int, int]] = set()
         self.asked: list[Asked] = []
@@ -131,10 +132,14 @@ class FakeTransport:
         self._hanging = True
 
     def heal(self) -> None:
-        """Answer again. Calls that hang are answered now; feedback held up by a hang needs a new stream."""
+        """Answer again. Calls that hang are answered now; streams that hang break, so that feedback is sent again."""
         self._failure = None
         self._hanging = False
         self._healed.set()
+        with self._lock:
+            held_up, self._held_up = self._held_up, []
+        for stream in held_up:
+            stream.close()
 
     def lose_acknowledgements(self, batches: int) -> None:
         """Take in so many batches of feedback and break the stream before each acknowledgement."""
@@ -223,7 +228,7 @@ class FakeTransport:
     def _acknowledge(self, request: bytes) -> bytes | CallFailed | None:
         """What a stream answers to a batch; None: nothing."""
         if self._failure is not None or self._hanging:
-            return self._failure
+            return None if self._hanging else self._failure
         batch = feedback_pb2.StreamRequest.FromString(request).batch
         response = feedback_pb2.StreamResponse(client=batch.client, epoch=batch.epoch, result=self._take(batch))
         response.acknowledged_through = max((event.sequence for event in batch.events), default=0)
@@ -273,7 +278,9 @@ class _FakeStream:
 
     def send(self, message: bytes) -> None:
         answer = self._fake._acknowledge(message)
-        if answer is not None:
+        if answer is None:
+            self._fake._held_up.append(self)
+        else:
             self._receiver(answer)
 
     def close(self) -> None:
