@@ -49,8 +49,8 @@ def blocks(text: str) -> Iterator[Block]:
 
 
 def code(text: str) -> Iterator[str]:
-    """All that a page shows as code: its blocks and spans."""
-    yield from (block.body for block in blocks(text))
+    """All that a page shows as code to type: its blocks and spans, but for blocks of Python."""
+    yield from (block.body for block in blocks(text) if not block.language.startswith("python"))
     yield from SPAN.findall(FENCE.sub("", text))
 
 
@@ -115,9 +115,9 @@ def tracked() -> list[Path]:
 
 @every_page
 def test_python_blocks_compile(page: Path) -> None:
-    """Every block marked `python` is Python. One that only sketches is marked `python sketch`."""
+    """Every block marked `python` is Python, however else it is marked; but one marked `python sketch` only sketches."""
     for block in blocks(page.read_text()):
-        if block.language == "python":
+        if block.language.startswith("python") and block.language != "python sketch":
             compile(block.body, f"{page.name}:{block.line}", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
 
 
