@@ -1,0 +1,86 @@
+"""docs/playbook.md: its example is a playbook, and its tables have every field with its default."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from maitred_server.errors import PlaybookError
+from maitred_server.playbook.build import build
+from maitred_server.playbook.catalogue import Catalogue
+from maitred_server.playbook.loader import load
+from maitred_server.playbook.schema import (
+    FILES,
+    ArmPart,
+    GroupPart,
+    HoldoutPart,
+    ItemPart,
+    LayerPart,
+    PlacementPart,
+    VariantPart,
+)
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+PAGE = (Path(__file__).parents[3] / "docs" / "playbook.md").read_text()
+EXAMPLE = {
+    match["file"]: match["body"].encode()
+    for match in re.finditer(r"^`(?P<file>[\w.]+)`\n\n```\w+\n(?P<body>.*?)^```", PAGE, re.M | re.S)
+}
+TABLES = {
+    "## Placements": PlacementPart,
+    "| field of a layer": LayerPart,
+    "| field of an arm": ArmPart,
+    "| field of `holdout`": HoldoutPart,
+    "| field of an item": ItemPart,
+    "| field of a variant": VariantPart,
+    "| field of a group": GroupPart,
+}
+
+
+def rows(title: str) -> dict[str, str]:
+    """The first and the last column of the table below a title."""
+    text = PAGE[PAGE.index(title) :].split("\n\n")[0 if title.startswith("|") else 1]
+    cells = [line.strip("|").split("|") for line in text.splitlines() if line.startswith("| `")]
+    return {row[0].strip().strip("`"): row[-1].strip() for row in cells}
+
+
+def test_the_example_is_a_playbook(tmp_path: Path) -> None:
+    """The example loads without mistakes or warnings, builds, and holds what the text says of it."""
+    assert set(EXAMPLE) == set(FILES)
+    playbook = load(EXAMPLE, ())
+    assert build(playbook, (), tmp_path).warnings == ()
+    catalogue = Catalogue.open(tmp_path)
+    banner = catalogue.placements["home-banner"]
+    assert [catalogue.item(action) for action in banner.order] == ["apples", "rye-bread"]
+    assert [catalogue.item(action) for action in banner.fallback] == ["gift-card"]
+    assert [(layer.name, layer.holdout) for layer in catalogue.layers] == [("holdout", True), ("till policies", False)]
+
+
+@pytest.mark.parametrize(("title", "model"), TABLES.items(), ids=[model.__name__ for model in TABLES.values()])
+def test_tables_have_every_field(title: str, model: type[BaseModel]) -> None:
+    """Each table names the fields that there are, says which are required, and gives plain defaults as they are."""
+    table = rows(title)
+    assert set(table) == set(model.model_fields)
+    for name, field in model.model_fields.items():
+        assert (table[name] == "required") == field.is_required()
+        if shown := plain(field.default):
+            assert table[name].strip("`") == shown
+
+
+def plain(default: Any) -> str | None:
+    """A default as the page writes it; None for those that need words."""
+    if default is PydanticUndefined or default is None or default in ("", []) or default == {}:
+        return None
+    return str(default)
+
+
+def test_the_mistakes_shown_are_real_ones() -> None:
+    """The messages that the page shows are worded as the loader words them."""
+    wrong = EXAMPLE | {"placements.yaml": b"placements:\n  - name: till-welcome\n    policy: habbit\n"}
+    message = re.search(r"^placements.yaml:3: .*$", PAGE, re.M)
+    assert message is not None
+    with pytest.raises(PlaybookError, match=re.escape(message[0])):
+        load(wrong, ())
