@@ -9,13 +9,13 @@ import time
 from pathlib import Path
 
 import pytest
-from maitred_tools.demo import __main__ as demo
+from maitred_tools.demo import command as demo
 
 # The demo over the tables in the first argument, as its own process.
 DEMO = """
 import sys
 from pathlib import Path
-from maitred_tools.demo import __main__ as demo
+from maitred_tools.demo import command as demo
 demo.package_folder = lambda: Path(sys.argv[1])
 sys.exit(demo.main(sys.argv[2:]))
 """
@@ -83,3 +83,17 @@ def test_wrong_arguments_are_refused(arguments: list[str], capsys: pytest.Captur
     with pytest.raises(SystemExit):
         demo.main(arguments)
     assert "a whole number" in (said := capsys.readouterr().err) or "a number between" in said
+
+
+def test_without_the_extra_it_says_what_to_install(tmp_path: Path) -> None:
+    """Where the extra `demo` is not installed, the command names it; no traceback."""
+    (tmp_path / "pyarrow.py").write_text("raise ModuleNotFoundError('no', name='pyarrow')")
+    done = subprocess.run(
+        [sys.executable, "-m", "maitred_tools.demo"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.strip() == "the demo needs pyarrow, which is not installed: pip install 'maitred[demo]'"

@@ -13,7 +13,7 @@ from maitred_tools.demo.results import Results
 from maitred_tools.demo.tally import HOLDOUT, POLICIES, Columns
 
 _EVENTS = {
-    "sent": "handed to the SDK by the till",
+    "sent": "sent by the SDK for the till",
     "acknowledged": "confirmed to the SDK as being on disk",
     "journalled": "found by a scan of the journal",
     "counted": "found by a scan of the profiles' counters",
