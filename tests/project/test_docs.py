@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +20,7 @@ FENCE = re.compile(r"^```(?P<info>[^\n]*)\n(?P<body>.*?)^```", re.M | re.S)
 SPAN = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 COMMAND = re.compile(r"(?:^|[\s/;&|])maitred +(?P<verb>[a-z][a-z-]*)(?P<rest>[^|;&\n#]*)", re.M)
+TOOL = re.compile(r"python -m (?P<module>maitred_tools[.\w]*)(?P<rest>[^|;&\n#]*)")
 # Links may lead to these hosts, and examples may name them. No other host belongs in the repository.
 HOSTS = {
     "localhost",
@@ -63,7 +66,7 @@ def commands(text: str) -> set[tuple[str, str]]:
     """Each `maitred VERB` that a page names as code, with each of its options; the option is "" for the verb itself."""
     found = set()
     for part in code(text):
-        for match in COMMAND.finditer(part.replace("\\\n", " ")):
+        for match in COMMAND.finditer(part.replace("\\\n", " ").replace("from maitred import", "")):
             options = re.findall(r"--[a-z][a-z-]*", match["rest"])
             found |= {(match["verb"], option) for option in ["", *options]}
     return found
@@ -83,6 +86,15 @@ def offered() -> set[tuple[str, str]]:
         for option in (*parameter.opts, *parameter.secondary_opts)
         if option.startswith("--")
     }
+
+
+def tools(text: str) -> dict[str, set[str]]:
+    """The options that a page names for each `python -m maitred_tools...`."""
+    found: dict[str, set[str]] = {}
+    for part in code(text):
+        for match in TOOL.finditer(part.replace("\\\n", " ")):
+            found.setdefault(match["module"], set()).update(re.findall(r"--[a-z][a-z-]*", match["rest"]))
+    return found
 
 
 def anchors(text: str) -> set[str]:
@@ -115,7 +127,7 @@ def tracked() -> list[Path]:
 
 @every_page
 def test_python_blocks_compile(page: Path) -> None:
-    """Every block marked `python` is Python, however else it is marked; but one marked `python sketch` only sketches."""
+    """Every block marked `python` is Python; one marked `python sketch` only sketches."""
     for block in blocks(page.read_text()):
         if block.language.startswith("python") and block.language != "python sketch":
             compile(block.body, f"{page.name}:{block.line}", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
@@ -141,6 +153,25 @@ def test_commands_exist(page: Path) -> None:
     assert not named or named - offered() == set()
 
 
+def test_options_of_the_tools_exist() -> None:
+    """Every `python -m maitred_tools... --option` that a page names is offered by that tool."""
+    named: dict[str, set[str]] = {}
+    for page in PAGES:
+        for module, options in tools(page.read_text()).items():
+            named.setdefault(module, set()).update(options)
+    assert "maitred_tools.bench" in named
+    assert {module: options - set(help_options(module)) for module, options in named.items()} == dict.fromkeys(
+        named, set()
+    )
+
+
+def help_options(module: str) -> list[str]:
+    wide = os.environ | {"COLUMNS": "300", "NO_COLOR": "1"}
+    command = [sys.executable, "-m", module, "--help"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True, env=wide)
+    return re.findall(r"--[a-z][a-z-]*", answer.stdout)
+
+
 def test_commands_are_documented() -> None:
     """Every command of the program is named somewhere in the docs."""
     named = {verb for page in PAGES for verb, _ in commands(page.read_text())}
@@ -152,6 +183,24 @@ def test_the_table_of_settings_is_the_real_one() -> None:
     from maitred_server import settings
 
     assert settings.table() in (ROOT / "docs" / "settings.md").read_text()
+
+
+def test_settings_that_are_named_exist() -> None:
+    """Every `--set NAME=` in the docs is a setting (`name=value` stands for any)."""
+    from maitred_server.settings import Settings
+
+    named = {name for page in PAGES for name in re.findall(r"--set (\w+)=", page.read_text())}
+    assert named - set(Settings.model_fields) <= {"name"}
+
+
+def test_metrics_are_the_real_ones() -> None:
+    """docs/operations.md names every metric of the server, and no other."""
+    from maitred_server.telemetry import Telemetry
+    from prometheus_client import generate_latest
+
+    served = set(re.findall(r"^# TYPE (maitred_\w+) ", generate_latest(Telemetry().registry).decode(), re.M))
+    named = set(re.findall(r"`(maitred_\w+)(?:\{[\w,]+\})?`", (ROOT / "docs" / "operations.md").read_text()))
+    assert named == {name for name in served if not name.endswith("_created")}
 
 
 @every_page
