@@ -13,6 +13,7 @@ from maitred_server.model import Reason
 from maitred_server.playbook.nouns import Placement
 from maitred_server.policy import POLICIES, Policy
 from maitred_server.policy.base import CLOSED, Bools, Floats, Scores, Situation
+from maitred_server.store import Profile
 from maitred_server.subjects.assignment import Assignment
 
 
@@ -37,14 +38,21 @@ def served_by(placement: Placement, assignment: Assignment) -> Served:
 def situation(ask: Ask, known: Known, ground: Ground, now: int) -> Situation:
     """What the policy may look at."""
     return Situation(
-        item_keys=ground.item_keys,
+        size=len(ground.actions),
         popularity=ground.popularity,
         order=ground.order,
-        history=known.profile,
-        counts=ground.placement.counts,
+        own=_own(known.profile, ground),
         context=ask.context,
         now=now,
     )
+
+
+def _own(profile: Profile | None, ground: Ground) -> Floats | None:
+    """How often the subject did what the placement counts, with each candidate's item."""
+    if profile is None:
+        return None
+    table = profile.counters(ground.placement.counts)
+    return ground.key_index.scatter(table.keys, table.counts)
 
 
 def closed_where(scores: Scores, open_rows: Bools | None) -> Floats:

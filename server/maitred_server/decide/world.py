@@ -11,6 +11,7 @@ from maitred_server.errors import UnknownName
 from maitred_server.playbook.catalogue import Catalogue
 from maitred_server.playbook.nouns import Placement
 from maitred_server.policy.base import Floats, Keys, Positions
+from maitred_server.policy.features import KeyIndex
 from maitred_server.policy.snapshot import PolicySnapshot
 
 
@@ -21,6 +22,7 @@ class Ground(NamedTuple):
     actions: Positions  # int32[m], indices into the catalogue
     item_index: Positions  # int32[m]
     item_keys: Keys  # uint64[m]
+    key_index: KeyIndex
     popularity: Floats  # float64[m]
     order: Floats  # float64[m]
 
@@ -69,6 +71,7 @@ def _lay(catalogue: Catalogue, placement: Placement) -> Ground:
         actions=actions,
         item_index=np.ascontiguousarray(catalogue.item_index[actions]),
         item_keys=item_keys,
+        key_index=KeyIndex(item_keys),
         popularity=np.zeros(len(item_keys)),
         order=_places(placement.order, actions),
     )

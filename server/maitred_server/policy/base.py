@@ -23,20 +23,13 @@ Positions: TypeAlias = npt.NDArray[np.int32]
 CLOSED = -np.inf  # priority of a candidate that may not be chosen
 
 
-class History(Protocol):
-    """What a profile knows by key. `keys`: uint64[n]; the answer is aligned with it."""
-
-    def count(self, counter_type: str, keys: Keys) -> npt.NDArray[np.uint32]: ...
-
-
 class Situation(NamedTuple):
     """All that a policy may look at. Arrays are aligned: one row for each of the n candidates."""
 
-    item_keys: Keys
+    size: int  # n
     popularity: Floats  # how often all subjects did what the placement counts, with this item
     order: Floats  # place in the playbook's own order, from 0; inf: not in it
-    history: History | None  # None: nothing is known of the subject
-    counts: str  # the counter type that the placement wants more of
+    own: Floats | None  # how often this subject did it; None: nothing is known of the subject
     context: Mapping[str, Value]
     now: int
 

@@ -14,7 +14,7 @@ class Habit(Greedy):
     def score(self, situation: Situation) -> Scores:
         popularity = situation.popularity
         scaled = popularity / (popularity.max(initial=0.0) + 1.0)
-        if situation.history is None:
+        own = situation.own
+        if own is None:
             return Scores(scaled, None, (Reason.POPULAR,))
-        own = situation.history.count(situation.counts, situation.item_keys)
         return Scores(own + scaled, None, (Reason.POPULAR, Reason.HABIT), own > 0)

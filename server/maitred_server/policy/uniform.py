@@ -14,7 +14,7 @@ class Uniform:
     name = "uniform"
 
     def score(self, situation: Situation) -> Scores:
-        return Scores(np.zeros(len(situation.item_keys)), None, (Reason.EXPLORED,))
+        return Scores(np.zeros(situation.size), None, (Reason.EXPLORED,))
 
     def choose(self, priority: Floats, draw: float) -> tuple[int, float]:
         rows = np.flatnonzero(priority > CLOSED)

@@ -10,27 +10,15 @@ from maitred_server.decide.slate import draw
 from maitred_server.model import Reason
 from maitred_server.policy import POLICIES, Policy
 from maitred_server.policy.base import CLOSED, Situation
-from numpy.typing import NDArray
 
 
-class History:
-    """A subject's own counts, by key."""
-
-    def __init__(self, counts: dict[int, int]) -> None:
-        self._counts = counts
-
-    def count(self, counter_type: str, keys: NDArray[np.uint64]) -> NDArray[np.uint32]:
-        assert counter_type == "purchase"
-        return np.array([self._counts.get(int(key), 0) for key in keys], np.uint32)
-
-
-def situation(history: dict[int, int] | None = None) -> Situation:
+def situation(own: dict[int, int] | None = None) -> Situation:
+    """Four candidates; `own`: the subject's own counts by row, None: a stranger."""
     return Situation(
-        item_keys=np.array([10, 11, 12, 13], np.uint64),
+        size=4,
         popularity=np.array([5.0, 9.0, 9.0, 0.0]),
         order=np.array([np.inf, 1.0, 0.0, np.inf]),
-        history=None if history is None else History(history),
-        counts="purchase",
+        own=None if own is None else np.array([float(own.get(row, 0)) for row in range(4)]),
         context={},
         now=0,
     )
@@ -42,7 +30,7 @@ every_policy = pytest.mark.parametrize("policy", POLICIES.values(), ids=list(POL
 @every_policy
 def test_probabilities_are_a_distribution_over_open_rows(policy: Policy) -> None:
     """Probabilities sum to 1 and a closed row has none."""
-    priority = policy.score(situation({12: 2})).priority.copy()
+    priority = policy.score(situation({2: 2})).priority.copy()
     priority[1] = CLOSED
     probabilities = policy.probabilities(priority)
     assert probabilities.sum() == pytest.approx(1.0, abs=1e-12)
@@ -53,7 +41,7 @@ def test_probabilities_are_a_distribution_over_open_rows(policy: Policy) -> None
 @every_policy
 def test_choices_come_as_often_as_their_probability_says(policy: Policy) -> None:
     """Over 20,000 draws each row's frequency is its probability, and each choice reports that probability."""
-    priority = policy.score(situation({13: 1})).priority
+    priority = policy.score(situation({3: 1})).priority
     probabilities = policy.probabilities(priority)
     chosen = Counter(policy.choose(priority, draw(7, step)) for step in range(20_000))
     for (row, probability), count in chosen.items():
@@ -64,16 +52,16 @@ def test_choices_come_as_often_as_their_probability_says(policy: Policy) -> None
 @every_policy
 def test_scoring_changes_nothing_it_was_given(policy: Policy) -> None:
     """The slate closes rows in what a policy returns; the published columns must not feel it."""
-    given = situation({10: 1})
+    given = situation({0: 1})
     before = (given.popularity.copy(), given.order.copy())
     policy.score(given).priority[:] = CLOSED
     assert (given.popularity == before[0]).all()
     assert (given.order == before[1]).all()
 
 
-def order_of(name: str, history: dict[int, int] | None) -> list[tuple[int, Reason]]:
+def order_of(name: str, own: dict[int, int] | None) -> list[tuple[int, Reason]]:
     """Fill all slots greedily and tell rows with reasons."""
-    scores = POLICIES[name].score(situation(history))
+    scores = POLICIES[name].score(situation(own))
     priority, found = scores.priority, []
     while priority.max() > CLOSED:
         row, _ = POLICIES[name].choose(priority, 0.0)
@@ -89,13 +77,13 @@ def test_fixed_serves_the_written_order_and_nothing_else() -> None:
 
 def test_popular_ranks_by_everybodys_counts() -> None:
     """`popular` ranks by count; of equals the first in the catalogue comes first."""
-    assert [row for row, _ in order_of("popular", {13: 5})] == [1, 2, 0, 3]
+    assert [row for row, _ in order_of("popular", {3: 5})] == [1, 2, 0, 3]
 
 
 def test_habit_ranks_by_the_subjects_own_counts_then_by_popularity() -> None:
     """`habit` puts what this subject chose first and says so; the rest is what is popular, and says that."""
     habit, popular = Reason.HABIT, Reason.POPULAR
-    assert order_of("habit", {13: 2, 10: 1}) == [(3, habit), (0, habit), (1, popular), (2, popular)]
+    assert order_of("habit", {3: 2, 0: 1}) == [(3, habit), (0, habit), (1, popular), (2, popular)]
 
 
 def test_habit_of_a_stranger_is_popularity() -> None:
