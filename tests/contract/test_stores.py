@@ -249,6 +249,7 @@ def test_usage_and_audit_agree(store: AnyStore) -> None:
     put(store, *(Entry(bought(f"I{n}", (ANNA, BERT)[n % 2])) for n in range(9)), Entry(shown("MILK", "TEA")))
     store.delete(BERT, NOON).result(30)
     audit, usage = store.audit(), store.usage()
+    assert audit.sound
     assert audit.journalled == {"exposure": 1, "outcome": 0, "event": 5, "traits": 0, "deletion": 1}
     assert (audit.journalled, audit.journalled, 0) == (audit.recorded, usage.records, audit.damaged)
     assert {**audit.journalled, "deletion": 0} == audit.counted

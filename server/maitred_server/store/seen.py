@@ -34,8 +34,7 @@ class Window(NamedTuple):
             return Window(self.highest, self.below | 1 << (-ahead - 1)) if ahead else self
         if ahead > WINDOW:
             return Window(sequence, 0)
-        came = 1 if self.highest else 0
-        return Window(sequence, (self.below << ahead | came << (ahead - 1)) & _BITS)
+        return Window(sequence, (self.below << ahead | 1 << (ahead - 1)) & _BITS)
 
     def settled_through(self) -> int:
         """The last sequence up to which every one was received (or is too old to matter)."""

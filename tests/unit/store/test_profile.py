@@ -168,6 +168,25 @@ def test_windows_hold_when_the_ring_is_full() -> None:
             assert truth <= found <= in_window(happenings, "view", key, since - since % DAY)
 
 
+def test_windows_hold_when_counters_come_and_go() -> None:
+    """New counters between the old ones, and old ones given up, leave the windows of the others as they were."""
+    days = [Happening("purchase", "A", "X", START - START % DAY + n * DAY) for n in range(10)]
+    strangers = [Happening("view", f"V{n}", f"G{n}", START + 9 * DAY) for n in range(1_200)]
+    for count in (0, 1, 50, 1_200):
+        profile = reread(profile_of(days + strangers[:count], [10, 1, 1, 48]))
+        found = [profile.window("purchase", group_key("X"), one.at) for one in days]
+        assert found == [10, 9, 8, 7, 6, 5, 4, 3, 2, 1]
+    assert profile.evicted > 0
+
+
+def test_a_window_as_long_as_the_buckets_reach_is_covered() -> None:
+    """Day buckets are kept until no window of 92 days can need them, and not for ever."""
+    days = [Happening("view", "A", "X", START - START % DAY + HOUR + n * DAY) for n in range(120)]
+    profile = profile_of(days, [1] * 119)
+    assert profile.window("view", group_key("X"), buckets.horizon(profile.newest)) == 93
+    assert len(profile.buckets.cells) < 4 * 100
+
+
 def test_at_most_2000_counters_are_kept_and_views_go_first() -> None:
     """Views are given up before purchases, the longest unseen first; totals and the number given up stay."""
     views = [Happening("view", f"V{n}", "X", START + n) for n in range(600)]

@@ -93,6 +93,13 @@ def test_what_was_committed_is_there_after_reopening(tmp_path: Path) -> None:
         assert (3, [Item("MILK")]) == (store.last_sequence(), list(store.items("shop")))
 
 
+def test_the_environment_waits_for_the_disk(store: Store) -> None:
+    """A commit is synced with its meta page, and nothing is written through the map."""
+    flags = store._env._env.flags()
+    assert (flags["sync"], flags["metasync"], flags["lock"], flags["meminit"]) == (True,) * 4
+    assert (flags["writemap"], flags["map_async"]) == (False, False)
+
+
 def test_files_are_the_owners_alone(store: Store, tmp_path: Path) -> None:
     """Nobody else may read the store's files or enter its directory."""
     modes = [path.stat().st_mode & 0o777 for path in (tmp_path / "store").iterdir()]
@@ -321,6 +328,7 @@ def test_a_damaged_profile_is_noticed_and_made_anew_by_the_next_record(tmp_path:
         with pytest.raises(RecordDamaged):
             store.profile(subject(1))
         assert (store.audit().damaged, store.audit().counted["event"]) == (1, 1)
+        assert not store.audit().sound
         done(store.submit([entry(1)]))
         assert (store.audit().damaged, store.audit().counted["event"]) == (0, 4)
 
