@@ -99,8 +99,9 @@ class Outbox:
         self._dropped: Counter[str] = Counter()
         self._closed = False
         self._dirty, self._synced_at = False, 0.0
-        for row in file.adopt() if file else ():
-            self._adopt(row)
+        with self._lock:
+            for row in file.adopt() if file else ():
+                self._adopt(row)
 
     def _adopt(self, row: Row) -> None:
         subject: Who = (row.kind, row.subject) if row.kind else row.subject
@@ -108,10 +109,8 @@ class Outbox:
         draft.epoch, draft.sequence, draft.stored = row.epoch, row.sequence, True
         self._recorded += 1
         self._stored += 1
-        if self._make_room(draft):
-            self._admit(draft)
-        else:
-            self._forget_stored(draft)
+        self._admit(draft)
+        self._shed()
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._flying)
@@ -155,24 +154,50 @@ class Outbox:
 
     def _make_room(self, draft: Draft) -> bool:
         """Drop the oldest of the least dear until `draft` fits. False: `draft` itself is the least dear."""
-        while len(self) >= self._config.events or self._size + draft.size > self._config.size:
-            rank = next((rank for rank in Rank if self._by_rank[rank]), None)
-            if rank is None or rank > draft.rank:
+        while self._too_much(1, draft.size):
+            cheapest = self._cheapest()
+            if cheapest is None or cheapest.rank > draft.rank:
                 return False
-            self._remove(next(iter(self._by_rank[rank].values())))
-            self._dropped[rank.word] += 1
-            self._settled.notify_all()
+            self._drop(cheapest)
         return True
 
-    def _remove(self, draft: Draft) -> None:
-        if self._waiting.pop(draft.order, None) is None:
-            del self._flying[draft.order]
+    def _shed(self) -> None:
+        while self._too_much(0, 0) and (cheapest := self._cheapest()) is not None:
+            self._drop(cheapest)
+
+    def _too_much(self, events: int, size: int) -> bool:
+        return len(self._waiting) + events > self._config.events or self._size + size > self._config.size
+
+    def _cheapest(self) -> Draft | None:
+        """Of what waits: what is under way may have arrived already, so that to drop it is no use."""
+        queue = next((queue for queue in self._by_rank if queue), None)
+        return None if queue is None else next(iter(queue.values()))
+
+    def _drop(self, draft: Draft) -> None:
+        self._unqueue(draft)
+        self._remove(draft)
+        self._dropped[draft.rank.word] += 1
+        self._settled.notify_all()
+
+    def _unqueue(self, draft: Draft) -> None:
+        del self._waiting[draft.order]
         del self._by_rank[draft.rank][draft.order]
+        self._size -= draft.size
+
+    def _requeue(self, drafts: Sequence[Draft]) -> None:
+        """Put drafts that were under way before all that waits."""
+        for draft in reversed(drafts):
+            del self._flying[draft.order]
+            self._size += draft.size
+            for queue in (self._waiting, self._by_rank[draft.rank]):
+                queue[draft.order] = draft
+                queue.move_to_end(draft.order, last=False)
+
+    def _remove(self, draft: Draft) -> None:
         of_subject = self._by_subject[draft.who]
         del of_subject[draft.order]
         if not of_subject:
             del self._by_subject[draft.who]
-        self._size -= draft.size
         draft.gone = True
         if draft.stored:
             self._forget_stored(draft)
@@ -202,7 +227,7 @@ class Outbox:
         fitting = _fitting(drafts, size) or drafts[:1]
         data = [draft.data for draft in fitting]
         with self._lock:
-            self._return(drafts[len(fitting) :])
+            self._requeue(drafts[len(fitting) :])
             resent = any(draft.sent for draft in fitting)
             self._sent += sum(not draft.sent for draft in fitting)
             for draft in fitting:
@@ -213,27 +238,22 @@ class Outbox:
         return Batch(last.epoch, last.sequence, len(fitting), resent, wire_batch(self.client, last.epoch, data))
 
     def _next(self, events: int) -> list[Draft]:
+        """The first of those that wait, of one epoch; they are under way from now on."""
         drafts: list[Draft] = []
-        while self._waiting and len(drafts) < events:
-            order, draft = self._waiting.popitem(last=False)
+        for draft in islice(self._waiting.values(), events):
             if drafts and draft.epoch != drafts[0].epoch:
-                self._return([draft])
                 break
-            self._flying[order] = draft
             drafts.append(draft)
+        for draft in drafts:
+            self._unqueue(draft)
+            self._flying[draft.order] = draft
         return drafts
-
-    def _return(self, drafts: Sequence[Draft]) -> None:
-        for draft in reversed(drafts):
-            self._flying.pop(draft.order, None)
-            if not draft.gone:
-                self._waiting[draft.order] = draft
-                self._waiting.move_to_end(draft.order, last=False)
 
     def rewind(self) -> None:
         """Nothing more will be heard of what was sent: it is to be sent again."""
         with self._lock:
-            self._return(list(self._flying.values()))
+            self._requeue(list(self._flying.values()))
+            self._shed()
             self._settled.notify_all()
 
     def settle(self, epoch: int, through: int, refused: Mapping[int, str], duplicates: int) -> None:
@@ -241,6 +261,7 @@ class Outbox:
         with self._lock:
             done = [draft for draft in self._flying.values() if draft.epoch == epoch and draft.sequence <= through]
             for draft in done:
+                del self._flying[draft.order]
                 self._remove(draft)
                 if draft.sequence in refused:
                     self._refused[refused[draft.sequence]] += 1
@@ -342,11 +363,10 @@ class Outbox:
             self.tidy(float("inf"))
             self._file.close()
         with self._lock:
-            for draft in [*self._flying.values(), *self._waiting.values()]:
+            self._requeue(list(self._flying.values()))
+            for draft in list(self._waiting.values()):
                 if not draft.stored:
-                    self._remove(draft)
-                    self._dropped[draft.rank.word] += 1
-            self._settled.notify_all()
+                    self._drop(draft)
 
 
 def _fitting(drafts: Sequence[Draft], size: int) -> list[Draft]:

@@ -49,10 +49,11 @@ class OutboxConfig:
     """An sqlite3 file that survives the process, on a local disk. None: memory."""
 
     events: int = 50_000
-    """Most events kept. When full, the oldest exposures go first, then events, outcomes and trait changes."""
+    """Most events that wait. When full, the oldest exposures go first, then events, outcomes and trait changes. What is
+    under way (a few batches of 500) comes on top."""
 
     size: int = 64 * 1024 * 1024
-    """Most bytes kept, in memory and in the file alike."""
+    """Most bytes that wait, in memory and in the file alike."""
 
     linger: float = 0.01
     """Seconds that an event may wait for others to share its batch."""
