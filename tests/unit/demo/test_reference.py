@@ -60,7 +60,7 @@ def test_a_visit_never_knows_its_own_basket(shop: Groceries) -> None:
 def test_precision_since_a_visit(shop: Groceries) -> None:
     """Precision is hits over offers, here over the last two of the visits."""
     made = _shop(shop, [1, 1, 2, 2, 1], [[D, E], [D, E], [A, B], [A, C], [A, B]])
-    assert simulate(made).precision("popular", since=3) == pytest.approx(2 / 6)
+    assert simulate(made).precision("popular", slice(3, None)) == pytest.approx(2 / 6)
 
 
 def test_only_so_many_visits(shop: Groceries) -> None:

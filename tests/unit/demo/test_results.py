@@ -6,10 +6,12 @@ from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 from maitred_tools.demo import summary
 from maitred_tools.demo.latency import Buckets, ClientLatency
 from maitred_tools.demo.page import render
+from maitred_tools.demo.reference import Reference
 from maitred_tools.demo.results import Events, Results, write_json
 from maitred_tools.demo.tally import Served, Tally
 from rich.console import Console
@@ -27,7 +29,8 @@ def _results(visits: int = 40, gap_ms: int = DAY) -> Results:
         hits = {"habit": 2, "popular": 1, "uniform": 0, "holdout": 1}[group]
         tally.add(Served(visit, household, START + visit * gap_ms, group, group.upper(), 3, hits))
         latency.record(1_000_000 + visit * 10_000)
-    return Results(tally, latency, Buckets(), Events(90, 90, 90, 90), recorded=90, seconds=2.0)
+    reference = Reference({policy: np.arange(visits) % 2.0 for policy in ("habit", "popular", "uniform")})
+    return Results(tally, latency, Buckets(), Events(90, 90, 90, 90), reference, recorded=90, seconds=2.0)
 
 
 def test_keys_of_the_report() -> None:
@@ -61,9 +64,17 @@ def test_second_half_is_of_the_visits_replayed() -> None:
     tally = Tally()
     for visit in range(6):
         tally.add(Served(visit, 1, START, "habit", "HABIT", 3, 3 * (visit >= 3)))
-    columns = tally.columns()
-    assert columns.precision("habit", columns.second_half()).value == 1
-    assert columns.precision("habit", columns.second_half()).visits == 3
+    half = tally.columns().of("habit").second_half(6)
+    assert half.precision().value == 1
+    assert half.visit.tolist() == [3, 4, 5]
+
+
+def test_reference_is_of_the_same_visits() -> None:
+    """The reference beside a policy is over that policy's own visits only: here it hits at odd visits, once."""
+    report = _results().report()
+    assert report["precision_at_3"]["habit"]["reference"]["all"] == pytest.approx(1 / 6, abs=1e-6)
+    assert report["precision_at_3"]["uniform"]["reference"]["all"] == 0
+    assert report["holdout"]["reference"]["second_half"] == pytest.approx(1 / 3, abs=1e-6)
 
 
 @pytest.mark.parametrize("place", ["acknowledged", "journalled", "counted"])

@@ -21,6 +21,7 @@ from maitred_tools.demo.latency import Buckets, scrape
 from maitred_tools.demo.page import render
 from maitred_tools.demo.process import Server, ServerFailedError
 from maitred_tools.demo.progress import watching
+from maitred_tools.demo.reference import simulate
 from maitred_tools.demo.replay import Replay
 from maitred_tools.demo.results import Events, Results, write_json
 from maitred_tools.demo.setting import describe
@@ -136,6 +137,7 @@ def _measure(
             journalled=sum(found["journalled"].values()),
             counted=sum(found["counted"].values()),
         ),
+        reference=simulate(shop, visits),
         recorded=replay.till.recorded,
         seconds=seconds,
         outage=replay.till.outage,

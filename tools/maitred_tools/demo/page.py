@@ -112,18 +112,26 @@ def _policies(report: dict[str, Any]) -> str:
     return _section(
         "Policies",
         "Households are split between the policies by the server itself, and stay where they are. Households in the "
-        "holdout are served the baseline, <i>popular</i>, and count for no policy.",
-        _table(("policy", "precision@3, second half", "precision@3, all", "visits", "households"), rows),
+        "holdout are served the baseline, <i>popular</i>, and count for no policy. The reference is what the policy "
+        "would have scored at the very same visits of the second half, worked out without a server: exactly, but for "
+        "what the server's learner had not read yet, and for the luck of <i>uniform</i>.",
+        _table(("policy", "precision@3, second half", "reference", "precision@3, all", "visits", "households"), rows),
     )
 
 
 def _policy_row(name: str, found: dict[str, Any]) -> tuple[str, ...]:
     return (
         f'<span class="key {name}"></span>{name}',
-        *(_with_interval(found[span], found["interval"][span]) for span in ("second_half", "all")),
+        _with_interval(found["second_half"], found["interval"]["second_half"]),
+        _known(found["reference"]["second_half"]),
+        _with_interval(found["all"], found["interval"]["all"]),
         f"{found['visits']['all']:,}",
         f"{found['households']['all']:,}",
     )
+
+
+def _known(share: float | None) -> str:
+    return "" if share is None else f"{share:.4f}"
 
 
 def _with_interval(value: float, interval: Sequence[float]) -> str:

@@ -14,6 +14,7 @@ from maitred_tools.demo.groceries import Groceries
 from maitred_tools.demo.reference import POLICIES, SLOTS
 
 PLACEMENT = "till-welcome"
+BASELINE = "popular"
 LAYER = "demo-policy"
 SHARES = (0.3334, 0.3333, 0.3333)  # of the households that are not held out; steps of 0.0001
 HOLDOUT_SHARE = 0.05
@@ -60,7 +61,7 @@ def _placement() -> dict[str, Any]:
         "slots": SLOTS,
         "candidates": "all",
         "policy": "habit",
-        "baseline": "popular",
+        "baseline": BASELINE,
         "counts": "purchase",
         "ttl": "0s",
         "stale": "0s",

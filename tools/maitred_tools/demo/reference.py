@@ -30,10 +30,10 @@ class Reference:
 
     hits: dict[str, Floats]
 
-    def precision(self, policy: str, since: int = 0) -> float:
-        """Share of the offered categories that were in the basket, from visit `since` on."""
-        hits = self.hits[policy][since:]
-        return float(hits.sum() / (SLOTS * len(hits)))
+    def precision(self, policy: str, visits: Ints | slice) -> float | None:
+        """Share of the offered categories that were in the basket at these visits; None when there are none."""
+        hits = self.hits[policy][visits]
+        return float(hits.sum() / (SLOTS * len(hits))) if len(hits) else None
 
 
 def simulate(groceries: Groceries, visits: int | None = None) -> Reference:
@@ -66,7 +66,7 @@ def main() -> None:
     reference = simulate(load(package_folder()), parser.parse_args().visits)
     half = len(reference.hits["uniform"]) // 2
     for policy in POLICIES:
-        whole, second = reference.precision(policy), reference.precision(policy, half)
+        whole, second = reference.precision(policy, slice(None)), reference.precision(policy, slice(half, None))
         print(f"{policy:8} all {whole:.4f}  second half {second:.4f}")
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 from maitred_tools.demo.estimate import Precision
 from maitred_tools.demo.latency import Buckets, ClientLatency
+from maitred_tools.demo.playbook import BASELINE
+from maitred_tools.demo.reference import Reference
 from maitred_tools.demo.tally import HOLDOUT, POLICIES, UNDECIDED, Columns, Tally
 
 
@@ -31,13 +33,15 @@ class Results:
     """One finished run.
 
     `recorded`: events that the till handed to the SDK, by its own count. `outage`: answers that fell back after a kill
-    on purpose; each was asked again. `unacknowledged`: events that were on their way at each kill.
+    on purpose; each was asked again. `unacknowledged`: events that were on their way at each kill. `reference`: what
+    the policies would have scored at each visit, worked out without a server.
     """
 
     tally: Tally
     latency: ClientLatency
     server: Buckets
     events: Events
+    reference: Reference
     recorded: int
     seconds: float
     outage: int = 0
@@ -54,7 +58,7 @@ class Results:
             found.append(f"the till recorded {self.recorded:,} events and {self.events.sent:,} were sent")
         if fallen := self.tally.fallen_back():
             found.append(f"{fallen:,} visits got no fresh decision")
-        if undecided := self.tally.columns().precision(UNDECIDED).visits:
+        if undecided := len(self.tally.columns().of(UNDECIDED).visit):
             found.append(f"{undecided:,} visits were of no policy and no holdout")
         return found
 
@@ -64,8 +68,8 @@ class Results:
         visits = len(self.tally.rows)
         return {
             "visits": visits,
-            "precision_at_3": {policy: _precision(columns, policy) for policy in POLICIES},
-            "holdout": _precision(columns, HOLDOUT),
+            "precision_at_3": {policy: self._precision(columns, policy, policy) for policy in POLICIES},
+            "holdout": self._precision(columns, HOLDOUT, BASELINE),
             "events": asdict(self.events),
             "client_ms": self.latency.milliseconds(),
             "server_us": self.server.microseconds(),
@@ -78,16 +82,17 @@ class Results:
             "measured": self.measured,
         }
 
-
-def _precision(columns: Columns, group: str) -> dict[str, Any]:
-    whole, half = columns.precision(group), columns.precision(group, columns.second_half())
-    return {
-        "all": round(whole.value, 6),
-        "second_half": round(half.value, 6),
-        "interval": {"all": _interval(whole), "second_half": _interval(half)},
-        "visits": {"all": whole.visits, "second_half": half.visits},
-        "households": {"all": whole.households, "second_half": half.households},
-    }
+    def _precision(self, columns: Columns, group: str, policy: str) -> dict[str, Any]:
+        spans = {"all": columns.of(group), "second_half": columns.of(group).second_half(len(columns.visit))}
+        found = {name: span.precision() for name, span in spans.items()}
+        expected = {name: self.reference.precision(policy, span.visit) for name, span in spans.items()}
+        return {
+            **{name: round(one.value, 6) for name, one in found.items()},
+            "interval": {name: _interval(one) for name, one in found.items()},
+            "reference": {name: value if value is None else round(value, 6) for name, value in expected.items()},
+            "visits": {name: one.visits for name, one in found.items()},
+            "households": {name: one.households for name, one in found.items()},
+        }
 
 
 def _interval(found: Precision) -> list[float]:

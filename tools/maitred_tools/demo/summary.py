@@ -20,7 +20,7 @@ def show(console: Console, report: dict[str, Any]) -> None:
 
 def _policies(report: dict[str, Any]) -> Table:
     table = Table(title="precision@3, by policy (95% intervals, clustered by household)", title_justify="left")
-    for name in ("policy", "second half", "interval", "all", "interval", "visits", "households"):
+    for name in ("policy", "second half", "interval", "reference", "all", "interval", "visits", "households"):
         table.add_column(name, justify="left" if name == "policy" else "right")
     for policy in POLICIES:
         table.add_row(policy, *_cells(report["precision_at_3"][policy]))
@@ -30,12 +30,19 @@ def _policies(report: dict[str, Any]) -> Table:
 
 
 def _cells(found: dict[str, Any]) -> list[str]:
-    rates = [
-        text
-        for span in ("second_half", "all")
-        for text in (f"{found[span]:.4f}", "{:.4f} to {:.4f}".format(*found["interval"][span]))
+    reference = found["reference"]["second_half"]
+    return [
+        *_rate(found, "second_half"),
+        "" if reference is None else f"{reference:.4f}",
+        *_rate(found, "all"),
+        f"{found['visits']['all']:,}",
+        f"{found['households']['all']:,}",
     ]
-    return [*rates, f"{found['visits']['all']:,}", f"{found['households']['all']:,}"]
+
+
+def _rate(found: dict[str, Any], span: str) -> tuple[str, str]:
+    low, high = found["interval"][span]
+    return f"{found[span]:.4f}", f"{low:.4f} to {high:.4f}"
 
 
 def _figures(report: dict[str, Any]) -> Table:

@@ -72,13 +72,18 @@ class Columns(NamedTuple):
     offers: Ints
     hits: Ints
 
-    def precision(self, group: str, among: npt.NDArray[np.bool_] | None = None) -> Precision:
-        """Hit rate of a group with its interval; `among` narrows the visits."""
-        chosen = self.group == GROUPS.index(group)
-        if among is not None:
-            chosen &= among
-        return precision(self.hits[chosen], self.offers[chosen], self.household[chosen])
+    def where(self, chosen: npt.NDArray[np.bool_]) -> Columns:
+        """The rows that are chosen."""
+        return Columns(*(column[chosen] for column in self))
 
-    def second_half(self) -> npt.NDArray[np.bool_]:
-        """The later half of the visits replayed."""
-        return np.asarray(self.visit >= (self.visit.max(initial=-1) + 1) // 2)
+    def of(self, group: str) -> Columns:
+        """The visits of a group."""
+        return self.where(self.group == GROUPS.index(group))
+
+    def second_half(self, visits: int) -> Columns:
+        """Those in the later half of all `visits` replayed."""
+        return self.where(self.visit >= visits // 2)
+
+    def precision(self) -> Precision:
+        """Hit rate with its interval."""
+        return precision(self.hits, self.offers, self.household)

@@ -24,14 +24,14 @@ def edges(at_ms: Ints) -> Ints:
 def lines(columns: Columns) -> list[Line]:
     """One line for each policy that served anybody: the hit rate in each window, with its interval."""
     limits = edges(columns.at_ms)
-    every = (Line(policy, _points(columns, policy, limits)) for policy in POLICIES)
+    every = (Line(policy, _points(columns.of(policy), policy, limits)) for policy in POLICIES)
     return [line for line in every if line.points]
 
 
 def _points(columns: Columns, policy: str, limits: Ints) -> list[Point]:
     points = []
     for start, end in zip(limits[:-1].tolist(), limits[1:].tolist(), strict=True):
-        found = columns.precision(policy, (columns.at_ms >= start) & (columns.at_ms < end))
+        found = columns.where((columns.at_ms >= start) & (columns.at_ms < end)).precision()
         if found.visits:
             label = (
                 f"{policy}, {day(start)} to {day(end - 1)}: {found.value:.1%} ({found.low:.1%} to {found.high:.1%}), "
