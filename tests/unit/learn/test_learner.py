@@ -272,9 +272,12 @@ def test_only_what_changed_is_published(tmp_path: Path) -> None:
 
 def test_records_that_count_for_nothing_move_the_cursor(tmp_path: Path) -> None:
     """Traits are no count, yet the snapshot's cursor passes them: nobody waits for what will never come."""
-    learner = Learner(Journal([record(purchase("apples")), record(Traits((Trait("age", 3.0),)))]).read, tmp_path)
-    drain(learner)
-    learner.publish()
+    journal = Journal([record(purchase("apples"))])
+    learner = Learner(journal.read, tmp_path)
+    for more in ([], [record(Traits((Trait("age", 3.0),)))]):
+        journal.append(*more)
+        drain(learner)
+        learner.publish()
     snapshot = in_force(tmp_path)
     assert snapshot is not None
     assert snapshot.cursor == 6

@@ -249,16 +249,18 @@ def test_every_flipped_byte_is_noticed_when_all_is_checked(tmp_path: Path) -> No
     assert Catalogue.open(tmp_path, whole=True).size == 4
 
 
-@pytest.mark.parametrize("wrong", ["gone", "short", "empty"])
+@pytest.mark.parametrize("wrong", ["gone", "short", "empty", "long"])
 def test_half_a_version_is_never_opened(tmp_path: Path, wrong: str) -> None:
-    """Whichever file is missing or cut short, the version is not opened, and a follower goes on with the one before."""
+    """Whichever file is missing or has another size, the version is not opened, and a follower keeps the one before."""
     built(tmp_path)
     follower = Follower(tmp_path, Catalogue.open)
     follower.poll()
     build(playbook(), ITEMS, tmp_path)
     for path in sorted((tmp_path / "2").iterdir()):
         content = path.read_bytes()
-        path.unlink() if wrong == "gone" else path.write_bytes(content[:-1] if wrong == "short" else b"")
+        path.unlink()
+        if wrong != "gone":
+            path.write_bytes({"short": content[:-1], "empty": b"", "long": content + b"\n"}[wrong])
         assert not follower.poll()
         assert follower.value is not None
         assert follower.value.version == "1"

@@ -179,6 +179,15 @@ def test_bombs_are_mistakes(content: bytes) -> None:
     assert max(map(len, found)) < 6_000
 
 
+def test_depth_is_bounded() -> None:
+    """Thirty-two levels of YAML are read; one more is refused with its line."""
+    written = "items:\n  - id: deep\n    variants:\n      - content: "  # five levels
+    deepest = loaded({"items.yaml": written + "[" * 27 + "]" * 27})
+    assert deepest.items[0].variants[0].content == b"[" * 27 + b"]" * 27
+    (found,) = mistakes_in(laid_over({"items.yaml": written + "[" * 28 + "]" * 28}))
+    assert found == "items.yaml:4: this is nested too deep; at most 32 levels are taken"
+
+
 def test_deep_json_is_a_mistake() -> None:
     """A line of items.jsonl that is nested beyond all measure is refused with its line."""
     lines = b'{"id": "x"}\n{"id": "y", "variants": [{"content": ' + b"[" * 200_000 + b"\n"
