@@ -292,11 +292,15 @@ class Delivery:
         LIVE.add(self)
 
     def _run(self) -> None:
-        while not self._stopping and not (self._abandoned and not len(self._outbox)):
-            self._wake.wait(self._step())
+        while True:
+            wait = self._step()
+            if self._stopping:
+                return
+            if self._abandoned and not len(self._outbox):
+                self._let_go()
+                return
+            self._wake.wait(wait)
             self._wake.clear()
-        if self._abandoned and not self._stopping:
-            self._let_go()
 
     def _step(self) -> float | None:
         try:
