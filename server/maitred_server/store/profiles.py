@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from functools import cached_property
 from typing import NamedTuple
 from zlib import crc32
 
@@ -61,7 +62,7 @@ class CounterTable(NamedTuple):
     last: NDArray[np.int64]  # ms
 
 
-class Profile(msgspec.Struct, frozen=True, eq=False):
+class Profile(msgspec.Struct, frozen=True, eq=False, dict=True):
     """What is kept about one subject. Made by `empty`, `decode` and `with_records` only."""
 
     kind: Kind
@@ -86,7 +87,7 @@ class Profile(msgspec.Struct, frozen=True, eq=False):
         """Records applied, by kind."""
         return by_kind(self.counts_by_kind)
 
-    @property
+    @cached_property
     def traits(self) -> dict[str, Trait]:
         """By name."""
         return traits.visible(self.stored_traits)

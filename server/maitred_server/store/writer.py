@@ -22,7 +22,7 @@ from maitred_server.store.results import DUPLICATE, REFUSED, Commit
 log = structlog.get_logger(__name__)
 
 QUEUE_ENTRIES = 20_000
-GROUP_ENTRIES = 4_096
+GROUP_ENTRIES = 2_048
 
 
 class _Entries(NamedTuple):
