@@ -29,7 +29,9 @@ def _results(visits: int = 40, gap_ms: int = DAY) -> Results:
         hits = {"habit": 2, "popular": 1, "uniform": 0, "holdout": 1}[group]
         tally.add(Served(visit, household, START + visit * gap_ms, group, group.upper(), 3, hits))
         latency.record(1_000_000 + visit * 10_000)
-    reference = Reference({policy: np.arange(visits) % 2.0 for policy in ("habit", "popular", "uniform")})
+    reference = Reference(
+        {policy: (np.arange(visits) % 2).astype(np.float64) for policy in ("habit", "popular", "uniform")}
+    )
     return Results(tally, latency, Buckets(), Events(90, 90, 90, 90), reference, recorded=90, seconds=2.0)
 
 
