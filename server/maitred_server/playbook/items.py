@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
+import msgspec
 from pydantic import ValidationError
 
 from maitred_server.errors import Mistake
-from maitred_server.model import Item
+from maitred_server.model import Item, Variant
 from maitred_server.playbook.schema import ItemPart, ItemsFile
 from maitred_server.playbook.validation import Checked, validate
 from maitred_server.playbook.yamltree import DEEPEST, Node
@@ -23,7 +24,7 @@ MOST_LINES_WITH_MISTAKES: Final = 100
 class Written(NamedTuple):
     """An item and where it was written."""
 
-    part: ItemPart
+    item: Item
     file: str
     line: int
 
@@ -33,7 +34,8 @@ class Written(NamedTuple):
 
 def from_yaml(checked: Checked[ItemsFile]) -> list[Written]:
     """The items of items.yaml."""
-    return [Written(part, checked.file, checked.line("items", at)) for at, part in enumerate(checked.part.items)]
+    parts = enumerate(checked.part.items)
+    return [Written(_noun(part), checked.file, checked.line("items", at)) for at, part in parts]
 
 
 def from_jsonl(file: str, content: bytes) -> tuple[list[Written], list[Mistake]]:
@@ -48,7 +50,7 @@ def from_jsonl(file: str, content: bytes) -> tuple[list[Written], list[Mistake]]
         mistakes += found
         wrong += bool(found)
         if part is not None:
-            written.append(Written(part, file, number))
+            written.append(Written(_noun(part), file, number))
         if len(written) > MOST_ITEMS or wrong > MOST_LINES_WITH_MISTAKES:
             mistakes.append(Mistake(file, number, "reading stops here: too many items, or too many with mistakes"))
             break
@@ -100,35 +102,35 @@ def check(written: list[Written]) -> Iterator[Mistake]:
     """What is wrong with items beyond the form of each."""
     first: dict[str, Written] = {}
     for one in written:
-        before = first.setdefault(one.part.id, one)
+        name = one.item.id
+        before = first.setdefault(name, one)
         if before is not one:
-            yield one.mistake(f"item `{one.part.id}` stands here twice; first in {before.file} line {before.line}")
+            yield one.mistake(f"item `{name}` stands here twice; first in {before.file} line {before.line}")
         yield from _check_one(one)
 
 
 def _check_one(one: Written) -> Iterator[Mistake]:
-    part = one.part
-    if len(part.groups) > 1 and len(set(part.groups)) < len(part.groups):
-        yield one.mistake(f"item `{part.id}` names a group twice")
-    names = [variant.name for variant in part.variants]
-    if len(names) > 1 and len(set(names)) < len(names):
-        yield one.mistake(f"item `{part.id}` has two variants of one name; each of several has a name of its own")
-    for variant in part.variants:
-        if variant.content_type == "application/json" and variant.content.is_text and variant.content.data:
-            yield from _check_json(one, variant.content.data)
+    name, groups, variants = one.item.id, one.item.groups, one.item.variants
+    if len(groups) > 1 and len(set(groups)) < len(groups):
+        yield one.mistake(f"item `{name}` names a group twice")
+    if len(variants) > 1 and len({variant.name for variant in variants}) < len(variants):
+        yield one.mistake(f"item `{name}` has two variants of one name; each of several has a name of its own")
+    if not all(map(_keeps_its_word, variants)):
+        yield one.mistake(f"item `{name}`: content is no JSON; write it as a mapping, or give another content_type")
 
 
-def _check_json(one: Written, text: bytes) -> Iterator[Mistake]:
+def _keeps_its_word(variant: Variant) -> bool:
+    """Whether content that says it is JSON is JSON."""
+    if variant.content_type != "application/json" or not variant.content:
+        return True
     try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        yield one.mistake(
-            f"item `{one.part.id}`: content is no JSON; write it as a mapping, or give another content_type"
-        )
+        msgspec.json.decode(variant.content)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return True
 
 
-def noun(part: ItemPart) -> Item:
-    """The item as it is built into a catalogue."""
+def _noun(part: ItemPart) -> Item:
     item = Item(part.id, tuple(part.groups), part.attributes)
     if not part.variants:
         return item

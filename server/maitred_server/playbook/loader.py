@@ -115,7 +115,7 @@ class _Loading:
             placements=tuple(self._planned(at, part) for at, part in enumerate(placements)),
             layers=tuple(_layers(header)),
             groups=tuple(Group(group.id, group.name, group.description) for group in groups),
-            items=tuple(items.noun(one.part) for one in self._items),
+            items=tuple(one.item for one in self._items),
             warnings=tuple([*checks.unused_orders(header, placements), *self._undescribed()][:MOST_WARNINGS]),
         )
 
@@ -151,7 +151,7 @@ class _Loading:
         if not self._groups:
             return
         described = {group.id for group in self._groups.part.groups}
-        used = {group for one in self._items for group in one.part.groups}
+        used = {group for one in self._items for group in one.item.groups}
         for group in sorted(used - described):
             yield f"group `{group}` is not in groups.yaml{did_you_mean(group, described)}"
 

@@ -50,11 +50,11 @@ def check_name(text: str) -> str:
     """The same rule as on the wire: 1 to 128 bytes of UTF-8 without control characters. Raises ValueError."""
     if not text:
         raise ValueError("a name has at least one character")
-    if len(text.encode("utf-8", "replace")) > NAME_BYTES:
+    if len(_encoded(text)) > NAME_BYTES:
         raise ValueError(f"a name has at most {NAME_BYTES} bytes")
     if text != text.strip():
         raise ValueError("a name neither begins nor ends with a space")
-    if not text.isprintable() and any(unicodedata.category(letter) in ("Cc", "Cs") for letter in text):
+    if not text.isprintable() and any(unicodedata.category(letter) == "Cc" for letter in text):
         raise ValueError("a name has no control characters")
     return text
 
@@ -116,9 +116,16 @@ def _number(value: float) -> float:
 def _text(text: object, most_bytes: int) -> str:
     if not isinstance(text, str):
         raise ValueError("a list holds texts only; write numbers in quotes")
-    if len(text.encode("utf-8", "replace")) > most_bytes:
+    if len(_encoded(text)) > most_bytes:
         raise ValueError(f"this text has at most {most_bytes:,} bytes")
     return text
+
+
+def _encoded(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("this text holds half a character (a lone surrogate)") from None
 
 
 def _texts(entries: list[object]) -> tuple[str, ...]:
@@ -139,7 +146,7 @@ def encoded(value: object) -> Encoded:
     if not isinstance(value, str | dict | list):
         raise ValueError("content is a text, or a mapping or a list that is sent as JSON")
     is_text = isinstance(value, str)
-    data = (value if isinstance(value, str) else _json(value)).encode("utf-8")
+    data = _encoded(value if isinstance(value, str) else _json(value))
     if len(data) > CONTENT_BYTES:
         raise ValueError(f"content has at most {CONTENT_BYTES:,} bytes; this has {len(data):,}")
     return Encoded(data, is_text)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from maitred_server.learn import learner as learning
 from maitred_server.learn.learner import Learner
@@ -147,6 +147,7 @@ def test_what_counts_for_what(tmp_path: Path) -> None:
     assert (snapshot.version, snapshot.cursor) == ("15", 15)
 
 
+@settings(deadline=None)
 @given(records=JOURNALS, chunk=st.integers(1, 7))
 def test_brands_are_counted_apart(tmp_path_factory: pytest.TempPathFactory, records: list[Record], chunk: int) -> None:
     """Each brand's snapshot holds the counts of its own records, however the journal is cut into chunks."""
@@ -158,12 +159,14 @@ def test_brands_are_counted_apart(tmp_path_factory: pytest.TempPathFactory, reco
         assert_says(in_force(data, brand), of_brand(records, brand))
 
 
+@settings(deadline=None)
 @given(records=JOURNALS, data=st.data())
 def test_any_order_gives_the_same(records: list[Record], data: st.DataObject) -> None:
     """Any permutation of the records gives equal sums."""
     assert sums_of(data.draw(st.permutations(records))) == sums_of(records)
 
 
+@settings(deadline=None)
 @given(left=JOURNALS, right=JOURNALS)
 def test_shards_add_up(left: list[Record], right: list[Record]) -> None:
     """The sums of two shards, merged, are the sums of all their records; and one more record makes them differ."""
@@ -174,6 +177,7 @@ def test_shards_add_up(left: list[Record], right: list[Record]) -> None:
     assert merged != sums_of(right + left)
 
 
+@settings(deadline=None)
 @given(records=JOURNALS)
 def test_a_snapshot_holds_the_sums(records: list[Record]) -> None:
     """Sums taken up from a snapshot are the sums it was made of."""
@@ -185,6 +189,7 @@ class _PowerCutError(Exception):
     pass
 
 
+@settings(deadline=None)
 @given(
     records=JOURNALS, doings=st.lists(st.sampled_from(["step", "publish", "restart", "cut 0", "cut 1"]), max_size=15)
 )

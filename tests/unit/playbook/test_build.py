@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from maitred_server.errors import NotPublished, PlaybookError, RecordDamaged
 from maitred_server.model import Item, Variant
@@ -133,6 +133,7 @@ def test_attributes_are_columns(tmp_path: Path) -> None:
     assert catalogue.texts("price") is None
 
 
+@settings(deadline=None)
 @given(items=ANY_ITEMS)
 def test_any_items_are_found_again(tmp_path_factory: pytest.TempPathFactory, items: list[Item]) -> None:
     """Whatever the items, each variant is found by its names with its content and groups; what is not there is not."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from maitred_server.errors import PlaybookError
 from maitred_server.model import Arm, Item, Kind, Layer, Variant
@@ -188,6 +188,20 @@ def test_depth_is_bounded() -> None:
     assert found == "items.yaml:4: this is nested too deep; at most 32 levels are taken"
 
 
+@pytest.mark.parametrize("place", ["id", "group", "attribute", "content", "structure"])
+def test_half_characters_are_mistakes(place: str) -> None:
+    """A lone surrogate, which JSON can write and UTF-8 cannot hold, is refused wherever it stands."""
+    half = dict.fromkeys(("id", "group", "attribute", "content", "structure"), "fine") | {place: "\ud800"}
+    item = {
+        "id": half["id"],
+        "groups": [half["group"]],
+        "attributes": {"colour": half["attribute"]},
+        "variants": [{"name": "a", "content": half["content"]}, {"name": "b", "content": {"title": half["structure"]}}],
+    }
+    (found,) = mistakes_in(laid_over({"items.jsonl": json.dumps(item)}))
+    assert found.startswith("items.jsonl:1: ")
+
+
 def test_deep_json_is_a_mistake() -> None:
     """A line of items.jsonl that is nested beyond all measure is refused with its line."""
     lines = b'{"id": "x"}\n{"id": "y", "variants": [{"content": ' + b"[" * 200_000 + b"\n"
@@ -204,12 +218,14 @@ def fails_well(files: dict[str, bytes]) -> bool:
     return True
 
 
+@settings(deadline=None)
 @given(content=st.binary(max_size=300), file=st.sampled_from(["playbook.yaml", "placements.yaml", "items.jsonl"]))
 def test_any_bytes_give_a_playbook_or_mistakes(content: bytes, file: str) -> None:
     """Whatever stands in a file, the loader answers with a playbook or with PlaybookError."""
     assert fails_well(laid_over({}) | {file: content})
 
 
+@settings(deadline=None)
 @given(
     text=st.text(alphabet=" -:{}[]\n'\"&*!|>#,?%@abnamepolicyitemsgroups0.5\t", max_size=200),
     file=st.sampled_from(["playbook.yaml", "placements.yaml", "groups.yaml", "items.yaml"]),
@@ -227,6 +243,7 @@ def test_durations(text: str, expected: int) -> None:
     assert milliseconds(text) == expected
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10_000))
 def test_every_ten_thousandth_fits(number: int) -> None:
     """Every multiple of 1/10,000 is taken exactly, whichever float stands for it."""

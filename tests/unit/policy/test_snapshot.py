@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from maitred_server.errors import RecordDamaged
 from maitred_server.policy.snapshot import Column, PolicySnapshot, open_snapshot
@@ -29,6 +29,7 @@ def snapshot_of(sums: dict[str, dict[int, int]], version: str = "12", cursor: in
     return PolicySnapshot(version, cursor, columns)
 
 
+@settings(deadline=None)
 @given(sums=SUMS, asked=st.lists(st.integers(0, 2**64 - 1), max_size=5))
 def test_counts_are_those_of_a_dictionary(
     tmp_path_factory: pytest.TempPathFactory, sums: dict[str, dict[int, int]], asked: list[int]
