@@ -142,8 +142,8 @@ def test_forked_children_have_clients_of_their_own(
 
 
 def test_offline_for_a_month(tmp_path: Path, start_script: Callable[..., Any], server: Any) -> None:
-    """A kiosk that is offline, and is killed again and again, keeps all outcomes below the bound; what it gives up above
-    it is counted to the event; once online, all that is kept arrives."""
+    """A kiosk that is offline, and is killed again and again, keeps all outcomes below the bound; what it gives up
+    above it is counted to the event; once online, all that is kept arrives."""
     server.fake.fail()
     source = (
         START.replace("path=path", "path=path, events=100")
