@@ -19,6 +19,7 @@ from maitred_server.store.journal import KIND_SLOTS, framed, unframed
 FORMAT = 1
 DEFAULT_MAP_SIZE = 64 << 30
 ADMIT_UP_TO = 0.85  # of the map: the rest lets deletes through
+DISK_RESERVE = 64 << 20  # free space (or 5% of a small disk) that is left for deletes
 MAX_READERS = 1024
 
 _FORMAT_KEY = b"format"
@@ -110,7 +111,9 @@ class Environment:
             raise self.error(error) from error
 
     def admit(self, txn: Txn) -> None:
-        """Raises StoreFull when the map is nearly full: what remains is for deletes."""
+        """Raises StoreFull when the map or the disk is nearly full: what remains is for deletes."""
+        if self._disk_is_nearly_full():
+            raise StoreFull("the disk is nearly full; only deletes are accepted")
         if self.used(txn) > self.map_size * ADMIT_UP_TO:
             raise StoreFull("the store is nearly full; only deletes are accepted")
 
@@ -153,11 +156,19 @@ class Environment:
 
     def _disk_is_full(self) -> bool:
         """LMDB reports a write that was cut short by a full disk as an input/output error."""
+        return self._disk()[0] < _LITTLE_SPACE
+
+    def _disk_is_nearly_full(self) -> bool:
+        free, size = self._disk()
+        return free < min(DISK_RESERVE, size // 20)
+
+    def _disk(self) -> tuple[int, int]:
+        """Free bytes and size of the file system; without a limit when it does not say."""
         try:
             disk = os.statvfs(self._path)
         except OSError:
-            return False
-        return disk.f_bavail * disk.f_frsize < _LITTLE_SPACE
+            return 1 << 62, 1 << 62
+        return disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize
 
 
 def _opened(path: Path, map_size: int, read_only: bool) -> lmdb.Environment:

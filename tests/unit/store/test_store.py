@@ -319,6 +319,17 @@ def test_a_full_disk_refuses_writes_and_loses_nothing(tmp_path: Path) -> None:
         assert int(committed) + 1 == done(store.submit([entry()]))[0]
 
 
+def test_a_nearly_full_disk_refuses_writes_and_takes_deletes(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last 64 MiB of the disk are left for deletes; when there is room again, batches go in."""
+    done(store.submit([entry(1)]))
+    with monkeypatch.context() as patched:
+        patched.setattr(Environment, "_disk", lambda self: (63 * MIB, 1 << 40))
+        with pytest.raises(StoreFull, match="the disk is nearly full"):
+            store.submit([entry(2)]).result(30)
+        assert store.delete(subject(1), NOON).result(30).existed
+    assert done(store.submit([entry(2)])) == [3]
+
+
 def test_a_damaged_profile_is_noticed_and_made_anew_by_the_next_record(tmp_path: Path) -> None:
     """A flipped bit is never served; the journal has all that is needed to make the profile again."""
     with open_store(tmp_path) as store:
