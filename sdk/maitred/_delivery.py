@@ -19,7 +19,7 @@ from google.protobuf.message import DecodeError
 
 from ._calls import CODES
 from ._channel import Receiver, Stream, Transport
-from ._outbox import Batch, Outbox
+from ._outbox import SYNC_PAUSE, Batch, Outbox
 from ._wire import BATCH_IN_REQUEST, field
 from .config import OutboxConfig
 from .errors import CallFailed
@@ -102,19 +102,22 @@ class Courier:
             self._gather_until = None
             return self._ack_wait(now)
         if self._stream is None and now < self._backoff.next_try:
-            self.deaf = not self._outbox.in_file
-            return self._backoff.next_try - now
+            return self._sleep(self._backoff.next_try - now)
         gather = self._gathering(now)
         if gather > 0:
-            self.deaf = True
-            return gather
+            return self._sleep(gather)
         if self._stream is None and not self._open(now):
             return self._backoff.next_try - now
         while len(self._under_way) < self._config.batches_in_flight and self._send_batch(now):
             pass
         self._gather_until = None
-        self.deaf = bool(self._outbox.waiting) and not self._outbox.in_file
-        return self._ack_wait(now)
+        wait = self._ack_wait(now)
+        return self._sleep(wait) if self._outbox.waiting and wait is not None else wait
+
+    def _sleep(self, wait: float) -> float:
+        """More events make no difference for so long; only their file may need a hand."""
+        self.deaf = True
+        return min(wait, SYNC_PAUSE) if self._outbox.in_file else wait
 
     def _ack_wait(self, now: float) -> float | None:
         return self._heard_at + self._config.ack_timeout - now if self._under_way else None
@@ -274,7 +277,7 @@ class Delivery:
 
     def poke(self) -> None:
         """There is something new. Cheap; starts the thread when there is none."""
-        if not self.courier.deaf and not self._wake.is_set():
+        if (not self.courier.deaf or self._outbox.behind) and not self._wake.is_set():
             self._wake.set()
         if self._thread is None:
             self._start()

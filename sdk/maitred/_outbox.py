@@ -27,6 +27,7 @@ log = logging.getLogger("maitred")
 MAX_PENDING_EVENTS = 64
 MAX_PENDING_BYTES = 32 * 1024
 SYNC_PAUSE = 0.5  # seconds between two syncs of the file
+REWIND_STEP = 200
 _FRAME_BYTES = 8  # around each event of a batch
 
 Who: TypeAlias = str | tuple[str, str]
@@ -146,7 +147,7 @@ class Outbox:
 
     def _store(self, file: OutboxFile, draft: Draft) -> None:
         self._dirty = True
-        if not self._unstored and file.put(draft.row()):
+        if file.put(draft.row()):
             draft.stored = True
             self._stored += 1
         else:
@@ -251,10 +252,13 @@ class Outbox:
 
     def rewind(self) -> None:
         """Nothing more will be heard of what was sent: it is to be sent again."""
-        with self._lock:
-            self._requeue(list(self._flying.values()))
-            self._shed()
-            self._settled.notify_all()
+        while True:
+            with self._lock:  # a few at a time: callers wait for this lock
+                self._requeue(list(islice(reversed(self._flying.values()), REWIND_STEP))[::-1])
+                self._shed()
+                self._settled.notify_all()
+                if not self._flying:
+                    return
 
     def settle(self, epoch: int, through: int, refused: Mapping[int, str], duplicates: int) -> None:
         """The server is done with the events of `epoch` up to `through`; some it refused (sequence: status)."""
@@ -291,6 +295,11 @@ class Outbox:
 
     def _oldest(self) -> int:
         return min(next(iter(queue), self._order + 1) for queue in (self._flying, self._waiting))
+
+    @property
+    def behind(self) -> bool:
+        """Some events could not be written at once: the thread is to do it."""
+        return bool(self._unstored)
 
     @property
     def in_file(self) -> bool:

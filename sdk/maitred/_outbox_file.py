@@ -14,7 +14,7 @@ import os
 import secrets
 import sqlite3
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,6 +40,7 @@ PRAGMA user_version = {FORMAT};
 COMMIT;
 """
 _INSERT = "INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?, ?)"
+_STEP = 100  # changes in one transaction: while it lasts, `put` cannot write
 _DELETE = "DELETE FROM events WHERE epoch = ? AND sequence = ?"
 
 
@@ -186,11 +187,12 @@ class OutboxFile:
             return False
         return True
 
-    def tidy(self, rows: Iterable[Row], gone: Iterable[tuple[int, int]]) -> None:
-        """Write these events, delete those. Raises sqlite3.Error."""
-        with _transaction(self._thread):
-            self._thread.executemany(_INSERT, rows)
-            self._thread.executemany(_DELETE, gone)
+    def tidy(self, rows: Sequence[Row], gone: Sequence[tuple[int, int]]) -> None:
+        """Write these events, delete those, both again and again if need be. Raises sqlite3.Error."""
+        for statement, parameters in ((_INSERT, rows), (_DELETE, gone)):
+            for start in range(0, len(parameters), _STEP):
+                with _transaction(self._thread):
+                    self._thread.executemany(statement, parameters[start : start + _STEP])
 
     def sync(self) -> None:
         """Make all that was written so far survive a power cut. Raises sqlite3.Error."""

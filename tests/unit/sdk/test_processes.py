@@ -12,7 +12,7 @@ import pytest
 from maitred import Client, Config
 
 START = """
-import os, signal, sys
+import os, signal, sys, time
 from maitred import Client, Config, OutboxConfig
 address, path = sys.argv[1], sys.argv[2] or None
 config = Config(outbox=OutboxConfig(path=path, close_timeout=5.0), deadline=10.0)
@@ -25,8 +25,13 @@ for number in range(300):
     maitred.record("view", f"s{number}", item="A")
 """
 )
-KEEP = EXIT + "print('recorded', flush=True)\nsignal.pause()\n"
-TERMINATED_POLITELY = START + "signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))\n" + KEEP.removeprefix(START)
+STORED = """
+while maitred.statistics().outbox.stored < maitred.statistics().pending:
+    time.sleep(0.001)
+"""
+KEEP = EXIT + STORED + "print('recorded', flush=True)\nsignal.pause()\n"
+TERMINATED_POLITELY = START + "signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))\n" + EXIT.removeprefix(START)
+TERMINATED_POLITELY += "print('recorded', flush=True)\nsignal.pause()\n"
 ABANDON = (
     START
     + """
@@ -155,7 +160,9 @@ for number in range(20):
     decision.expose()
     maitred.record("view", f"{sys.argv[3]}-{number}", item="A")
     maitred.record("purchase", f"{sys.argv[3]}-{number}", item="A", decision=decision)
-print(maitred.statistics().outbox.recorded, sum(maitred.statistics().outbox.dropped.values()), flush=True)
+while maitred.statistics().outbox.stored < maitred.statistics().pending:
+    time.sleep(0.001)
+print(maitred.statistics().recorded, maitred.statistics().dropped, flush=True)
 os.kill(os.getpid(), 9)
 """
     )
