@@ -22,7 +22,8 @@ MAX_DECIDE_BYTES = 64 * 1024
 MAX_BATCH_BYTES = 1024 * 1024
 MAX_BATCH_REQUESTS = 256
 
-# Answers that another try would not change: the caller has to change something. All else is an outage.
+# Answers that another try would not change: the caller has to change something. All else is an outage; UNIMPLEMENTED,
+# too: it is what a proxy in between answers.
 REFUSALS = frozenset(
     {
         "INVALID_ARGUMENT",
@@ -32,7 +33,6 @@ REFUSALS = frozenset(
         "UNAUTHENTICATED",
         "FAILED_PRECONDITION",
         "OUT_OF_RANGE",
-        "UNIMPLEMENTED",
     }
 )
 CODES = (
