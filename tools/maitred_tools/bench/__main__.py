@@ -124,10 +124,13 @@ def echo(front: Front, answer: Path) -> ServerProcess:
 
 
 def ask(target: str, request: bytes) -> bytes:
-    """One answer."""
+    """One answer. Raises RuntimeError when the server gives none."""
     with grpc.insecure_channel(target) as channel:
         call: Any = channel.unary_unary(DECIDE)
-        return bytes(call(request, timeout=10.0))
+        try:
+            return bytes(call(request, timeout=10.0))
+        except grpc.RpcError as error:
+            raise RuntimeError(f"the server does not decide: {error.details()}") from None
 
 
 @contextmanager

@@ -19,7 +19,8 @@ from maitred.v1 import decision_pb2, types_pb2
 from maitred_server import admin_client
 from maitred_server.model import Entry, Event, Kind, Record, SubjectKey, Trait, Traits, Value
 from maitred_server.store import Store
-from maitred_server.store.env import DEFAULT_MAP_SIZE, Environment, Txn
+from maitred_server.store.env import DEFAULT_MAP_SIZE, FORMAT, Environment, Txn
+from maitred_server.store.profiles import LAYOUT as PROFILE_LAYOUT
 from maitred_server.store.profiles import Profile
 from maitred_server.store.secrets import KeyDirectory
 from maitred_server.subjects.identity import Pseudonyms
@@ -44,15 +45,18 @@ LEARN_TIMEOUT_S = 60.0
 def data_directory(folder: Path, profiles: int, done: Callable[[int], None] = lambda count: None) -> Path:
     """The data directory with that many profiles, made below `folder` when it is not there.
 
-    `done` is told how many profiles are in.
+    `done` is told how many profiles are in. What is published is made anew each time, by the code of today.
     """
-    data = folder / f"data-{LAYOUT}-{profiles}"
+    data = folder / f"data-{LAYOUT}.{FORMAT}.{PROFILE_LAYOUT}-{profiles}"
     finished = data / "seeded"
     if not finished.exists():
         shutil.rmtree(data, ignore_errors=True)
         _make(data, profiles, done)
         finished.touch()
     done(profiles)
+    with server(data) as running:
+        _publish(running.target)
+        _learned(running.target)
     return data
 
 
@@ -69,9 +73,6 @@ def _make(data: Path, profiles: int, done: Callable[[int], None]) -> None:
     Store.open(data).close()
     _load(data, stored_profiles(profiles, pseudonyms), done)
     _sell(data, pseudonyms)
-    with server(data) as running:
-        _publish(running.target)
-        _learned(running.target)
 
 
 def _load(data: Path, stored: Iterator[tuple[SubjectKey, bytes]], done: Callable[[int], None]) -> None:
