@@ -15,7 +15,7 @@ from typing import NamedTuple
 from maitred_server.playbook import loader
 from maitred_server.playbook.build import BuildResult, build
 from maitred_server.policy import POLICIES
-from maitred_server.rpc.handlers import Published
+from maitred_server.rpc.admin import Published
 from maitred_server.store import Store
 from maitred_server.store.published import brand_folder
 

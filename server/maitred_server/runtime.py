@@ -36,10 +36,14 @@ from maitred_server.learn import learner
 from maitred_server.processes import Child, Nursery, end_with_parent, spawn
 from maitred_server.publishing import ProcessPublisher
 from maitred_server.rpc.access import Access
+from maitred_server.rpc.admin import Admin, ServerFacts
 from maitred_server.rpc.admission import DAY_MS, Admission, Limits
+from maitred_server.rpc.decisions import Decisions
+from maitred_server.rpc.feedback import Feedback
 from maitred_server.rpc.grpc_front import GrpcFront
-from maitred_server.rpc.handlers import Handlers, ServerFacts
+from maitred_server.rpc.handlers import Handlers
 from maitred_server.rpc.people import People
+from maitred_server.rpc.subjects import Subjects
 from maitred_server.settings import Settings
 from maitred_server.store import Store
 from maitred_server.store.directory import lock_directory
@@ -90,17 +94,14 @@ class Worker:
         people = People(Pseudonyms(keys.pseudonym_key()), settings.kind)
         self._receipt_ms = int(settings.receipt_days * DAY_MS)
         limits = Limits(self._receipt_ms, settings.replay_clock)
-        world_of = self._worlds.world
+        pipeline = Pipeline(self._store, self._worlds.world, sealer, clock)
+        admission = Admission(people, sealer, self._worlds.world, clock, limits, self._is_known)
+        facts = ServerFacts(version("maitred"), started_at, settings.workers)
         self._handlers = Handlers(
-            pipeline=Pipeline(self._store, world_of, sealer, clock),
-            store=self._store,
-            admission=Admission(people, sealer, world_of, clock, limits, self._is_known),
-            people=people,
-            publisher=self._publisher,
-            worlds=self._worlds,
-            clock=clock,
-            facts=ServerFacts(version("maitred"), started_at, settings.workers, settings.replay_clock),
-            telemetry=self.telemetry,
+            Decisions(pipeline, admission, people, self.telemetry, replay_clock=settings.replay_clock),
+            Feedback(self._store, admission, self.telemetry),
+            Subjects(self._store, people, self._worlds, clock),
+            Admin(self._store, self._publisher, self._worlds, clock, facts),
         )
         self._access = Access.from_file(settings.access) if settings.access else Access.open_to_all(settings.brand)
 

@@ -12,7 +12,8 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from maitred_server.errors import DeadlinePassed, MaitredError
 from maitred_server.rpc.access import Access, Caller
-from maitred_server.rpc.handlers import METHODS, Durable, Handlers, call
+from maitred_server.rpc.durable import Durable
+from maitred_server.rpc.handlers import METHODS, Handlers
 from maitred_server.rpc.status import INTERNAL, Status, status_of
 from maitred_server.telemetry import Telemetry, frames
 
@@ -92,7 +93,7 @@ class GrpcFront:
                 remaining = context.time_remaining()
                 if remaining is not None and remaining <= 0:
                     raise DeadlinePassed("the deadline passed before the call was begun")
-                answer = call(self._handlers, name, request, caller)
+                answer = self._handlers.call(name, request, caller)
                 return answer if isinstance(answer, bytes) else await _durable(answer)
             except Exception as error:  # noqa: BLE001 - the one boundary where every error gets a status
                 await self._refuse(context, name, error)
@@ -104,7 +105,7 @@ class GrpcFront:
         async def serve(requests: AsyncIterator[bytes], context: Context) -> AsyncIterator[bytes]:
             try:
                 caller = self._caller(context)
-                async for answer in _in_order(requests, lambda data: call(self._handlers, name, data, caller)):
+                async for answer in _in_order(requests, lambda data: self._handlers.call(name, data, caller)):
                     yield answer
             except asyncio.CancelledError:
                 raise

@@ -17,7 +17,7 @@ from maitred_server.decide.worlds import Worlds
 from maitred_server.model import Kind
 from maitred_server.rpc.access import Access, Caller
 from maitred_server.rpc.admission import Admission, Limits
-from maitred_server.rpc.handlers import Handlers, ServerFacts
+from maitred_server.rpc.decisions import Decisions
 from maitred_server.rpc.people import People
 from maitred_server.store import Store
 from maitred_server.store.secrets import KeyDirectory
@@ -58,22 +58,22 @@ def stages_us(data: Path, brand: str, requests: Sequence[bytes], rounds: int = 7
 
     A round before the first warms up. `data`: a data directory that no server is using.
     """
-    with _opened(data, brand) as (handlers, caller, pipeline):
-        found = [_round(handlers, caller, pipeline, requests) for _ in range(rounds + 1)][1:]
+    with _opened(data, brand) as (decisions, caller, pipeline):
+        found = [_round(decisions, caller, pipeline, requests) for _ in range(rounds + 1)][1:]
     return {stage: statistics.median(one[stage] for one in found) / 1000 / len(requests) for stage in found[0]}
 
 
-def _round(handlers: Handlers, caller: Caller, pipeline: TimedPipeline, requests: Sequence[bytes]) -> dict[str, int]:
+def _round(decisions: Decisions, caller: Caller, pipeline: TimedPipeline, requests: Sequence[bytes]) -> dict[str, int]:
     laps = pipeline.laps = Laps()
     for request in requests:
         laps.begin()
-        handlers.decide(request, caller)
+        decisions.decide(request, caller)
         laps("response")
     return dict(laps.total)
 
 
 @contextmanager
-def _opened(data: Path, brand: str) -> Iterator[tuple[Handlers, Caller, TimedPipeline]]:
+def _opened(data: Path, brand: str) -> Iterator[tuple[Decisions, Caller, TimedPipeline]]:
     """What a worker is made of, without its front."""
     keys, worlds = KeyDirectory(data / "keys"), Worlds(data)
     worlds.poll()
@@ -81,18 +81,9 @@ def _opened(data: Path, brand: str) -> Iterator[tuple[Handlers, Caller, TimedPip
     store: Any = Store.open(data, read_only=True)
     pipeline = TimedPipeline(store, worlds.world, sealer, wall_clock)
     limits = Limits(receipt_ms=0, replay_clock=False)
-    handlers = Handlers(
-        pipeline=pipeline,
-        store=store,
-        admission=Admission(people, sealer, worlds.world, wall_clock, limits, lambda subject: False),
-        people=people,
-        publisher=None,  # type: ignore[arg-type]  # nothing is published here
-        worlds=worlds,
-        clock=wall_clock,
-        facts=ServerFacts("bench", 0, 1, replay_clock=False),
-        telemetry=Telemetry(),
-    )
+    admission = Admission(people, sealer, worlds.world, wall_clock, limits, lambda subject: False)
+    decisions = Decisions(pipeline, admission, people, Telemetry(), replay_clock=False)
     try:
-        yield handlers, Access.open_to_all(brand).caller(None), pipeline
+        yield decisions, Access.open_to_all(brand).caller(None), pipeline
     finally:
         store.close()

@@ -1,0 +1,108 @@
+"""DecisionService."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from maitred.v1 import decision_pb2
+
+from maitred_server import model
+from maitred_server.decide.ask import Ask
+from maitred_server.decide.pipeline import Pipeline
+from maitred_server.errors import InvalidRequest, MaitredError, WrongMode
+from maitred_server.rpc import convert
+from maitred_server.rpc.access import Caller
+from maitred_server.rpc.admission import Admission
+from maitred_server.rpc.people import People
+from maitred_server.rpc.status import code_of
+from maitred_server.telemetry import Telemetry
+
+MAX_PLACEMENTS, MAX_SLOTS, MAX_REQUESTS, MAX_PENDING = 16, 50, 256, 64
+
+
+class Decisions:
+    """The calls of DecisionService."""
+
+    def __init__(
+        self, pipeline: Pipeline, admission: Admission, people: People, telemetry: Telemetry, *, replay_clock: bool
+    ) -> None:
+        self._pipeline = pipeline
+        self._admission = admission
+        self._people = people
+        self._telemetry = telemetry
+        self._replay_clock = replay_clock
+
+    def decide(self, data: bytes, caller: Caller) -> bytes:
+        return self._decide(convert.parse(decision_pb2.DecideRequest, data), caller).SerializeToString()
+
+    def decide_batch(self, data: bytes, caller: Caller) -> bytes:
+        wire = convert.parse(decision_pb2.DecideBatchRequest, data)
+        if not 1 <= len(wire.requests) <= MAX_REQUESTS:
+            raise InvalidRequest(f"requests must hold 1 to {MAX_REQUESTS}", "requests")
+        return decision_pb2.DecideBatchResponse(
+            results=[self._result(request, caller) for request in wire.requests]
+        ).SerializeToString()
+
+    def _result(self, wire: decision_pb2.DecideRequest, caller: Caller) -> decision_pb2.DecideResult:
+        try:
+            return decision_pb2.DecideResult(response=self._decide(wire, caller))
+        except MaitredError as error:
+            self._telemetry.refused(code_of(error))
+            return decision_pb2.DecideResult(
+                error=decision_pb2.CallError(code=code_of(error), field=error.field, message=error.message)
+            )
+
+    def _decide(self, wire: decision_pb2.DecideRequest, caller: Caller) -> decision_pb2.DecideResponse:
+        timer = self._telemetry.timer()
+        answer = self._pipeline.decide(self._ask(wire, caller))
+        response = convert.answer_to_wire(answer)
+        self._telemetry.decided(answer.decisions, timer)
+        return response
+
+    def _ask(self, wire: decision_pb2.DecideRequest, caller: Caller) -> Ask:
+        who = self._people.addressed(wire.subject, caller.brand)
+        return Ask(
+            brand=caller.brand,
+            subject=who.subject,
+            kind=who.kind,
+            units=who.units(),
+            placements=_placements(wire.placements),
+            aliases=who.aliases,
+            context=convert.values(wire.context, convert.MAX_CONTEXT, "context"),
+            pending=self._pending(wire, caller, who.is_subject) if wire.HasField("pending") else (),
+            at=self._at(wire.at_ms),
+        )
+
+    def _pending(
+        self, wire: decision_pb2.DecideRequest, caller: Caller, is_subject: Callable[[bytes], bool]
+    ) -> Sequence[model.Entry]:
+        """What a refused event would have changed stays unused here; its own delivery says why it was refused."""
+        if len(wire.pending.events) > MAX_PENDING:
+            raise InvalidRequest(
+                f"pending has {len(wire.pending.events)} events; at most {MAX_PENDING}", "pending.events"
+            )
+        entries = self._admission.admit(wire.pending, caller).entries
+        return [entry for entry in entries if is_subject(entry.record.subject)]
+
+    def _at(self, at_ms: int) -> int | None:
+        if at_ms == 0:
+            return None
+        if not self._replay_clock:
+            raise WrongMode("at_ms is accepted only by a server that runs with a replay clock", "at_ms")
+        return convert.moment(at_ms, "at_ms")
+
+
+def _placements(wire: Sequence[decision_pb2.PlacementRequest]) -> list[tuple[str, int]]:
+    if not 1 <= len(wire) <= MAX_PLACEMENTS:
+        raise InvalidRequest(f"placements must hold 1 to {MAX_PLACEMENTS}", "placements")
+    found = []
+    for number, placement in enumerate(wire):
+        name = convert.name(placement.placement, f"placements[{number}].placement")
+        if placement.slots > MAX_SLOTS:
+            raise InvalidRequest(
+                f"placements[{number}].slots must be at most {MAX_SLOTS}", f"placements[{number}].slots"
+            )
+        found.append((name, placement.slots))
+    if len({name for name, _ in found}) < len(found):
+        raise InvalidRequest("placements must not repeat", "placements")
+    return found
