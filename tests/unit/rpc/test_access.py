@@ -25,7 +25,7 @@ def access_file(folder: Path, **changes: object) -> Path:
 def test_a_known_key_is_its_caller(tmp_path: Path) -> None:
     """Brand and roles come from the key, never from the request."""
     caller = Access.from_file(access_file(tmp_path)).caller("Bearer s3cret")
-    assert (caller.name, caller.brand, caller.roles) == ("web", "shop.live", {"decide"})
+    assert (caller.name, caller.brand, caller.roles) == ("web", "shop.live", frozenset({"decide"}))
 
 
 @pytest.mark.parametrize("authorization", [None, "", "Bearer", "Bearer wrong", "Basic s3cret", "s3cret"])

@@ -20,7 +20,7 @@ def every_error() -> list[type[errors.MaitredError]]:
 )
 def test_every_error_has_a_status_of_its_own(kind: type[errors.MaitredError]) -> None:
     """No error that is raised on purpose reaches a caller as INTERNAL."""
-    made = kind([]) if kind is errors.PlaybookError else kind("what is wrong")  # type: ignore[arg-type]
+    made = kind([]) if kind is errors.PlaybookError else kind("what is wrong")
     assert status.code_of(made) != code_pb2.INTERNAL
 
 
