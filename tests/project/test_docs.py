@@ -113,6 +113,8 @@ def resolves(page: Path, target: str) -> bool:
         return True
     name, _, anchor = target.partition("#")
     path = (page.parent / name).resolve() if name else page
+    if path.is_dir():
+        return any(file.is_file() for file in path.rglob("*"))  # git keeps no empty folder
     return path.exists() and (not anchor or anchor in anchors(path.read_text()))
 
 
@@ -223,7 +225,10 @@ def test_the_checks_find_what_is_wrong(tmp_path: Path) -> None:
     assert make_verbs("We make sure.\n```sh\nmake demo && make tea\n```\n`make test`") == {"demo", "tea", "test"}
     assert commands("the maitred serves; `maitred serve --data D`") == {("serve", ""), ("serve", "--data")}
     page = tmp_path / "page.md"
-    page.write_text("# One heading\n[a](#one-heading) [b](#other) [c](gone.md) [d](page.md#one-heading)")
-    assert broken_links(page) == ["#other", "gone.md"]
+    (tmp_path / "empty").mkdir()
+    page.write_text(
+        "# One heading\n[a](#one-heading) [b](#other) [c](gone.md) [d](page.md#one-heading) [e](empty) [f](.)"
+    )
+    assert broken_links(page) == ["#other", "gone.md", "empty"]
     assert MACHINE_PATH.search("see /" + "home/me/x")
     assert not MACHINE_PATH.search("BRAND/" + "work/x")
