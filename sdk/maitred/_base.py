@@ -122,7 +122,7 @@ class BaseClient:
         touchpoint: str = "",
         purpose: str = "",
     ) -> None:
-        """Say what happened: an outcome when a server's decision led to it, else an event.
+        """Say what happened: an outcome when a server's decision offered the item, else an event.
 
         `type`: e.g. "purchase". `value`: in the type's own unit, e.g. money. `variant` None: with a decision, the one
         that it chose for `item`. `quantity` and `attributes` (at most 32) belong to events. `at`: when it happened;

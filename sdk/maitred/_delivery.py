@@ -43,16 +43,16 @@ class Backoff:
 
     def __init__(self, spread: Callable[[float, float], float] = random.uniform) -> None:
         self._spread = spread
-        self._failures = 0
+        self.failures = 0  # in a row
         self.next_try = 0.0
 
     def failed(self, now: float) -> None:
-        pause = min(FIRST_PAUSE * 2**self._failures, LONGEST_PAUSE)
-        self._failures = min(self._failures + 1, 16)
+        pause = min(FIRST_PAUSE * 2**self.failures, LONGEST_PAUSE)
+        self.failures = min(self.failures + 1, 16)
         self.next_try = now + pause * self._spread(1 - SPREAD, 1 + SPREAD)
 
     def succeeded(self) -> None:
-        self._failures = 0
+        self.failures = 0
         self.next_try = 0.0
 
 
@@ -210,7 +210,8 @@ class Courier:
         self._under_way.clear()
         self._outbox.rewind()
         self._backoff.failed(now)
-        if self._silent and self._outbox.waiting:
+        # A server closes its connections now and then, so that they spread; only a second failure is worth a word.
+        if self._silent and self._outbox.waiting and self._backoff.failures > 1:
             log.warning("feedback waits: %s", failure.code)
             self._silent = False
 

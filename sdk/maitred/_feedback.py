@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 from . import _check
 from ._wire import wire_subject, wire_trait, wire_values
 from .errors import InvalidArgument
-from .types import Decision, Moment, Subject, Trait
+from .types import Choice, Decision, Moment, Subject, Trait
 from .v1 import feedback_pb2, types_pb2
 
 MAX_EVENT_BYTES = 64 * 1024
@@ -166,19 +166,18 @@ def happened(
     attributes: Mapping[str, Any] | None,
     decision: Decision | None,
 ) -> Outcome | Event:
-    """An outcome when a server's decision led to it, else an event. Raises InvalidArgument."""
+    """An outcome when a server's decision offered the item, else an event. Raises InvalidArgument."""
     _check.name("type", type_)
     _check.name("item", item, empty=decision is None)
     _check.name("variant", variant or "", empty=True)
     value = _check.number("value", value)
-    if decision is None:
+    offered = None if decision is None or not decision.id else _offered(decision, item)
+    if decision is None or offered is None:
         return _event(type_, item, variant, value, quantity, attributes)
     if quantity != 1 or attributes:
         given = "attributes" if attributes else "quantity"
         raise InvalidArgument(given, "belongs to events; an outcome of a decision carries none")
-    if not decision.id:
-        return _event(type_, item, variant, value, quantity, attributes)
-    chosen = _variant_in(decision, item) if variant is None else variant
+    chosen = offered.variant if variant is None else variant
     return Outcome(type_, value, item, chosen, decision.id, decision.receipt)
 
 
@@ -195,8 +194,8 @@ def _event(
     return Event(type_, value, item, variant or "", quantity, converted)
 
 
-def _variant_in(decision: Decision, item: str) -> str:
-    return next((choice.variant for choice in decision.choices if choice.item == item), "")
+def _offered(decision: Decision, item: str) -> Choice | None:
+    return next((choice for choice in decision.choices if choice.item == item), None)
 
 
 def traits(given: object, source: str, purpose: str) -> Traits:

@@ -20,6 +20,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import version
 from multiprocessing.synchronize import Event as ProcessEvent
 from pathlib import Path
@@ -33,6 +34,7 @@ from maitred_server.decide.receipt import Sealer
 from maitred_server.decide.worlds import Worlds
 from maitred_server.errors import InvalidRequest
 from maitred_server.learn import learner
+from maitred_server.learn.publish import learned_through
 from maitred_server.processes import Child, Nursery, end_with_parent, spawn
 from maitred_server.publishing import ProcessPublisher
 from maitred_server.rpc.access import Access
@@ -46,7 +48,7 @@ from maitred_server.rpc.people import People
 from maitred_server.rpc.subjects import Subjects
 from maitred_server.settings import Settings
 from maitred_server.store import Store
-from maitred_server.store.directory import lock_directory
+from maitred_server.store.directory import ALLOW_OVERLAY, lock_directory
 from maitred_server.store.published import write_file
 from maitred_server.store.secrets import KeyDirectory
 from maitred_server.subjects.identity import Pseudonyms
@@ -96,7 +98,7 @@ class Worker:
         limits = Limits(self._receipt_ms, settings.replay_clock)
         pipeline = Pipeline(self._store, self._worlds.world, sealer, clock)
         admission = Admission(people, sealer, self._worlds.world, clock, limits, self._is_known)
-        facts = ServerFacts(version("maitred"), started_at, settings.workers)
+        facts = ServerFacts(version("maitred"), started_at, settings.workers, partial(learned_through, settings.data))
         self._handlers = Handlers(
             Decisions(pipeline, admission, people, self.telemetry, replay_clock=settings.replay_clock),
             Feedback(self._store, admission, self.telemetry),
@@ -161,8 +163,7 @@ class Worker:
                 await asyncio.to_thread(self._store.maintain, wall_clock() - self._receipt_ms)
 
     def _lag(self, last: int) -> int:
-        world = self._worlds.world(self._settings.brand)
-        return max(0, last - world.snapshot.cursor) if world and world.snapshot else last
+        return max(0, last - learned_through(self._settings.data))
 
 
 def _on_signals(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
@@ -197,6 +198,8 @@ def _learner_main(settings: Settings) -> None:
 def serve(settings: Settings) -> None:
     """Run the server until it is told to stop. Raises StoreRefused, InvalidRequest, OSError."""
     set_up_logging(settings.log_format, settings.log_level)
+    if settings.allow_overlay is not None:  # children open the same store
+        os.environ[ALLOW_OVERLAY] = str(int(settings.allow_overlay))
     with lock_directory(settings.data):
         KeyDirectory(settings.data / "keys").prepare()
         Store.open(

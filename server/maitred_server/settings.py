@@ -53,6 +53,10 @@ class Settings(BaseModel):
         le=16384,
         description="The most the store may grow to, GiB. Address space, not disk; fixed while the server runs.",
     )
+    allow_overlay: bool | None = Field(
+        None,
+        description="Accept a data directory in a container's own layer, which is lost with it. None: refused.",
+    )
     receipt_days: float = Field(
         45.0,
         gt=0,

@@ -42,6 +42,7 @@ class ServerFacts(NamedTuple):
     version: str
     started_at: int
     workers: int
+    learned_through: Callable[[], int]  # the journal sequence that the learner has read to
 
 
 class Admin:
@@ -94,7 +95,7 @@ class Admin:
             server_version=self._facts.version,
             subjects=usage.subjects,
             journal_sequence=usage.last_sequence,
-            learner_lag=usage.last_sequence,
+            learner_lag=max(0, usage.last_sequence - self._facts.learned_through()),
             journal_records={kind: number for kind, number in usage.records.items() if number},
             uptime_ms=self._clock() - self._facts.started_at,
             workers=self._facts.workers,
@@ -106,6 +107,4 @@ class Admin:
             status.versions.policy = world.snapshot_version
             status.items = world.catalogue.item_count
             status.placements = len(world.catalogue.placements)
-            if world.snapshot is not None:
-                status.learner_lag = max(0, usage.last_sequence - world.snapshot.cursor)
         return status.SerializeToString()
