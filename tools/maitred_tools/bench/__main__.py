@@ -21,6 +21,7 @@ from maitred_tools.bench.echo import Front
 from maitred_tools.bench.measure import Plan, interleaved
 from maitred_tools.bench.process import ServerProcess
 from maitred_tools.load import DECIDE, Load
+from maitred_tools.throwaway import accept_any_disk
 
 REPORT = "report.json"
 GROWTH = "growth.json"
@@ -49,6 +50,7 @@ def main(
     if write_docs is not None:
         put_into(write_docs, build)
         return
+    accept_any_disk()
     stamp = report.stamp(command())
     if stamp["machine"]["load_average"] > BUSY:
         warn("this machine is busy with other work: the figures will not be good")

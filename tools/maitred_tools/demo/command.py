@@ -26,6 +26,7 @@ from maitred_tools.demo.replay import Replay
 from maitred_tools.demo.results import Events, Results, write_json
 from maitred_tools.demo.setting import describe
 from maitred_tools.demo.till import Till
+from maitred_tools.throwaway import accept_any_disk
 
 CONFIG = Config(deadline=2.0, channels=1, touchpoint="till")
 METRICS_S = 2.0
@@ -37,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the demo. Returns 0 when all is well, 1 when not, 130 when it was interrupted."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = _parser().parse_args(given)
+    accept_any_disk()
     console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
