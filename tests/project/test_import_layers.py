@@ -39,7 +39,7 @@ HOMES = {
     "typer": ("maitred_server.cli",),
     "maitred_tools": (),
 }
-TOOLS = {"load", "bench", "demo", "replay", "faults"}
+TOOLS = {"load", "throwaway", "bench", "demo", "replay", "faults"}
 SDK_LIBRARIES = {"grpc", "google.protobuf"}
 
 
