@@ -48,7 +48,7 @@ def test_growth_compares_the_sizes() -> None:
     rows = report.grown_rows(grown({1_000_000: [large], 10_000: [small]}))
     assert rows[:2] == [
         ("profiles", "10,000", "1,000,000"),
-        ("from start to first answer, s", "0.50 (0.50-0.50)", "0.60 (0.60-0.60)"),
+        ("start to first answer, s", "0.50 (0.50-0.50)", "0.60 (0.60-0.60)"),
     ]
 
 

@@ -119,9 +119,9 @@ def grown_rows(report: Report) -> list[tuple[str, ...]]:
     """A small and a large store, figure by figure."""
     less, more = report["sizes"]
     names = {
-        "start_s": ("from start to first answer, s", 2),
-        "resident_mib": ("resident memory after the calls, MiB", 0),
-        "anonymous_mib": ("of it not backed by files, MiB", 0),
+        "start_s": ("start to first answer, s", 2),
+        "resident_mib": ("resident memory, MiB", 0),
+        "anonymous_mib": ("of it not file-backed, MiB", 0),
         "server_us": ("server CPU, us a call", 1),
         "p50": ("p50 us, closed loop", 0),
         "p99": ("p99 us, closed loop", 0),
@@ -145,6 +145,7 @@ def stamped(report: Report) -> str:
     machine, versions = report["machine"], report["versions"]
     used = ", ".join(f"{name} {version}" for name, version in versions.items())
     where = f"{machine['cores']} cores of {machine['cpu']}, {machine['memory_gib']} GiB, {machine['system']}"
+    where += f", load average {machine['load_average']} before"
     return f"`{report['command']}`, {report['date'][:10]}, {where}; {used}."
 
 
