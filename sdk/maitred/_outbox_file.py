@@ -124,10 +124,10 @@ class OutboxFile:
             self._thread.executescript(_SCHEMA)
             self._locks = self._epoch_locks()
             self.client, self.epoch = self._identify()
+            self._caller = self._connect(timeout=0.0)
         except BaseException:
             self._thread.close()
             raise
-        self._caller = self._connect(timeout=0.0)
         self._owned = {self.epoch}
 
     def _connect(self, timeout: float) -> sqlite3.Connection:
@@ -135,8 +135,12 @@ class OutboxFile:
         connection = sqlite3.connect(self._path, timeout=timeout, isolation_level=None, check_same_thread=False)
         if create and os.path.exists(self._path):
             Path(self._path).chmod(0o600)
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("PRAGMA wal_autocheckpoint = 0")
+        try:
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute("PRAGMA wal_autocheckpoint = 0")
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def _check_format(self) -> None:
