@@ -36,6 +36,14 @@ class TraitSource(IntEnum):
     CONTEXTUAL = 3
 
 
+class ConsentState(IntEnum):
+    """What a subject allowed for one purpose; numbered as on the wire. The higher, the stricter."""
+
+    GRANTED = 1
+    DENIED = 2
+    REVOKED = 3
+
+
 class Reason(IntEnum):
     """Why an answer or a choice is what it is; numbered as on the wire."""
 
@@ -63,6 +71,15 @@ class Trait(_Noun, frozen=True):
     value: Value | None
     source: TraitSource = TraitSource.INFERRED
     purpose: str = "service"
+    observed_at: int = 0
+
+
+class Consent(_Noun, frozen=True):
+    """What a subject said about one purpose, where and when."""
+
+    purpose: str
+    state: ConsentState
+    source: str = ""
     observed_at: int = 0
 
 
@@ -94,6 +111,10 @@ class Exposure(_Noun, frozen=True, tag_field="body", tag=1):
     decided_at: int
     seed: int
     profile_sequence: int
+    dimensions: dict[str, str] = {}  # device, region, channel, stage, value_band ...: as of the decision
+    segments: tuple[str, ...] = ()
+    merged: bool = False  # of a merged subject: proofs leave it out
+    overridden: tuple[str, ...] = ()  # layers whose arm was asked for: proofs leave it out
 
 
 class Outcome(_Noun, frozen=True, tag_field="body", tag=2):
@@ -130,7 +151,42 @@ class Deletion(_Noun, frozen=True, tag_field="body", tag=5):
     """The subject was forgotten; what came before is gone."""
 
 
-Body: TypeAlias = Exposure | Outcome | Event | Traits | Deletion
+class Consents(_Noun, frozen=True, tag_field="body", tag=6):
+    """The subject said what it allows."""
+
+    consents: tuple[Consent, ...]
+
+
+class Merge(_Noun, frozen=True, tag_field="body", tag=7):
+    """Another subject turned out to be this one: its key leads here from now on."""
+
+    other: SubjectKey
+
+
+class Unmerge(_Noun, frozen=True, tag_field="body", tag=8):
+    """The other subject is another one after all."""
+
+    other: SubjectKey
+
+
+class LiveState(_Noun, frozen=True):
+    """What is true of one item (or of all items of a group) right now. None: as the catalogue says."""
+
+    item: str = ""
+    group: str = ""
+    stock: int | None = None
+    price: float | None = None
+    paused: bool = False
+    kill: bool = False
+
+
+class ItemStates(_Noun, frozen=True, tag_field="body", tag=9):
+    """Live states were set. The record's subject is the brand alone; it is in no subject's history."""
+
+    states: tuple[LiveState, ...]
+
+
+Body: TypeAlias = Exposure | Outcome | Event | Traits | Deletion | Consents | Merge | Unmerge | ItemStates
 
 # What `Status` and `verify` call the kinds of record.
 BODY_NAMES: dict[type, str] = {
@@ -139,6 +195,10 @@ BODY_NAMES: dict[type, str] = {
     Event: "event",
     Traits: "traits",
     Deletion: "deletion",
+    Consents: "consents",
+    Merge: "merge",
+    Unmerge: "unmerge",
+    ItemStates: "item_states",
 }
 
 
@@ -153,6 +213,7 @@ class Record(_Noun, frozen=True):
     source: str = ""
     touchpoint: str = ""
     purpose: str = "service"
+    addressed: SubjectKey = b""  # the key it came under, when that was merged into `subject`; b"": the subject's own
 
 
 class Sequenced(_Noun, frozen=True):

@@ -27,7 +27,8 @@ ROLES: dict[str, str] = {
     "AdminService/GetStatus": "admin",
 }
 IMPORT = "import"
-ALL_ROLES = frozenset(ROLES.values()) | {IMPORT}
+OVERRIDE = "override"
+ALL_ROLES = frozenset(ROLES.values()) | {IMPORT, OVERRIDE, "items"}
 
 
 class Caller(NamedTuple):
