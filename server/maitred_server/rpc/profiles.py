@@ -21,7 +21,7 @@ TypeName: TypeAlias = Callable[[int], str | None]
 
 
 class Named(NamedTuple):
-    """What a counter is about; one of item and group is set."""
+    """What a counter is about; one of item and group is set, or neither: all of its type."""
 
     item: str = ""
     variant: str = ""

@@ -66,6 +66,14 @@ def look_up(rows: Rows, counter_type: str, keys: Keys, column: str) -> NDArray[A
     return found
 
 
+def value_of(rows: Rows, counter_type: str, key: int) -> float:
+    """The sum of the values of one counter; 0 where there is none."""
+    sought = np.uint64(id_of(counter_type, key))
+    ids = rows["id"]
+    row = int(ids.searchsorted(sought))
+    return float(rows["value"][row]) if row < len(ids) and ids[row] == sought else 0.0
+
+
 def of_type(rows: Rows, counter_type: str) -> Rows:
     """The rows of one counter type."""
     chosen: Rows = rows[rows["type"] == type_code(counter_type)]

@@ -23,7 +23,7 @@ from maitred_server.store import buckets, counters, traits
 from maitred_server.store.buckets import NO_BUCKETS, Buckets
 from maitred_server.store.counters import NO_ROWS, Rows
 from maitred_server.store.journal import KIND_SLOTS, by_kind, kind_index
-from maitred_server.store.keys import type_code
+from maitred_server.store.keys import ANY_KEY, type_code
 from maitred_server.store.touches import Touches, checked_time, touches_of
 
 LAYOUT = 1
@@ -103,6 +103,10 @@ class Profile(msgspec.Struct, frozen=True, eq=False, dict=True):
     def value(self, counter_type: str, keys: NDArray[np.uint64]) -> NDArray[np.float64]:
         """Sums of values."""
         return counters.look_up(self.rows, counter_type, keys, "value")
+
+    def total_value(self, counter_type: str) -> float:
+        """The sum of the values of everything of a type, whatever it was about."""
+        return counters.value_of(self.rows, counter_type, ANY_KEY)
 
     def first(self, counter_type: str, keys: NDArray[np.uint64]) -> NDArray[np.int64]:
         """Time of the first occurrence, ms; 0 where there is none."""
@@ -210,8 +214,10 @@ class Profile(msgspec.Struct, frozen=True, eq=False, dict=True):
 
     def _recently(self, code: int, key: int, since_ms: int) -> int:
         ring, sought = self.ring, np.uint64(key)
-        same = (ring["action"] == sought) | (ring["item"] == sought)
-        return int(np.count_nonzero(same & (ring["type"] == code) & (ring["time"] >= since_ms)))
+        found = (ring["type"] == code) & (ring["time"] >= since_ms)
+        if key != ANY_KEY:
+            found &= (ring["action"] == sought) | (ring["item"] == sought)
+        return int(np.count_nonzero(found))
 
     def encode(self, subject: SubjectKey) -> bytes:
         """As stored under `subject`."""
