@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from maitred_server.errors import StoreBroken
 from maitred_server.model import (
+    BODY_NAMES,
     Deletion,
     Entry,
     Event,
@@ -45,6 +46,7 @@ NOON = 1_700_000_000_000
 ANNA = brand_prefix("shop") + b"anna".ljust(16)
 BERT = brand_prefix("shop") + b"bert".ljust(16)
 TILL = client_key("shop", "till-1")
+NONE_OF_ANY = dict.fromkeys(BODY_NAMES.values(), 0)
 
 
 def open_store(folder: Path) -> AnyStore:
@@ -170,8 +172,7 @@ def test_totals_and_times(store: AnyStore) -> None:
         store, Entry(shown("MILK")), Entry(bought(at=NOON + 7)), Entry(bought(subject=BERT)), Entry(bought(at=NOON - 7))
     )
     profile = kept(store)
-    expected = {"exposure": 1, "outcome": 0, "event": 2, "traits": 0, "deletion": 0}
-    assert (expected, NOON - 7, NOON + 7, 4, Kind.HOUSEHOLD) == (
+    assert ({**NONE_OF_ANY, "exposure": 1, "event": 2}, NOON - 7, NOON + 7, 4, Kind.HOUSEHOLD) == (
         profile.totals,
         profile.first_seen,
         profile.last_seen,
@@ -250,7 +251,7 @@ def test_usage_and_audit_agree(store: AnyStore) -> None:
     store.delete(BERT, NOON).result(30)
     audit, usage = store.audit(), store.usage()
     assert audit.sound
-    assert audit.journalled == {"exposure": 1, "outcome": 0, "event": 5, "traits": 0, "deletion": 1}
+    assert audit.journalled == {**NONE_OF_ANY, "exposure": 1, "event": 5, "deletion": 1}
     assert (audit.journalled, audit.journalled, 0) == (audit.recorded, usage.records, audit.damaged)
     assert {**audit.journalled, "deletion": 0} == audit.counted
     assert (usage.subjects, usage.last_sequence) == (1, 11)
