@@ -87,9 +87,11 @@ def add(rows: Rows, touches: Touches) -> Added:
     return Added(merged, placed, placed.new[of_touch])
 
 
-def merged(one: Rows, other: Rows) -> Rows:
-    """The counters of two subjects that turn out to be one: counts, quantities and values add up."""
-    return _merge(one, other)[0] if len(other) else one
+def merged(one: Rows, other: Rows) -> tuple[Rows, Placed]:
+    """The counters of two subjects that turn out to be one, and where they went: counts, quantities and values add
+    up.
+    """
+    return _merge(one, other)
 
 
 def keep_newest(rows: Rows, most: int = MOST_ROWS) -> NDArray[np.bool_]:

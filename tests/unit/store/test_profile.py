@@ -244,7 +244,7 @@ def test_a_showing_counts_for_every_slot() -> None:
 @given(HAPPENINGS, HAPPENINGS)
 def test_counters_of_two_profiles_add_up(one: list[Happening], other: list[Happening]) -> None:
     """Counters merged from two subjects are those of one subject to whom all of it happened."""
-    merged = counters.merged(profile_of(one).rows, profile_of(other).rows)
+    merged, _ = counters.merged(profile_of(one).rows, profile_of(other).rows)
     assert profile_of(one + other).rows.tobytes() == merged.tobytes()
 
 
