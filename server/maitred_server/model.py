@@ -180,10 +180,23 @@ class LiveState(_Noun, frozen=True):
     kill: bool = False
 
 
+class StateChange(_Noun, frozen=True):
+    """What to set of one item, or of all items of a group. None: unchanged. `reset`: forget what was set before."""
+
+    item: str = ""
+    group: str = ""
+    stock: int | None = None
+    price: float | None = None
+    paused: bool | None = None
+    kill: bool | None = None
+    reset: bool = False
+
+
 class ItemStates(_Noun, frozen=True, tag_field="body", tag=9):
     """Live states were set. The record's subject is the brand alone; it is in no subject's history."""
 
     states: tuple[LiveState, ...]
+    before: int = 0  # sequence of the brand's record of this kind before this one; 0: it is the first
 
 
 Body: TypeAlias = Exposure | Outcome | Event | Traits | Deletion | Consents | Merge | Unmerge | ItemStates

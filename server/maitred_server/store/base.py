@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Protocol
 
-from maitred_server.model import Entry, EventId, Item, Record, SubjectKey
+from maitred_server.model import Entry, EventId, Item, LiveState, Record, StateChange, SubjectKey
+from maitred_server.store.itemstate import StateChanges
 from maitred_server.store.profiles import Profile
-from maitred_server.store.results import Audit, Commit, Deleted, Statistics, Tombstone, Usage
+from maitred_server.store.results import Audit, Changes, Commit, Deleted, Statistics, Tombstone, Usage
 
 
 class AnyStore(Protocol):
@@ -23,6 +24,14 @@ class AnyStore(Protocol):
 
     def submit_items(self, brand: str, items: Iterable[Item], replace_all: bool = False) -> Future[None]:
         """Add or replace items of a brand's catalogue; with `replace_all` all others go."""
+
+    def submit_item_states(
+        self, brand: str, changes: Sequence[StateChange], at_ms: int, source: str = ""
+    ) -> Future[int]:
+        """Change live states of a brand's items and groups, in order; the version after it (`item_state_version`).
+
+        What changes nothing writes nothing. Kills alone are accepted when the store is nearly full.
+        """
 
     def delete(self, subject: SubjectKey, at_ms: int) -> Future[Deleted]:
         """Forget a subject: profile and records go; a deletion record and a tombstone stay."""
@@ -48,11 +57,32 @@ class AnyStore(Protocol):
     def read_journal(self, after: int, limit: int) -> list[tuple[int, Record]]:
         """The next records after a sequence, in order; damaged ones are left out (and counted)."""
 
+    def read_changes(self, after: int, limit: int, noted_through: int) -> Changes:
+        """The learner's part of one moment: notes beyond a number of what was forgotten, and the next records.
+
+        While notes are left there are no records: what was forgotten comes first.
+        """
+
     def read_subject(self, subject: SubjectKey, after: int, limit: int) -> list[tuple[int, Record]]:
         """The next records of one subject."""
 
     def items(self, brand: str) -> Iterator[Item]:
         """All items of a brand as they are now, in no useful order. Raises RecordDamaged."""
+
+    def item_state(self, brand: str, item: str = "", group: str = "") -> LiveState | None:
+        """The live state of an item or of a group; None: all is as the catalogue says. Raises RecordDamaged."""
+
+    def item_states(self, brand: str) -> Iterator[LiveState]:
+        """All live states of a brand at one moment, in no useful order. Raises RecordDamaged."""
+
+    def item_state_version(self, brand: str) -> int:
+        """Changes with every change of a brand's live states: the sequence of their last record; 0: there is none.
+
+        One small read: made for polling. Raises RecordDamaged.
+        """
+
+    def item_states_since(self, brand: str, version: int) -> StateChanges:
+        """What was set after a version; with 0 everything. Raises RecordDamaged."""
 
     def type_name(self, code: int) -> str | None:
         """The counter type that a code stands for."""

@@ -44,6 +44,7 @@ class Databases(NamedTuple):
     foreign: Any  # foreign event id -> nothing
     tombstones: Any  # subject -> when it was forgotten
     items: Any  # brand and item -> item
+    item_states: Any  # brand and item or group -> live state
     names: Any  # code of a counter type -> its name
 
 

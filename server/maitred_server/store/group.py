@@ -8,7 +8,7 @@ from typing import NamedTuple
 import structlog
 
 from maitred_server.errors import RecordDamaged, StoreError
-from maitred_server.model import Deletion, Entry, EventId, Kind, Record, Sequenced, SubjectKey
+from maitred_server.model import Deletion, Entry, EventId, ItemStates, Kind, Record, Sequenced, SubjectKey
 from maitred_server.store.env import Counts, Environment, Txn
 from maitred_server.store.journal import decode_record, encode_record, framed, kind_index, unframed
 from maitred_server.store.keys import foreign_key, sequence_key, type_code, window_key
@@ -198,7 +198,7 @@ def stored_window(stored: bytes | None, key: bytes) -> Window:
 
 def _encoded(record: Record) -> bytes | None:
     try:
-        return None if isinstance(record.body, Deletion) else encode_record(record)
+        return None if isinstance(record.body, Deletion | ItemStates) else encode_record(record)
     except Exception as error:  # noqa: BLE001  (as above)
         log.warning("entry_cannot_be_stored", error=type(error).__name__)
         return None

@@ -9,9 +9,24 @@ from concurrent.futures import Future
 from typing import TypeVar
 
 from maitred_server.errors import StoreBroken
-from maitred_server.model import Deletion, Entry, EventId, Foreign, Item, Kind, Record, Sequenced, SubjectKey
+from maitred_server.model import (
+    Deletion,
+    Entry,
+    EventId,
+    Foreign,
+    Item,
+    ItemStates,
+    Kind,
+    LiveState,
+    Record,
+    Sequenced,
+    StateChange,
+    SubjectKey,
+)
+from maitred_server.store import itemstate
+from maitred_server.store.itemstate import StateChanges
 from maitred_server.store.journal import KIND_INDEX, KIND_NAMES, encode_record
-from maitred_server.store.keys import type_code
+from maitred_server.store.keys import brand_prefix, type_code
 from maitred_server.store.profiles import Profile
 from maitred_server.store.results import DUPLICATE, REFUSED, Audit, Commit, Deleted, Statistics, Tombstone, Usage
 from maitred_server.store.seen import WINDOW
@@ -31,6 +46,8 @@ class MemoryStore:
         self._foreign: set[Foreign] = set()
         self._tombstones: dict[SubjectKey, Tombstone] = {}
         self._items: dict[tuple[str, str], Item] = {}
+        self._states: dict[str, dict[tuple[str, str], LiveState]] = {}
+        self._state_versions: dict[str, int] = {}
         self._names: dict[int, str] = {}
         self._last = 0
         self._tally: Counter[int] = Counter()
@@ -60,7 +77,7 @@ class MemoryStore:
         record, sequence = entry.record, self._last + 1
         try:
             encode_record(record)
-            if isinstance(record.body, Deletion):
+            if isinstance(record.body, Deletion | ItemStates):
                 return REFUSED
             before = self._profiles.get(record.subject) or Profile.empty(record.kind)
             after = before.with_records([(sequence, record)])
@@ -86,6 +103,21 @@ class MemoryStore:
                 self._items = {key: item for key, item in self._items.items() if key[0] != brand}
             self._items.update({(brand, item.id): item for item in items})
         return _done(None)
+
+    def submit_item_states(
+        self, brand: str, changes: Sequence[StateChange], at_ms: int, source: str = ""
+    ) -> Future[int]:
+        self._check_open()
+        with self._lock:
+            kept = self._states.setdefault(brand, {})
+            states = itemstate.resulting(changes, lambda *name: kept.get(name, LiveState(*name)))
+            version = self.item_state_version(brand)
+            for record in itemstate.records(states, brand, at_ms, source, self._last, version):
+                self._last += 1
+                self._journal[self._last] = record
+                self._state_versions[brand] = self._last
+            kept.update({(state.item, state.group): state for state in states})
+        return _done(self.item_state_version(brand))
 
     def delete(self, subject: SubjectKey, at_ms: int) -> Future[Deleted]:
         self._check_open()
@@ -141,10 +173,31 @@ class MemoryStore:
 
     def read_subject(self, subject: SubjectKey, after: int, limit: int) -> list[tuple[int, Record]]:
         records = self.read_journal(after, len(self._journal))
-        return [(number, record) for number, record in records if record.subject == subject][:limit]
+        found = [(number, record) for number, record in records if record.subject == subject]
+        return [one for one in found if not isinstance(one[1].body, ItemStates)][:limit]
 
     def items(self, brand: str) -> Iterator[Item]:
         return iter([item for (owner, _), item in self._items.items() if owner == brand])
+
+    def item_state(self, brand: str, item: str = "", group: str = "") -> LiveState | None:
+        state = self._states.get(brand, {}).get((item, group))
+        return None if state is None or itemstate.says_nothing(state) else state
+
+    def item_states(self, brand: str) -> Iterator[LiveState]:
+        kept = self._states.get(brand, {})
+        return iter([state for state in kept.values() if not itemstate.says_nothing(state)])
+
+    def item_state_version(self, brand: str) -> int:
+        return self._state_versions.get(brand, 0)
+
+    def item_states_since(self, brand: str, version: int) -> StateChanges:
+        now = self.item_state_version(brand)
+        if not 0 < version <= now:
+            return StateChanges(now, list(self.item_states(brand)), whole=True)
+        prefix, journal = brand_prefix(brand), self._journal.items()
+        bodies = [record.body for number, record in journal if number > version and record.subject == prefix]
+        told = [body for body in bodies if isinstance(body, ItemStates)]
+        return StateChanges(now, [state for body in told for state in body.states], whole=False)
 
     def type_name(self, code: int) -> str | None:
         return self._names.get(code)

@@ -13,10 +13,11 @@ import msgspec
 import structlog
 
 from maitred_server.errors import RecordDamaged, StoreRefused
-from maitred_server.model import Entry, EventId, Item, Record, Sequenced, SubjectKey
-from maitred_server.store import audit, erasure
+from maitred_server.model import Entry, EventId, Item, LiveState, Record, Sequenced, StateChange, SubjectKey
+from maitred_server.store import audit, erasure, itemstate
 from maitred_server.store.env import DEFAULT_MAP_SIZE, Environment, Txn
 from maitred_server.store.group import stored_window, subject_records
+from maitred_server.store.itemstate import StateChanges
 from maitred_server.store.journal import by_kind, decode_record, framed, unframed
 from maitred_server.store.keys import (
     brand_prefix,
@@ -100,6 +101,13 @@ class Store:
 
         return self._writing().run(work, 1 + len(encoded))
 
+    def submit_item_states(
+        self, brand: str, changes: Sequence[StateChange], at_ms: int, source: str = ""
+    ) -> Future[int]:
+        return self._writing().run(
+            lambda txn: itemstate.set_states(self._env, txn, brand, changes, at_ms, source), 1 + len(changes)
+        )
+
     def delete(self, subject: SubjectKey, at_ms: int) -> Future[Deleted]:
         return self._writing().run(lambda txn: erasure.forget(self._env, txn, subject, at_ms))
 
@@ -176,6 +184,19 @@ class Store:
             keys = list(_keys_with(txn, self._databases.items, prefix))
             stored = [(key, txn.get(key, b"", db=self._databases.items)) for key in keys]
         return (_item_decoder.decode(unframed(key, value)) for key, value in stored)
+
+    def item_state(self, brand: str, item: str = "", group: str = "") -> LiveState | None:
+        with self._env.reading() as txn:
+            return itemstate.state_of(self._env, txn, brand, item, group)
+
+    def item_states(self, brand: str) -> Iterator[LiveState]:
+        return itemstate.states_of(self._env, brand)
+
+    def item_state_version(self, brand: str) -> int:
+        return itemstate.decode_version(brand, self._env.read(itemstate.version_key(brand), self._databases.meta))
+
+    def item_states_since(self, brand: str, version: int) -> StateChanges:
+        return itemstate.changes_since(self._env, brand, version)
 
     def type_name(self, code: int) -> str | None:
         if code not in self._names:
