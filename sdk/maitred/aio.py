@@ -33,13 +33,15 @@ class AsyncClient(BaseClient):
         fallback: Fallback | None = None,
         timeout: float | None = None,
         at: Moment | None = None,
+        overrides: Mapping[str, str] | None = None,
     ) -> Decision:
         """See `Client.decide`."""
-        if at is None:
+        if at is None and not overrides:
             kept = self._kept(placement, subject, slots, context)
             if kept is not None:
                 return kept[0]
-        return (await self._answer(_calls.ask_one(placement, subject, context, slots, fallback, at), timeout))[0]
+        ask = _calls.ask_one(placement, subject, context, slots, fallback, at, overrides)
+        return (await self._answer(ask, timeout))[0]
 
     async def decide_page(
         self,
@@ -50,9 +52,10 @@ class AsyncClient(BaseClient):
         fallback: Mapping[str, Fallback] | Callable[[str], FallbackList] | None = None,
         timeout: float | None = None,
         at: Moment | None = None,
+        overrides: Mapping[str, str] | None = None,
     ) -> dict[str, Decision]:
         """See `Client.decide_page`."""
-        ask = _calls.ask_page(placements, subject, context, fallback, at)
+        ask = _calls.ask_page(placements, subject, context, fallback, at, overrides)
         return _calls.by_placement(await self._answer(ask, timeout))
 
     async def decide_many(

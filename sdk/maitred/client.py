@@ -33,19 +33,22 @@ class Client(BaseClient):
         fallback: Fallback | None = None,
         timeout: float | None = None,
         at: Moment | None = None,
+        overrides: Mapping[str, str] | None = None,
     ) -> Decision:
         """What to show this subject in this placement, now.
 
         `context`: the moment (store, device, locale ...), at most 64 keys. `slots`: how many choices are wanted, 1 to
         50; None: as many as the playbook says. `fallback`: what to show when no answer can be had: items, or a function
         that takes the placement and gives them. `timeout`: seconds; None: the configured deadline. `at`: decide as of
-        this time, for servers with a replay clock; such answers are not cached. Raises InvalidArgument.
+        this time, for servers with a replay clock. `overrides`: arms by layer, to see what others see ("": no arm); the
+        caller's key needs the role `override`. Answers with `at` or `overrides` are not cached. Raises InvalidArgument.
         """
-        if at is None:
+        if at is None and not overrides:
             kept = self._kept(placement, subject, slots, context)
             if kept is not None:
                 return kept[0]
-        return self._answer(_calls.ask_one(placement, subject, context, slots, fallback, at), timeout)[0]
+        ask = _calls.ask_one(placement, subject, context, slots, fallback, at, overrides)
+        return self._answer(ask, timeout)[0]
 
     def decide_page(
         self,
@@ -56,13 +59,14 @@ class Client(BaseClient):
         fallback: Mapping[str, Fallback] | Callable[[str], FallbackList] | None = None,
         timeout: float | None = None,
         at: Moment | None = None,
+        overrides: Mapping[str, str] | None = None,
     ) -> dict[str, Decision]:
         """What to show this subject in these placements (1 to 16), without repeats over the page.
 
         `placements`: names, or names with the slots wanted. `fallback`: by placement, or a function of the placement.
         The answer is by placement, in their order. Else as `decide`.
         """
-        ask = _calls.ask_page(placements, subject, context, fallback, at)
+        ask = _calls.ask_page(placements, subject, context, fallback, at, overrides)
         return _calls.by_placement(self._answer(ask, timeout))
 
     def decide_many(self, requests: Sequence[Request], *, timeout: float | None = None) -> list[Decision]:

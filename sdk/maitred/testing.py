@@ -45,6 +45,8 @@ class Asked:
     pending: int
     """How many unacknowledged events came along."""
     at_ms: int
+    overrides: Mapping[str, str] = field(default_factory=dict)
+    """Arms by layer that were asked for."""
 
 
 @dataclass(frozen=True)
@@ -197,6 +199,10 @@ class FakeTransport:
                 decisions=[self._decision(wanted) for wanted in request.placements],
                 receipt=b"receipt of a fake",
                 versions=types_pb2.SnapshotVersions(catalogue="fake"),
+                arms=[
+                    decision_pb2.ArmAssignment(layer=layer, arm=arm, overridden=True)
+                    for layer, arm in request.overrides.items()
+                ],
             )
 
     def _decision(self, wanted: decision_pb2.PlacementRequest) -> decision_pb2.PlacementDecision:
@@ -321,6 +327,7 @@ def _asked(request: decision_pb2.DecideRequest, wanted: decision_pb2.PlacementRe
         slots=wanted.slots,
         pending=len(request.pending.events),
         at_ms=request.at_ms,
+        overrides=dict(request.overrides),
     )
 
 

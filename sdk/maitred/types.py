@@ -197,6 +197,8 @@ class Decision(Sequence[Choice]):
     error_message: str = ""
     """What the server said of it."""
     arms: tuple[Arm, ...] = ()
+    overridden: tuple[str, ...] = ()
+    """The layers whose arm (or being in none) was asked for with `overrides`: proofs leave this decision out."""
     versions: Versions = field(default_factory=Versions)
     decided_at_ms: int = 0
     """The server's clock at the decision."""
@@ -240,6 +242,7 @@ class Request:
     slots: int | None = None
     fallback: Fallback | None = None
     at: Moment | None = None
+    overrides: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

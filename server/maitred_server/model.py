@@ -279,10 +279,21 @@ class Arm(_Noun, frozen=True):
     policies: dict[str, str] = {}
 
 
+class Audience(_Noun, frozen=True):
+    """Whom a layer is for: all that is given must hold. Empty: everybody.
+
+    `context` and `traits`: by name, the values that will do. Of traits only those count that the subject gave itself.
+    """
+
+    kinds: tuple[Kind, ...] = ()
+    context: dict[str, tuple[Value, ...]] = {}
+    traits: dict[str, tuple[Value, ...]] = {}
+
+
 class Layer(_Noun, frozen=True):
     """One division of the subjects into arms by a hash of the id of their `unit` (None: of whoever is decided for).
 
-    What the shares leave over is in no arm.
+    What the shares leave over is in no arm, and so is who is not eligible.
     """
 
     name: str
@@ -290,3 +301,30 @@ class Layer(_Noun, frozen=True):
     salt: str
     arms: tuple[Arm, ...]
     holdout: bool = False
+    eligible: Audience = Audience()
+
+
+class Stages(_Noun, frozen=True):
+    """Where the stages of a subject's life begin: `new` below so many things done, then by days without a sign."""
+
+    new_below: int = 3
+    lapsing_days: int = 30
+    lapsed_days: int = 90
+
+
+class ValueBands(_Noun, frozen=True):
+    """Bands of what a subject was worth: by the sum of the values of everything of the counter type `counts`.
+
+    `bands`: names with the least sum of each, rising; what is below the first is in the first.
+    """
+
+    counts: str = "purchase"
+    bands: tuple[tuple[str, float], ...] = (("none", 0.0), ("low", 0.01), ("middle", 100.0), ("high", 1000.0))
+
+
+class Dimensions(_Noun, frozen=True):
+    """What decisions, and all that follows from them, can be cut by later. `context`: keys whose texts are kept."""
+
+    context: tuple[str, ...] = ("device", "region", "channel", "locale", "store")
+    stages: Stages = Stages()
+    value_bands: ValueBands = ValueBands()

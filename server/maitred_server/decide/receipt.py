@@ -63,6 +63,10 @@ class Receipt(msgspec.Struct, frozen=True, array_like=True):
     snapshot: str
     arms: tuple[tuple[str, str], ...]
     decisions: tuple[SealedDecision, ...]
+    dimensions: dict[str, str] = {}
+    segments: tuple[str, ...] = ()
+    merged: bool = False
+    overridden: tuple[str, ...] = ()
 
     def decision(self, decision_id: str) -> SealedDecision | None:
         """The decision of that id; None when the receipt is of another answer."""

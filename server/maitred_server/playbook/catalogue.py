@@ -33,6 +33,7 @@ class Catalogue:
         self.name = frozen.name
         self.description = frozen.description
         self.layers: tuple[Layer, ...] = frozen.layers
+        self.dimensions = frozen.dimensions
         self.groups: tuple[str, ...] = frozen.groups
         self.action_keys: Keys = columns["action_keys"]
         self.item_keys: Keys = columns["item_keys"]

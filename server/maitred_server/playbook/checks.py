@@ -64,6 +64,7 @@ def check_header(header: Checked[PlaybookFile], policies: Collection[str]) -> It
             yield header.mistake(
                 ("layers", at, "name"), f"`{HOLDOUT}` is the name of the holdout's layer; take another"
             )
+    yield from twice(header, ("dimensions", "context"), header.part.dimensions.context)
     holdout = header.part.holdout
     if holdout is not None and holdout.share > MOST_HOLDOUT:
         yield header.mistake((HOLDOUT, "share"), f"the holdout's share is at most {MOST_HOLDOUT}")

@@ -44,6 +44,11 @@ class Caller(NamedTuple):
         if role is None or role not in self.roles:
             raise NotAllowed(f"this key may not call {method}; it needs the role {role!r}")
 
+    def require_right(self, right: str, field: str) -> None:
+        """Raises NotAllowed unless the caller may fill this field of a call; a right is a role on top of the call's."""
+        if right not in self.roles:
+            raise NotAllowed(f"this key may not set {field}; it needs the role {right!r}", field)
+
 
 class Access:
     """The callers of one server."""

@@ -206,6 +206,10 @@ class _Reading:
             decided_at=receipt.decided_at,
             seed=receipt.seed,
             profile_sequence=receipt.profile_sequence,
+            dimensions=receipt.dimensions,
+            segments=receipt.segments,
+            merged=receipt.merged,
+            overridden=receipt.overridden,
         )
 
     def _shown(self, slot: SealedSlot) -> Shown:

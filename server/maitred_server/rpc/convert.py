@@ -24,6 +24,7 @@ MAX_CONTEXT = 64
 MAX_ATTRIBUTES = 32
 MAX_ALIASES = 8
 MAX_TRAITS = 64
+MAX_OVERRIDES = 101  # as many layers as a playbook can have, and the holdout
 MAX_VARIANTS, MAX_GROUPS, CONTENT_BYTES = 32, 16, 16_384
 MIN_TIME_MS, MAX_TIME_MS = -2_208_988_800_000, 7_258_118_400_000  # years 1900 and 2200
 
@@ -128,6 +129,15 @@ def trait(wire: types_pb2.Trait, now: int, field: str) -> Trait:
     )
 
 
+def overrides(wire: Mapping[str, str]) -> dict[str, str]:
+    """Arms by layer, as far as their form goes; no arm is ""."""
+    if len(wire) > MAX_OVERRIDES:
+        raise InvalidRequest(f"overrides has {len(wire)} layers; at most {MAX_OVERRIDES} are allowed", "overrides")
+    return {
+        name(layer, "overrides key"): name(arm, f"overrides[{layer}]", required=False) for layer, arm in wire.items()
+    }
+
+
 def _source(number: int, field: str) -> TraitSource:
     if number == 0:
         return TraitSource.INFERRED
@@ -185,9 +195,19 @@ def answer_to_wire(answer: Answer) -> decision_pb2.DecideResponse:
         decisions=[_decision_to_wire(decision, world.catalogue) for decision in answer.decisions],
         receipt=answer.receipt,
         versions=types_pb2.SnapshotVersions(catalogue=world.catalogue.version, policy=world.snapshot_version),
-        arms=[decision_pb2.ArmAssignment(layer=layer, arm=arm) for layer, arm in answer.arms],
+        arms=_arms_to_wire(answer),
         decided_at_ms=answer.decided_at,
     )
+
+
+def _arms_to_wire(answer: Answer) -> list[decision_pb2.ArmAssignment]:
+    """The arms, and the layers that the subject was put outside of."""
+    arms = dict(answer.arms)
+    outside = [layer for layer in answer.overridden if layer not in arms]
+    return [
+        decision_pb2.ArmAssignment(layer=layer, arm=arms.get(layer, ""), overridden=layer in answer.overridden)
+        for layer in (*arms, *outside)
+    ]
 
 
 def _decision_to_wire(decision: Decision, catalogue: Catalogue) -> decision_pb2.PlacementDecision:
