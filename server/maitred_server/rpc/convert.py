@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar, cast
 from uuid import UUID
 
@@ -95,13 +95,27 @@ def value(wire: types_pb2.Value, field: str) -> Value:
     if member == "flag":
         return wire.flag
     if member == "texts":
-        texts = wire.texts.texts
-        if len(texts) > LIST_TEXTS:
-            raise InvalidRequest(f"{field} has {len(texts)} texts; at most {LIST_TEXTS} are allowed", field)
-        return tuple(_text(text, LIST_TEXT_BYTES, field) for text in texts)
+        return _texts(wire.texts.texts, field)
     if member == "time_ms":
         return moment(wire.time_ms, field)
     raise InvalidRequest(f"{field} has no value; set text, number, flag, texts or time_ms", field)
+
+
+def plain_value(plain: bool | float | str | Sequence[str], field: str) -> Value:
+    """A value as JSON has it. Moments are not among them: there they are texts or numbers."""
+    if isinstance(plain, str):
+        return _text(plain, TEXT_BYTES, field)
+    if isinstance(plain, bool):
+        return plain
+    if isinstance(plain, int | float):
+        return finite(float(plain), field)
+    return _texts(plain, field)
+
+
+def _texts(texts: Sequence[str], field: str) -> tuple[str, ...]:
+    if len(texts) > LIST_TEXTS:
+        raise InvalidRequest(f"{field} has {len(texts)} texts; at most {LIST_TEXTS} are allowed", field)
+    return tuple(_text(text, LIST_TEXT_BYTES, field) for text in texts)
 
 
 def _text(text: str, limit: int, field: str) -> str:
