@@ -86,7 +86,7 @@ class Worker:
         keys = KeyDirectory(settings.data / "keys")
         clock = wall_clock
         self._store = Store.open(settings.data, map_size=settings.map_size)
-        self._worlds = Worlds(settings.data)
+        self._worlds = Worlds(settings.data, self._store)
         self._worlds.poll()
         self.telemetry = Telemetry()
         self._publisher = ProcessPublisher(settings.data, settings.map_size)
