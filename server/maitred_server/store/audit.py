@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from maitred_server.errors import RecordDamaged
+from maitred_server.store.aliases import is_pointer, target
 from maitred_server.store.env import Environment, Txn
 from maitred_server.store.journal import KIND_NAMES, by_kind, decode_record, kind_index, unframed
 from maitred_server.store.profiles import Profile
@@ -44,4 +45,7 @@ def _no_kinds(key: bytes, value: bytes) -> dict[str, int]:
 
 
 def _profile_totals(key: bytes, value: bytes) -> dict[str, int]:
+    if is_pointer(value):
+        target(key, value)
+        return {}
     return Profile.decode(key, value).totals

@@ -69,6 +69,11 @@ def brand_of(key: SubjectKey) -> str:
     return key[1 : 1 + key[0]].decode()
 
 
+def same_brand(one: SubjectKey, other: SubjectKey) -> bool:
+    """Whether two subject keys are of one brand."""
+    return len(one) == len(other) and one[: 1 + one[0]] == other[: 1 + one[0]]
+
+
 def client_key(brand: str, client: str) -> bytes:
     """Key of a feedback client: 16 bytes whatever the id's length, apart by brand."""
     return brand_prefix(brand) + blake2b(client.encode(), digest_size=16, person=b"maitred.client").digest()

@@ -73,6 +73,24 @@ def edges(records: Iterable[tuple[int, Record]]) -> list[Edge]:
     return list(found.values())
 
 
+def latest_between(held: Iterable[Edge], one: SubjectKey, other: SubjectKey) -> Edge | None:
+    """The merge that made one subject of two keys: the last of those that lead from one to the other."""
+    met: dict[SubjectKey, list[tuple[SubjectKey, Edge]]] = {}
+    for edge in held:
+        met.setdefault(edge.one, []).append((edge.other, edge))
+        met.setdefault(edge.other, []).append((edge.one, edge))
+    reached: dict[SubjectKey, Edge | None] = {one: None}
+    waiting = [one]
+    while waiting:
+        at = waiting.pop()
+        for key, edge in met.get(at, ()):
+            if key not in reached:
+                before = reached[at]
+                reached[key] = edge if before is None else max(before, edge, key=lambda each: each.sequence)
+                waiting.append(key)
+    return reached.get(other)
+
+
 def pair(record: Record, body: Merge | Unmerge) -> Pair:
     """The two keys that a merge, or the end of one, is about."""
     return frozenset((own_key(record), body.other))
