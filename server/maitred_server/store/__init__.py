@@ -2,9 +2,20 @@
 
 from maitred_server.store.base import AnyStore
 from maitred_server.store.directory import DirectoryLock, lock_directory
+from maitred_server.store.forgotten import Lost, Note
 from maitred_server.store.memory import MemoryStore
 from maitred_server.store.profiles import CounterTable, Profile, Recent
-from maitred_server.store.results import DUPLICATE, REFUSED, Audit, Commit, Deleted, Statistics, Tombstone, Usage
+from maitred_server.store.results import (
+    DUPLICATE,
+    REFUSED,
+    Audit,
+    Changes,
+    Commit,
+    Deleted,
+    Statistics,
+    Tombstone,
+    Usage,
+)
 from maitred_server.store.store import Store
 
 __all__ = [
@@ -15,6 +26,9 @@ __all__ = [
     "CounterTable",
     "Recent",
     "Commit",
+    "Changes",
+    "Note",
+    "Lost",
     "Deleted",
     "Tombstone",
     "Usage",

@@ -9,7 +9,7 @@ from typing import Protocol
 from maitred_server.model import Entry, EventId, Item, LiveState, Record, StateChange, SubjectKey
 from maitred_server.store.itemstate import StateChanges
 from maitred_server.store.profiles import Profile
-from maitred_server.store.results import Audit, Changes, Commit, Deleted, Statistics, Tombstone, Usage
+from maitred_server.store.results import Audit, Changes, Commit, Deleted, Found, Statistics, Tombstone, Usage
 
 
 class AnyStore(Protocol):
@@ -20,7 +20,7 @@ class AnyStore(Protocol):
         """Whether writes can succeed; False for ever once the environment broke or was closed."""
 
     def submit(self, entries: Sequence[Entry]) -> Future[Commit]:
-        """Record entries; durable when the future is done."""
+        """Record entries; durable when the future is done. To merge what is one already is a duplicate."""
 
     def submit_items(self, brand: str, items: Iterable[Item], replace_all: bool = False) -> Future[None]:
         """Add or replace items of a brand's catalogue; with `replace_all` all others go."""
@@ -34,13 +34,28 @@ class AnyStore(Protocol):
         """
 
     def delete(self, subject: SubjectKey, at_ms: int) -> Future[Deleted]:
-        """Forget a subject: profile and records go; a deletion record and a tombstone stay."""
+        """Forget a subject, with all that was merged into it: profile, records and aliases go; a deletion record stays,
+        and a tombstone for each key.
+        """
+
+    def unmerge(self, subject: SubjectKey, other: SubjectKey, at_ms: int, source: str = "") -> Future[int]:
+        """Take back the merge that made one subject of two keys: each has again what came under its own keys, also
+        since. The sequence of the record that says so; 0: they are not one.
+        """
+
+    def end_session(self, session: SubjectKey, at_ms: int) -> Future[bool]:
+        """Forget a session as `delete` does; False: nothing was kept of it, or it was merged and is part of somebody."""
 
     def maintain(self, forget_before_ms: int) -> None:
         """To be called every half minute, from a thread that may wait: forgets foreign ids older than a moment."""
 
     def forget_foreign(self, before_ms: int) -> Future[int]:
         """Forget foreign ids older than a moment (at most `FORGET_AT_ONCE`); how many were forgotten."""
+
+    def find(self, key: SubjectKey) -> Found | None:
+        """Whom a key leads to and what is kept about them; None: nothing. One read, two where it was merged into
+        another. Raises RecordDamaged.
+        """
 
     def profile(self, subject: SubjectKey) -> Profile | None:
         """What is kept about a subject; None: nothing. Raises RecordDamaged."""
@@ -64,7 +79,13 @@ class AnyStore(Protocol):
         """
 
     def read_subject(self, subject: SubjectKey, after: int, limit: int) -> list[tuple[int, Record]]:
-        """The next records of one subject."""
+        """The next records of one subject, whichever of its keys they came under."""
+
+    def read_key(self, key: SubjectKey, through: int) -> list[tuple[int, Record]]:
+        """All records up to a sequence that came under this very key, and the merges that name it."""
+
+    def origins(self, keys: Iterable[SubjectKey]) -> dict[SubjectKey, int]:
+        """When keys were first seen, ms: those of which the first record is kept no more."""
 
     def items(self, brand: str) -> Iterator[Item]:
         """All items of a brand as they are now, in no useful order. Raises RecordDamaged."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from maitred_server.model import Record
+from maitred_server.model import Record, SubjectKey
 from maitred_server.store.forgotten import Note
+from maitred_server.store.profiles import Profile
 
 DUPLICATE = 0
 REFUSED = -1
@@ -36,6 +37,13 @@ class Deleted(NamedTuple):
 
     sequence: int  # of the deletion record
     existed: bool  # whether a profile was kept
+
+
+class Found(NamedTuple):
+    """Whom a key leads to."""
+
+    subject: SubjectKey  # the canonical key
+    profile: Profile
 
 
 class Tombstone(NamedTuple):
