@@ -29,6 +29,8 @@ WITHOUT_CLIENT = {
     "ProfileService/DeleteProfile": "for the systems that own profiles",
     "AdminService/Publish": "`maitred publish`",
     "AdminService/ImportItems": "for the systems that own the catalogue",
+    "AdminService/SetItemState": "`maitred item set`: for operators and the systems that own the stock",
+    "AdminService/GetItemState": "`maitred item show`",
     "AdminService/GetStatus": "`maitred status`",
 }
 

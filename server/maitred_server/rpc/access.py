@@ -24,11 +24,13 @@ ROLES: dict[str, str] = {
     "ProfileService/DeleteProfile": "profile",
     "AdminService/Publish": "admin",
     "AdminService/ImportItems": "admin",
+    "AdminService/SetItemState": "items",
+    "AdminService/GetItemState": "items",
     "AdminService/GetStatus": "admin",
 }
 IMPORT = "import"
 OVERRIDE = "override"
-ALL_ROLES = frozenset(ROLES.values()) | {IMPORT, OVERRIDE, "items"}
+ALL_ROLES = frozenset(ROLES.values()) | {IMPORT, OVERRIDE}
 
 
 class Caller(NamedTuple):

@@ -13,7 +13,7 @@ from maitred.v1 import admin_pb2, decision_pb2, types_pb2
 
 from maitred_server.decide.ask import Answer, Choice, Decision
 from maitred_server.errors import InvalidRequest
-from maitred_server.model import Item, Kind, Trait, TraitSource, Value, Variant
+from maitred_server.model import Item, Kind, LiveState, StateChange, Trait, TraitSource, Value, Variant
 from maitred_server.playbook.catalogue import Catalogue
 
 NAME_BYTES = 128
@@ -30,6 +30,7 @@ MIN_TIME_MS, MAX_TIME_MS = -2_208_988_800_000, 7_258_118_400_000  # years 1900 a
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 M = TypeVar("M", bound=Message)
+N = TypeVar("N", int, float)
 
 
 def parse(message: type[M], data: bytes) -> M:
@@ -201,6 +202,33 @@ def _variant(wire: admin_pb2.ItemVariant, field: str) -> Variant:
         raise InvalidRequest(f"{field}.content is longer than {CONTENT_BYTES} bytes", f"{field}.content")
     content_type = name(wire.content_type, f"{field}.content_type", required=False) or "application/json"
     return Variant(name(wire.name, f"{field}.name", required=False), wire.content, content_type)
+
+
+def state_change(wire: admin_pb2.ItemState, field: str) -> StateChange:
+    if bool(wire.item) == bool(wire.group):
+        raise InvalidRequest(f"{field} must name an item or a group: one of them", f"{field}.item")
+    return StateChange(
+        item=name(wire.item, f"{field}.item", required=False),
+        group=name(wire.group, f"{field}.group", required=False),
+        stock=_not_negative(wire.stock, f"{field}.stock") if wire.HasField("stock") else None,
+        price=_not_negative(finite(wire.price, f"{field}.price"), f"{field}.price") if wire.HasField("price") else None,
+        paused=wire.paused if wire.HasField("paused") else None,
+        kill=wire.kill if wire.HasField("kill") else None,
+        reset=wire.reset,
+    )
+
+
+def _not_negative(number: N, field: str) -> N:
+    if number < 0:
+        raise InvalidRequest(f"{field} must not be negative", field)
+    return number
+
+
+def state_to_wire(state: LiveState) -> admin_pb2.ItemState:
+    """All that is in force; handed back with `reset` it is the same state again."""
+    return admin_pb2.ItemState(
+        item=state.item, group=state.group, stock=state.stock, price=state.price, paused=state.paused, kill=state.kill
+    )
 
 
 def answer_to_wire(answer: Answer) -> decision_pb2.DecideResponse:

@@ -40,6 +40,8 @@ METHODS: dict[str, Method] = {
     "ProfileService/DeleteProfile": Method(64 * KIB),
     "AdminService/Publish": Method(16 * MIB),
     "AdminService/ImportItems": Method(8 * MIB),
+    "AdminService/SetItemState": Method(4 * MIB),
+    "AdminService/GetItemState": Method(64 * KIB),
     "AdminService/GetStatus": Method(64 * KIB),
 }
 
@@ -59,6 +61,8 @@ class Handlers:
             "ProfileService/DeleteProfile": subjects.delete_profile,
             "AdminService/Publish": admin.publish,
             "AdminService/ImportItems": admin.import_items,
+            "AdminService/SetItemState": admin.set_item_state,
+            "AdminService/GetItemState": admin.get_item_state,
             "AdminService/GetStatus": admin.get_status,
         }
 
