@@ -44,7 +44,7 @@ class AnyStore(Protocol):
         """
 
     def end_session(self, session: SubjectKey, at_ms: int) -> Future[bool]:
-        """Forget a session as `delete` does; False: nothing was kept of it, or it was merged and is part of somebody."""
+        """Forget a session as `delete` does; False: nothing was kept of it, or it was merged and is somebody's."""
 
     def maintain(self, forget_before_ms: int) -> None:
         """To be called every half minute, from a thread that may wait: forgets foreign ids older than a moment."""

@@ -16,19 +16,21 @@ from maitred_server.model import (
     Foreign,
     Item,
     ItemStates,
-    Kind,
     LiveState,
     Record,
     Sequenced,
     StateChange,
     SubjectKey,
+    Unmerge,
 )
 from maitred_server.store import itemstate
 from maitred_server.store.itemstate import StateChanges
 from maitred_server.store.journal import KIND_INDEX, KIND_NAMES, encode_record
 from maitred_server.store.keys import brand_prefix, type_code
+from maitred_server.store.memory_subjects import MemorySubjects
 from maitred_server.store.profiles import Profile
-from maitred_server.store.results import DUPLICATE, REFUSED, Audit, Commit, Deleted, Statistics, Tombstone, Usage
+from maitred_server.store.replay import own_key
+from maitred_server.store.results import DUPLICATE, REFUSED, Audit, Commit, Deleted, Found, Statistics, Tombstone, Usage
 from maitred_server.store.seen import WINDOW
 from maitred_server.store.touches import counter_types
 
@@ -41,7 +43,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._journal: dict[int, Record] = {}
-        self._profiles: dict[SubjectKey, Profile] = {}
+        self._subjects = MemorySubjects(self._journal)
         self._numbered: dict[tuple[bytes, int], set[int]] = {}
         self._foreign: set[Foreign] = set()
         self._tombstones: dict[SubjectKey, Tombstone] = {}
@@ -74,18 +76,19 @@ class MemoryStore:
     def _apply(self, entry: Entry) -> int:
         if entry.event_id is not None and self._has(entry.event_id):
             return DUPLICATE
-        record, sequence = entry.record, self._last + 1
+        record, sequence = self._subjects.addressed(entry.record), self._last + 1
         try:
+            if record is None:
+                self._remember(entry.event_id)
+                return DUPLICATE
             encode_record(record)
-            if isinstance(record.body, Deletion | ItemStates):
+            if isinstance(record.body, Deletion | Unmerge | ItemStates):
                 return REFUSED
-            before = self._profiles.get(record.subject) or Profile.empty(record.kind)
-            after = before.with_records([(sequence, record)])
+            self._subjects.apply(sequence, record)
         except Exception:  # noqa: BLE001  (whatever it is, it costs this entry alone)
             return REFUSED
         self._last = sequence
         self._journal[sequence] = record
-        self._profiles[record.subject] = after
         self._names.update((type_code(name), name) for name in counter_types(record))
         self._remember(entry.event_id)
         return sequence
@@ -122,13 +125,26 @@ class MemoryStore:
     def delete(self, subject: SubjectKey, at_ms: int) -> Future[Deleted]:
         self._check_open()
         with self._lock:
-            profile = self._profiles.pop(subject, None)
-            self._journal = {number: record for number, record in self._journal.items() if record.subject != subject}
+            keys, kind, existed = self._subjects.drop(subject)
             self._last += 1
-            kind = Kind.PERSON if profile is None else profile.kind
-            self._journal[self._last] = Record(subject, kind, at_ms, at_ms, Deletion())
-            self._tombstones[subject] = Tombstone(self._last, at_ms)
-            return _done(Deleted(self._last, profile is not None))
+            self._journal[self._last] = Record(keys[0], kind, at_ms, at_ms, Deletion())
+            self._tombstones.update(dict.fromkeys(keys, Tombstone(self._last, at_ms)))
+            return _done(Deleted(self._last, existed))
+
+    def unmerge(self, subject: SubjectKey, other: SubjectKey, at_ms: int, source: str = "") -> Future[int]:
+        self._check_open()
+        with self._lock:
+            record = self._subjects.parting(subject, other, at_ms, source)
+            if record is None:
+                return _done(0)
+            self._last += 1
+            self._journal[self._last] = record
+            self._subjects.rebuild(subject)
+            return _done(self._last)
+
+    def end_session(self, session: SubjectKey, at_ms: int) -> Future[bool]:
+        merged = self._subjects.members(session) != [session]
+        return _done(not merged and self.profile(session) is not None and self.delete(session, at_ms).result().existed)
 
     def forget_foreign(self, before_ms: int) -> Future[int]:
         self._check_open()
@@ -146,8 +162,14 @@ class MemoryStore:
 
     # Reading
 
+    def find(self, key: SubjectKey) -> Found | None:
+        canonical = self._subjects.canonical(key)
+        profile = self._subjects.profiles.get(canonical)
+        return None if profile is None else Found(canonical, profile)
+
     def profile(self, subject: SubjectKey) -> Profile | None:
-        return self._profiles.get(subject)
+        found = self.find(subject)
+        return None if found is None else found.profile
 
     def tombstone(self, subject: SubjectKey) -> Tombstone | None:
         return self._tombstones.get(subject)
@@ -172,9 +194,15 @@ class MemoryStore:
         return [(number, record) for number, record in self._journal.items() if number > after][:limit]
 
     def read_subject(self, subject: SubjectKey, after: int, limit: int) -> list[tuple[int, Record]]:
-        records = self.read_journal(after, len(self._journal))
-        found = [(number, record) for number, record in records if record.subject == subject]
-        return [one for one in found if not isinstance(one[1].body, ItemStates)][:limit]
+        keys = self._subjects.members(subject)
+        records = self._subjects.records(keys)
+        return [one for one in records if one[0] > after and own_key(one[1]) in keys][:limit]
+
+    def read_key(self, key: SubjectKey, through: int) -> list[tuple[int, Record]]:
+        return [one for one in self._subjects.records([key]) if one[0] <= through]
+
+    def origins(self, keys: Iterable[SubjectKey]) -> dict[SubjectKey, int]:
+        return {key: self._subjects.origins[key] for key in keys if key in self._subjects.origins}
 
     def items(self, brand: str) -> Iterator[Item]:
         return iter([item for (owner, _), item in self._items.items() if owner == brand])
@@ -206,11 +234,11 @@ class MemoryStore:
         return self._last
 
     def usage(self) -> Usage:
-        return Usage(len(self._profiles), self._records(), 0, 0, self._last)
+        return Usage(len(self._subjects.profiles), self._records(), 0, 0, self._last)
 
     def audit(self) -> Audit:
         counted: Counter[str] = Counter(dict.fromkeys(KIND_NAMES, 0))
-        for profile in self._profiles.values():
+        for profile in self._subjects.profiles.values():
             counted.update(profile.totals)
         return Audit(self._records(), dict(counted), self._records(), 0)
 
