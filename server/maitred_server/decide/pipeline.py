@@ -61,7 +61,7 @@ class Pipeline:
 
         who = known(self._reader, ask)
         stopwatch("profile")
-        assignment = assign(world.catalogue.layers, _situation(ask, who), ask.overrides)
+        assignment = assign(world.layers, _situation(ask, who), ask.overrides)
         stopwatch("assignment")
         page = _Page(world, ask, who, assignment, now, seed, stopwatch)
         decisions = [

@@ -14,6 +14,7 @@ from maitred_server.playbook.nouns import Placement
 from maitred_server.policy.base import Bools, Floats, Keys, Positions
 from maitred_server.policy.features import KeyIndex
 from maitred_server.policy.snapshot import PolicySnapshot
+from maitred_server.subjects.assignment import divisions
 
 
 class Ground(NamedTuple):
@@ -45,6 +46,7 @@ class World:
         catalogue; None: no item has a live state.
         """
         self.catalogue = catalogue
+        self.layers = divisions(catalogue.layers)
         self.snapshot = snapshot
         self.snapshot_version = snapshot.version if snapshot else ""
         self.overlay = Overlay.of(catalogue) if overlay is None else overlay

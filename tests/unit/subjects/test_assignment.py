@@ -9,7 +9,7 @@ import pytest
 from maitred_server.errors import InvalidRequest
 from maitred_server.model import Arm, Audience, Kind, Layer, Record, Trait, Traits, TraitSource
 from maitred_server.store import Profile
-from maitred_server.subjects.assignment import Situation, assign, own_unit, point
+from maitred_server.subjects.assignment import Assignment, Situation, assign, divisions, own_unit, point
 from msgspec import structs
 
 HOLDOUT = Layer("holdout", None, "holdout", (Arm("holdout", 0.05),), holdout=True)
@@ -35,8 +35,12 @@ def situation(number: int, **more: Any) -> Situation:
     return Situation({None: own, Kind.HOUSEHOLD: own}, more.pop("kind", Kind.HOUSEHOLD), **more)
 
 
+def assign_in(layers: list[Layer], where: Situation, overrides: dict[str, str] | None = None) -> Assignment:
+    return assign(divisions(layers), where, overrides)
+
+
 def arms(layers: list[Layer], number: int, **more: Any) -> dict[str, str]:
-    return dict(assign(layers, situation(number, **more)).arms)
+    return dict(assign_in(layers, situation(number, **more)).arms)
 
 
 def traits(*given: Trait) -> Profile:
@@ -54,7 +58,7 @@ def test_shares_are_met_and_the_rest_is_in_no_arm() -> None:
 
 def test_an_arm_brings_its_policy_and_the_holdout_marks() -> None:
     """The arm's policy for a placement is handed on, and only the holdout layer holds out."""
-    assigned = [assign([HOLDOUT, SPLIT], situation(number)) for number in range(2_000)]
+    assigned = [assign_in([HOLDOUT, SPLIT], situation(number)) for number in range(2_000)]
     assert {tuple(one.policies.items()) for one in assigned if dict(one.arms).get("split") == "b"} == {
         (("home", "habit"),)
     }
@@ -71,7 +75,7 @@ def test_the_held_out_are_assigned_in_the_other_layers_too() -> None:
 def test_a_layer_does_not_assign_without_its_unit() -> None:
     """A person without a household id is in no arm of a household layer."""
     person = Situation({None: key(0), Kind.PERSON: key(0)}, Kind.PERSON)
-    assert assign([SPLIT], person).arms == ()
+    assert assign_in([SPLIT], person).arms == ()
 
 
 def test_the_last_arm_grows_and_nobody_moves() -> None:
@@ -168,9 +172,9 @@ def test_overrides_put_in_arms_and_out_of_them() -> None:
     """An arm that is asked for is taken, with its policies, by who is not eligible too; "" is none; all are named."""
     closed = structs.replace(SPLIT, eligible=Audience(kinds=(Kind.SESSION,)))
     for number in range(50):
-        found = assign([HOLDOUT, closed], situation(number), {"split": "b", "holdout": ""})
+        found = assign_in([HOLDOUT, closed], situation(number), {"split": "b", "holdout": ""})
         assert found == ((("split", "b"),), False, {"home": "habit"}, ("holdout", "split"))
-    held = assign([HOLDOUT, SPLIT], situation(1), {"holdout": "holdout"})
+    held = assign_in([HOLDOUT, SPLIT], situation(1), {"holdout": "holdout"})
     assert held.held_out
     assert (dict(held.arms).get("split"), held.overridden) == (arms([SPLIT], 1).get("split"), ("holdout",))
 
@@ -185,7 +189,7 @@ def test_overrides_put_in_arms_and_out_of_them() -> None:
 def test_overrides_of_unknown_names_are_refused(overrides: dict[str, str], message: str) -> None:
     """A layer or arm that there is not is refused, with the field and near names."""
     with pytest.raises(InvalidRequest) as refused:
-        assign([SPLIT], situation(1), overrides)
+        assign_in([SPLIT], situation(1), overrides)
     assert (refused.value.message, refused.value.field) == (message, f"overrides[{next(iter(overrides))}]")
 
 

@@ -14,6 +14,7 @@ from maitred_server.model import (
     Stages,
     Trait,
     Traits,
+    Value,
     ValueBands,
 )
 from maitred_server.store import Profile
@@ -84,7 +85,13 @@ def test_bands_by_summed_value(events: list[Event], expected: str) -> None:
 
 def test_the_context_keeps_declared_texts_only() -> None:
     """Declared keys that hold a text are kept, cut at 64 characters; numbers, empty texts and other keys are not."""
-    context = {"region": "north", "device": "d" * 65, "store": 330.0, "channel": "", "weather": "rain"}
+    context: dict[str, Value] = {
+        "region": "north",
+        "device": "d" * 65,
+        "store": 330.0,
+        "channel": "",
+        "weather": "rain",
+    }
     found = dimensions(Dimensions(), context, None, NOW)
     assert found == {"stage": "new", "value_band": "none", "region": "north", "device": "d" * 64}
     found = dimensions(Dimensions(context=("weather",)), context, None, NOW)
