@@ -216,6 +216,16 @@ def test_a_poison_entry_costs_itself_only(store: AnyStore, poison: Record) -> No
     ) == ([True, False, True], 2)
 
 
+def test_a_marked_batch_counts_once_as_a_whole(store: AnyStore) -> None:
+    """A batch whose mark is known is all duplicates; the mark is remembered though entries of it were refused."""
+    batch = [Entry(bought(at=-1)), Entry(bought())]
+    assert store.submit(batch, mark=Sequenced(TILL, 1, 1)).result(30).sequences == [REFUSED, 1]
+    assert store.submit(batch, mark=Sequenced(TILL, 1, 1)).result(30) == ([DUPLICATE, DUPLICATE], 0)
+    assert store.submit([Entry(bought("TEA"))], mark=Sequenced(TILL, 1, 2)).result(30).sequences == [2]
+    assert store.submit([], mark=Sequenced(TILL, 1, 3)).result(30).sequences == []
+    assert (kept(store).totals["event"], store.acknowledged_through(TILL, 1)) == (2, 3)
+
+
 def test_a_deletion_forgets_all_but_that_it_was(store: AnyStore) -> None:
     """Profile and records go, other subjects stay; a deletion record and a tombstone are written, sequences go on."""
     put(store, Entry(bought()), Entry(bought(subject=BERT)), Entry(bought("TEA")))

@@ -19,8 +19,12 @@ class AnyStore(Protocol):
     def healthy(self) -> bool:
         """Whether writes can succeed; False for ever once the environment broke or was closed."""
 
-    def submit(self, entries: Sequence[Entry]) -> Future[Commit]:
-        """Record entries; durable when the future is done. To merge what is one already is a duplicate."""
+    def submit(self, entries: Sequence[Entry], mark: EventId | None = None) -> Future[Commit]:
+        """Record entries, in one transaction; durable when the future is done. Merging what is one is a duplicate.
+
+        `mark` is an id of the whole batch: remembered with it, whatever becomes of single entries. When it is known
+        already, every entry is a duplicate.
+        """
 
     def submit_items(self, brand: str, items: Iterable[Item], replace_all: bool = False) -> Future[None]:
         """Add or replace items of a brand's catalogue; with `replace_all` all others go."""

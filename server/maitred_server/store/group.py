@@ -27,6 +27,7 @@ class Batch(NamedTuple):
 
     entries: Sequence[Entry]
     encoded: Sequence[bytes | None]
+    mark: EventId | None = None  # the id of the batch as a whole
 
 
 class Outcome(NamedTuple):
@@ -41,9 +42,9 @@ class _Again(Exception):
     """Undo, and do it again without what failed."""
 
 
-def prepared(entries: Sequence[Entry]) -> Batch:
+def prepared(entries: Sequence[Entry], mark: EventId | None = None) -> Batch:
     """Encode the records of a batch."""
-    return Batch(entries, [_encoded(entry.record) for entry in entries])
+    return Batch(entries, [_encoded(entry.record) for entry in entries], mark)
 
 
 def commit_group(env: Environment, batches: Sequence[Batch], known_names: frozenset[str]) -> Outcome:
@@ -102,6 +103,8 @@ class _Group:
         if number in self._failed:
             return self._failed[number]
         try:
+            if batch.mark is not None and not self._is_new(txn, batch.mark):
+                return Commit([DUPLICATE] * len(batch.entries), 0)
             sequences = [self._entry(txn, entry, (number, place)) for place, entry in enumerate(batch.entries)]
         except RecordDamaged as error:
             self._failed[number], self._trouble = error, True

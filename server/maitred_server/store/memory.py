@@ -65,13 +65,19 @@ class MemoryStore:
 
     # Writing
 
-    def submit(self, entries: Sequence[Entry]) -> Future[Commit]:
+    def submit(self, entries: Sequence[Entry], mark: EventId | None = None) -> Future[Commit]:
         self._check_open()
         with self._lock:
-            sequences = [self._apply(entry) for entry in entries]
+            sequences = self._batch(entries, mark)
         self._groups += 1
         self._tally.update(min(sequence, 1) for sequence in sequences)
         return _done(Commit(sequences, max([0, *sequences])))
+
+    def _batch(self, entries: Sequence[Entry], mark: EventId | None) -> list[int]:
+        if mark is not None and self._has(mark):
+            return [DUPLICATE] * len(entries)
+        self._remember(mark)
+        return [self._apply(entry) for entry in entries]
 
     def _apply(self, entry: Entry) -> int:
         if entry.event_id is not None and self._has(entry.event_id):

@@ -92,8 +92,8 @@ class Store:
 
     # Writing
 
-    def submit(self, entries: Sequence[Entry]) -> Future[Commit]:
-        return self._writing().submit(entries)
+    def submit(self, entries: Sequence[Entry], mark: EventId | None = None) -> Future[Commit]:
+        return self._writing().submit(entries, mark)
 
     def submit_items(self, brand: str, items: Iterable[Item], replace_all: bool = False) -> Future[None]:
         encoded = [_stored_item(brand, item) for item in items]

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeAlias
 import structlog
 
 from maitred_server.errors import StoreBroken, StoreError, StoreFull
-from maitred_server.model import Entry
+from maitred_server.model import Entry, EventId
 from maitred_server.store.env import Environment, Txn
 from maitred_server.store.generations import Generations
 from maitred_server.store.group import Batch, Outcome, commit_group, prepared
@@ -30,6 +30,7 @@ GROUP_ENTRIES = 2_048
 class _Entries(NamedTuple):
     future: Future[Commit]
     entries: Sequence[Entry]
+    mark: EventId | None
 
     @property
     def size(self) -> int:
@@ -66,9 +67,12 @@ class Writer:
         """Whether writes can succeed."""
         return self._broken is None and not self._closing
 
-    def submit(self, entries: Sequence[Entry]) -> Future[Commit]:
-        """Hand in a batch. Raises StoreFull at once when too much is waiting, StoreBroken when all is lost."""
-        job = _Entries(Future(), entries)
+    def submit(self, entries: Sequence[Entry], mark: EventId | None = None) -> Future[Commit]:
+        """Hand in a batch; `mark`: its id as a whole.
+
+        Raises StoreFull at once when too much is waiting, StoreBroken when all is lost.
+        """
+        job = _Entries(Future(), entries, mark)
         self._put(job)
         return job.future
 
@@ -141,7 +145,7 @@ class Writer:
                 job.future.set_result(self._generations.write(partial(_in_transaction, job.work)))
 
     def _commit_batches(self, jobs: list[_Entries]) -> None:
-        prepared_batches: list[Batch] = [prepared(job.entries) for job in jobs]
+        prepared_batches: list[Batch] = [prepared(job.entries, job.mark) for job in jobs]
         outcome = self._generations.write(lambda env: self._group_in(env, prepared_batches))
         self._names = outcome.names
         self.groups += 1
