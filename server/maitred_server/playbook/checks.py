@@ -125,6 +125,15 @@ def unused_orders(header: PlaybookFile, placements: Sequence[PlacementPart]) -> 
             yield f"placement `{part.name}` has an `order` that no policy follows: only `fixed` does"
 
 
+def shared_salts(header: PlaybookFile) -> Iterator[str]:
+    """Warnings about layers that divide alike."""
+    first = {header.holdout.salt: HOLDOUT} if header.holdout is not None else {}
+    for layer in header.layers:
+        other = first.setdefault(layer.salt or layer.name, layer.name)
+        if other != layer.name:
+            yield f"layer `{layer.name}` has the salt of `{other}`: the two divide alike and are not independent"
+
+
 def check_references(playbook: Playbook, items: Mapping[str, Collection[str]]) -> list[Mistake]:
     """Names of items and groups that do not exist. `items`: the groups of each item that can be chosen."""
     groups = {group.id for group in playbook.groups}.union(*items.values())

@@ -118,7 +118,11 @@ class _Loading:
             layers=tuple(_layers(header)),
             groups=tuple(Group(group.id, group.name, group.description) for group in groups),
             items=tuple(one.item for one in self._items),
-            warnings=tuple([*checks.unused_orders(header, placements), *self._undescribed()][:MOST_WARNINGS]),
+            warnings=tuple(
+                [*checks.unused_orders(header, placements), *checks.shared_salts(header), *self._undescribed()][
+                    :MOST_WARNINGS
+                ]
+            ),
             dimensions=_dimensions(header.dimensions),
         )
 

@@ -108,6 +108,21 @@ layers:
     assert open_to_all == Audience()
 
 
+def test_layers_of_one_salt_are_warned_about() -> None:
+    """Two layers (or a layer and the holdout) with one salt are allowed, and said not to be independent."""
+    header = """
+name: shop
+holdout: {share: 0.1}
+layers:
+  - {name: one, arms: [{name: a, share: 1}]}
+  - {name: two, salt: one, arms: [{name: a, share: 1}]}
+  - {name: three, salt: holdout, arms: [{name: a, share: 1}]}
+"""
+    one, two = loaded({"playbook.yaml": header}).warnings
+    assert one.startswith("layer `two` has the salt of `one`")
+    assert two.startswith("layer `three` has the salt of `holdout`")
+
+
 def test_dimensions() -> None:
     """Dimensions are as written; what is not written is as documented."""
     header = (
