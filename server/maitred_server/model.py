@@ -248,10 +248,15 @@ EventId: TypeAlias = Sequenced | Foreign
 
 
 class Entry(_Noun, frozen=True):
-    """What is handed to the writer: a record, and the id that makes a resend recognisable (None: never a resend)."""
+    """What is handed to the writer: a record, and the id that makes a resend recognisable (None: never a resend).
+
+    `since`: the journal sequence that its receipt knows of; what its subject did before it was forgotten is refused by
+    it. None: there is no receipt, and the record's own time tells.
+    """
 
     record: Record
     event_id: EventId | None = None
+    since: int | None = None
 
 
 class Variant(_Noun, frozen=True):

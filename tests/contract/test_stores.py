@@ -229,7 +229,8 @@ def test_a_marked_batch_counts_once_as_a_whole(store: AnyStore) -> None:
 def test_a_deletion_forgets_all_but_that_it_was(store: AnyStore) -> None:
     """Profile and records go, other subjects stay; a deletion record and a tombstone are written, sequences go on."""
     put(store, Entry(bought()), Entry(bought(subject=BERT)), Entry(bought("TEA")))
-    assert (store.delete(ANNA, 9).result(30), store.delete(ANNA, 10).result(30)) == ((4, True), (5, False))
+    first, second = store.delete(ANNA, 9).result(30), store.delete(ANNA, 10).result(30)
+    assert (first[:2], second[:2]) == ((4, True), (5, False))
     assert (None, Tombstone(5, 10), None) == (store.profile(ANNA), store.tombstone(ANNA), store.tombstone(BERT))
     assert [(5, Record(ANNA, Kind.PERSON, 10, 10, Deletion()))] == store.read_subject(ANNA, 0, 10)
     assert [sequence for sequence, _ in store.read_journal(0, 10)] == [2, 5]
@@ -334,7 +335,7 @@ def test_both_stores_answer_alike(steps: list[Any], tmp_path_factory: pytest.Tem
     """Any batches and deletions leave the real store and its twin with the same answers, journals and profiles."""
     stores: list[AnyStore] = [open_store(tmp_path_factory.mktemp("store")), MemoryStore()]
     run: Callable[[AnyStore, Any], Any] = lambda one, step: (  # noqa: E731
-        one.delete(step, 9).result(30) if isinstance(step, bytes) else one.submit(step).result(30)
+        one.delete(step, 9).result(30)[:2] if isinstance(step, bytes) else one.submit(step).result(30)
     )
     answers = [[tuple(run(one, step)) for step in steps] for one in stores]
     assert answers[0] == answers[1]

@@ -16,10 +16,18 @@ import msgspec
 
 from maitred_server.errors import RecordDamaged
 from maitred_server.policy.snapshot import SUFFIX, Column, PolicySnapshot, open_snapshot
-from maitred_server.store.published import brand_folder, brand_folders, current, prune, switch, withdraw, write_file
+from maitred_server.store.published import (
+    POLICY,
+    brand_folder,
+    brand_folders,
+    current,
+    prune,
+    switch,
+    withdraw,
+    write_file,
+)
 
 CURSOR: Final = "learner.cursor"
-POLICY: Final = "policy"
 KEEP: Final = 3  # snapshots of a brand, the newest
 _CHECKSUM_BYTES: Final = 16
 
@@ -100,10 +108,15 @@ def resume(data: Path) -> Resumed:
 
 
 def forget(data: Path) -> None:
-    """Takes all snapshots out of force; who has one open keeps it until there is another. Raises OSError."""
+    """Takes all snapshots out of force and removes them; who has one open keeps it until there is another.
+
+    Raises OSError.
+    """
     save_cursor(data, Reached(), [])
     for folder in brand_folders(data):
         withdraw(folder / POLICY)
+        for path in (folder / POLICY).glob(f"*{SUFFIX}"):
+            path.unlink(missing_ok=True)
 
 
 def _last_snapshot(folder: Path) -> PolicySnapshot | None:

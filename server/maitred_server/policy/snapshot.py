@@ -20,12 +20,12 @@ import numpy.typing as npt
 
 from maitred_server.errors import RecordDamaged
 from maitred_server.store import keys as names
-from maitred_server.store.published import write_file
+from maitred_server.store.published import SNAPSHOT, write_file
 
 Keys: TypeAlias = npt.NDArray[np.uint64]
 Counts: TypeAlias = npt.NDArray[np.int64]
 
-SUFFIX: Final = ".snapshot"
+SUFFIX: Final = SNAPSHOT
 _MAGIC: Final = b"maitredP"
 _FORMAT: Final = 1
 _HEADER: Final = struct.Struct("<8sII16s")  # magic, format, bytes of the directory, checksum

@@ -2,16 +2,19 @@
 
 from maitred_server.store.base import AnyStore
 from maitred_server.store.directory import DirectoryLock, lock_directory
+from maitred_server.store.erasures import ErasedStore, Erasure
 from maitred_server.store.forgotten import Lost, Note
 from maitred_server.store.memory import MemoryStore
 from maitred_server.store.profiles import CounterTable, Profile, Recent
 from maitred_server.store.results import (
     DUPLICATE,
+    FORGOTTEN,
     REFUSED,
     Audit,
     Changes,
     Commit,
     Deleted,
+    Found,
     Statistics,
     Tombstone,
     Usage,
@@ -30,12 +33,16 @@ __all__ = [
     "Note",
     "Lost",
     "Deleted",
+    "Erasure",
+    "ErasedStore",
+    "Found",
     "Tombstone",
     "Usage",
     "Audit",
     "Statistics",
     "DUPLICATE",
     "REFUSED",
+    "FORGOTTEN",
     "DirectoryLock",
     "lock_directory",
 ]

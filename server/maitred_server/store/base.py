@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from typing import Protocol
 
 from maitred_server.model import Entry, EventId, Item, LiveState, Record, StateChange, SubjectKey
+from maitred_server.store.erasures import Erasure
 from maitred_server.store.itemstate import StateChanges
 from maitred_server.store.profiles import Profile
 from maitred_server.store.results import Audit, Changes, Commit, Deleted, Found, Statistics, Tombstone, Usage
@@ -40,6 +41,15 @@ class AnyStore(Protocol):
     def delete(self, subject: SubjectKey, at_ms: int) -> Future[Deleted]:
         """Forget a subject, with all that was merged into it: profile, records and aliases go; a deletion record stays,
         and a tombstone for each key.
+        """
+
+    def erasure(self, erasure_id: str) -> Erasure | None:
+        """How far an erasure has come, by its id; None: there is none. Raises RecordDamaged, ValueError for no id."""
+
+    def settle(self, learned_through: int, at_ms: int) -> None:
+        """Note how far erasures have come, and let go of what nobody needs any more; often, from any process.
+
+        `learned_through`: the note of `store.forgotten` that all published sums are past. Raises StoreError, OSError.
         """
 
     def unmerge(self, subject: SubjectKey, other: SubjectKey, at_ms: int, source: str = "") -> Future[int]:

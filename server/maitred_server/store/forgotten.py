@@ -47,11 +47,7 @@ _decoder = msgspec.msgpack.Decoder(list[Lost])
 
 def note(env: Environment, txn: Txn, records: Iterable[tuple[int, Record]]) -> Note:
     """Note that these journal records (by sequence) go in this transaction; number 0: none of them counted."""
-    lost = [
-        Lost(sequence, brand_of(record.subject), counted)
-        for sequence, record in records
-        if (counted := counted_by(record))
-    ]
+    lost = lost_by(records)
     if not lost:
         return Note(0, lost)
     number = last_number(env, txn) + 1
@@ -59,6 +55,12 @@ def note(env: Environment, txn: Txn, records: Iterable[tuple[int, Record]]) -> N
     txn.put(_NUMBER, key, db=env.databases.meta)
     txn.put(key, framed(key, _encoder.encode(lost)), db=env.databases.forgotten)
     return Note(number, lost)
+
+
+def lost_by(records: Iterable[tuple[int, Record]]) -> list[Lost]:
+    """What goes with these records: of those that counted."""
+    counted = ((sequence, record, counted_by(record)) for sequence, record in records)
+    return [Lost(sequence, brand_of(record.subject), counts) for sequence, record, counts in counted if counts]
 
 
 def last_number(env: Environment, txn: Txn) -> int:
@@ -76,6 +78,12 @@ def noted(env: Environment, txn: Txn, after: int, limit: int = AT_ONCE) -> list[
             found.append(Note(int.from_bytes(key, "big"), _lost(key, value)))
             more = cursor.next()
     return found
+
+
+def is_due(env: Environment, through: int) -> bool:
+    """Whether there is anything to `drop`."""
+    with env.reading() as txn, txn.cursor(db=env.databases.forgotten) as cursor:
+        return bool(cursor.first()) and int.from_bytes(cursor.key(), "big") <= through
 
 
 def drop(env: Environment, txn: Txn, through: int) -> int:

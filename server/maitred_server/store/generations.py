@@ -130,9 +130,9 @@ def sweep(data: Path, keep: Path) -> bool:
             continue
         with unused(folder) as free:
             if free:
-                shutil.rmtree(folder)
+                shutil.rmtree(folder, ignore_errors=True)  # another process may be at it too
                 sync_folder(data)
-            clean = clean and free
+        clean = clean and not folder.exists()
     return clean
 
 

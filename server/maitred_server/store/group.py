@@ -10,11 +10,12 @@ import structlog
 from maitred_server.errors import RecordDamaged, StoreError
 from maitred_server.model import Deletion, Entry, EventId, ItemStates, Merge, Record, Sequenced, SubjectKey, Unmerge
 from maitred_server.store.env import Counts, Environment, Txn
+from maitred_server.store.erasure import is_late, tombstone_of
 from maitred_server.store.journal import encode_record, framed, kind_index, unframed
 from maitred_server.store.keys import foreign_key, same_brand, sequence_key, type_code, window_key
 from maitred_server.store.profiles import Profile
 from maitred_server.store.replay import keys_of, own_key, under
-from maitred_server.store.results import DUPLICATE, REFUSED, Commit
+from maitred_server.store.results import DUPLICATE, FORGOTTEN, REFUSED, Commit
 from maitred_server.store.seen import Window
 from maitred_server.store.touches import counter_types
 from maitred_server.store.working import Change, Place, Working
@@ -85,9 +86,11 @@ class _Group:
         self._sequence = 0
         self._by_kind: list[int] = []
         self._trouble = False
+        self._buried = False
 
     def apply(self, txn: Txn) -> Outcome:
         self._env.admit(txn)
+        self._buried = bool(txn.stat(self._databases.tombstones)["entries"])
         counts = self._env.counts(txn)
         self._sequence, self._by_kind = counts.sequence, list(counts.by_kind)
         self._subjects = Working(self._env, txn)
@@ -116,6 +119,8 @@ class _Group:
             return REFUSED
         if entry.event_id is not None and not self._is_new(txn, entry.event_id):
             return DUPLICATE
+        if self._is_late(txn, entry):
+            return FORGOTTEN
         record, other = self._addressed(entry.record)
         if record.subject == other:
             return DUPLICATE
@@ -143,6 +148,12 @@ class _Group:
             log.warning("subjects_cannot_be_merged")
             self._refused.add(place)
             self._trouble = True
+
+    def _is_late(self, txn: Txn, entry: Entry) -> bool:
+        """By the tombstones of the keys that it came under: a merge with whom was forgotten brings nobody back."""
+        if not self._buried:
+            return False
+        return any(is_late(entry, tombstone_of(self._env, txn, key)) for key in keys_of(entry.record))
 
     def _is_new(self, txn: Txn, event_id: EventId) -> bool:
         """Whether an event was not received before; from now on it was."""

@@ -90,7 +90,7 @@ def set_states(env: Environment, txn: Txn, brand: str, changes: Sequence[StateCh
     """Changes the states of a brand; the version after it. Raises StoreFull, RecordDamaged."""
     if not all(change.kill for change in changes):  # what only kills may use the space that is left for deletes
         env.admit(txn)
-    version = version_of(env, txn, brand)
+    version = _version_to_change(env, txn, brand)
     states = resulting(changes, lambda item, group: state_of(env, txn, brand, item, group) or LiveState(item, group))
     if not states:
         return version
@@ -115,9 +115,35 @@ def _append(env: Environment, txn: Txn, brand: str, fresh: Sequence[Record], cou
     version, by_kind = counts.sequence + len(fresh), list(counts.by_kind)
     by_kind[KIND_INDEX[ItemStates]] += len(fresh)
     env.put_counts(txn, Counts(version, tuple(by_kind)))
+    return _put_version(env, txn, brand, version)
+
+
+def _put_version(env: Environment, txn: Txn, brand: str, version: int) -> int:
     key = version_key(brand)
     txn.put(key, framed(key, version.to_bytes(8, "big")), db=env.databases.meta)
     return version
+
+
+def _version_to_change(env: Environment, txn: Txn, brand: str) -> int:
+    """The version; found again in the journal, and put right, when its stored form is damaged."""
+    try:
+        return version_of(env, txn, brand)
+    except RecordDamaged:
+        log.warning("item_state_version_damaged")
+        return _put_version(env, txn, brand, _last_in_journal(env, txn, brand))
+
+
+def _last_in_journal(env: Environment, txn: Txn, brand: str) -> int:
+    prefix = brand_prefix(brand)
+    with txn.cursor(db=env.databases.journal) as cursor:
+        for key, value in cursor.iterprev():
+            try:
+                record = decode_record(key, value)
+            except RecordDamaged:
+                continue
+            if record.subject == prefix and isinstance(record.body, ItemStates):
+                return int.from_bytes(key, "big")
+    return 0
 
 
 def stored_state_key(brand: str, item: str, group: str) -> bytes:

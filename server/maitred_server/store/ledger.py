@@ -15,7 +15,7 @@ from zlib import crc32
 
 import structlog
 
-from maitred_server.errors import RecordDamaged
+from maitred_server.errors import RecordDamaged, StoreError
 from maitred_server.model import SubjectKey
 from maitred_server.store.env import Environment, Txn
 from maitred_server.store.journal import framed, unframed
@@ -46,7 +46,14 @@ class Ledger:
         self._path = data / LEDGER
 
     def append(self, env: Environment, txn: Txn, erased: Iterable[Erased]) -> None:
-        """Write down and sync, and remember it in the store with the transaction. Raises OSError."""
+        """Write down and sync, and remember it in the store with the transaction. Raises StoreError."""
+        try:
+            self._append(erased)
+        except OSError as error:
+            raise StoreError(f"the ledger of erasures cannot be written: {error.strerror}") from error
+        self.know(env, txn)
+
+    def _append(self, erased: Iterable[Erased]) -> None:
         self._make()
         descriptor = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
         try:
@@ -56,7 +63,6 @@ class Ledger:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        self.know(env, txn)
 
     def _make(self) -> None:
         if not self._path.exists():

@@ -24,13 +24,28 @@ from maitred_server.model import (
     Unmerge,
 )
 from maitred_server.store import itemstate
+from maitred_server.store.erasure import is_late
+from maitred_server.store.erasures import Erasure
 from maitred_server.store.itemstate import StateChanges
 from maitred_server.store.journal import KIND_INDEX, KIND_NAMES, encode_record
 from maitred_server.store.keys import brand_prefix, type_code
+from maitred_server.store.memory_erasures import MemoryErasures
 from maitred_server.store.memory_subjects import MemorySubjects
 from maitred_server.store.profiles import Profile
-from maitred_server.store.replay import own_key
-from maitred_server.store.results import DUPLICATE, REFUSED, Audit, Commit, Deleted, Found, Statistics, Tombstone, Usage
+from maitred_server.store.replay import keys_of, own_key
+from maitred_server.store.results import (
+    DUPLICATE,
+    FORGOTTEN,
+    REFUSED,
+    Audit,
+    Changes,
+    Commit,
+    Deleted,
+    Found,
+    Statistics,
+    Tombstone,
+    Usage,
+)
 from maitred_server.store.seen import WINDOW
 from maitred_server.store.touches import counter_types
 
@@ -47,6 +62,7 @@ class MemoryStore:
         self._numbered: dict[tuple[bytes, int], set[int]] = {}
         self._foreign: set[Foreign] = set()
         self._tombstones: dict[SubjectKey, Tombstone] = {}
+        self._erasures = MemoryErasures()
         self._items: dict[tuple[str, str], Item] = {}
         self._states: dict[str, dict[tuple[str, str], LiveState]] = {}
         self._state_versions: dict[str, int] = {}
@@ -90,6 +106,9 @@ class MemoryStore:
             encode_record(record)
             if isinstance(record.body, Deletion | Unmerge | ItemStates):
                 return REFUSED
+            if self._is_late(entry):
+                self._remember(entry.event_id)
+                return FORGOTTEN
             self._subjects.apply(sequence, record)
         except Exception:  # noqa: BLE001  (whatever it is, it costs this entry alone)
             return REFUSED
@@ -98,6 +117,9 @@ class MemoryStore:
         self._names.update((type_code(name), name) for name in counter_types(record))
         self._remember(entry.event_id)
         return sequence
+
+    def _is_late(self, entry: Entry) -> bool:
+        return any(is_late(entry, self._tombstones.get(key)) for key in keys_of(entry.record))
 
     def _remember(self, event_id: EventId | None) -> None:
         if isinstance(event_id, Sequenced):
@@ -131,11 +153,19 @@ class MemoryStore:
     def delete(self, subject: SubjectKey, at_ms: int) -> Future[Deleted]:
         self._check_open()
         with self._lock:
+            gone = self._subjects.records(self._subjects.members(subject))
             keys, kind, existed = self._subjects.drop(subject)
             self._last += 1
             self._journal[self._last] = Record(keys[0], kind, at_ms, at_ms, Deletion())
             self._tombstones.update(dict.fromkeys(keys, Tombstone(self._last, at_ms)))
-            return _done(Deleted(self._last, existed))
+            erasure = self._erasures.add(at_ms, existed, len(gone), len(keys) - 1, self._erasures.note(gone))
+            return _done(Deleted(self._last, existed, erasure))
+
+    def erasure(self, erasure_id: str) -> Erasure | None:
+        return self._erasures.read(erasure_id)
+
+    def settle(self, learned_through: int, at_ms: int) -> None:
+        self._erasures.settle(learned_through, at_ms)
 
     def unmerge(self, subject: SubjectKey, other: SubjectKey, at_ms: int, source: str = "") -> Future[int]:
         self._check_open()
@@ -198,6 +228,11 @@ class MemoryStore:
 
     def read_journal(self, after: int, limit: int) -> list[tuple[int, Record]]:
         return [(number, record) for number, record in self._journal.items() if number > after][:limit]
+
+    def read_changes(self, after: int, limit: int, noted_through: int) -> Changes:
+        notes = [note for note in self._erasures.notes if note.number > noted_through]
+        records = self.read_journal(after, limit)
+        return Changes(notes, records, records[-1][0] if records else after)
 
     def read_subject(self, subject: SubjectKey, after: int, limit: int) -> list[tuple[int, Record]]:
         keys = self._subjects.members(subject)

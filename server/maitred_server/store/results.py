@@ -6,18 +6,21 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from maitred_server.model import Record, SubjectKey
+from maitred_server.store.erasures import Erasure
 from maitred_server.store.forgotten import Note
 from maitred_server.store.profiles import Profile
 
 DUPLICATE = 0
 REFUSED = -1
+FORGOTTEN = -2
 _IN_NO_PROFILE = frozenset(("deletion", "item_states"))
 
 
 class Commit(NamedTuple):
     """A batch that is durable.
 
-    `sequences` has one number for each entry, in their order: its journal sequence, `DUPLICATE` or `REFUSED`.
+    `sequences` has one number for each entry, in their order: its journal sequence, `DUPLICATE`, `REFUSED`, or
+    `FORGOTTEN` when its subject was erased after it.
     """
 
     sequences: Sequence[int]
@@ -37,6 +40,7 @@ class Deleted(NamedTuple):
 
     sequence: int  # of the deletion record
     existed: bool  # whether a profile was kept
+    erasure: Erasure | None = None  # what was forgotten; None: of a visit that ended, for which no record is kept
 
 
 class Found(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from types import TracebackType
@@ -15,9 +16,10 @@ import structlog
 
 from maitred_server.errors import RecordDamaged, StoreRefused
 from maitred_server.model import Entry, EventId, Item, LiveState, Record, Sequenced, StateChange, SubjectKey
-from maitred_server.store import aliases, audit, erasure, forgotten, histories, itemstate, parting, sessions
+from maitred_server.store import aliases, audit, erasure, erasures, forgotten, histories, itemstate, parting, sessions
 from maitred_server.store.env import DEFAULT_MAP_SIZE, Environment, Txn
-from maitred_server.store.generations import Generations
+from maitred_server.store.erasures import Erasure
+from maitred_server.store.generations import Generations, sweep
 from maitred_server.store.group import stored_window
 from maitred_server.store.histories import key_records, subject_records
 from maitred_server.store.itemstate import StateChanges
@@ -30,7 +32,9 @@ from maitred_server.store.keys import (
     stored_item_key,
     window_key,
 )
+from maitred_server.store.ledger import Ledger
 from maitred_server.store.profiles import Profile
+from maitred_server.store.published import prune_policies
 from maitred_server.store.results import Audit, Changes, Commit, Deleted, Found, Statistics, Tombstone, Usage
 from maitred_server.store.writer import QUEUE_ENTRIES, Writer
 
@@ -65,7 +69,10 @@ class Store:
         see `directory.check_file_system`; `queue_entries`: how much may wait to be written. Raises StoreRefused.
         """
         generations = Generations(Path(path), map_size, read_only, allow_overlay)
-        return cls(generations, None if read_only else Writer(generations, queue_entries))
+        if read_only:
+            return cls(generations, None)
+        generations.write(_catch_up)
+        return cls(generations, Writer(generations, queue_entries))
 
     def __enter__(self) -> Store:
         return self
@@ -118,6 +125,15 @@ class Store:
     def delete(self, subject: SubjectKey, at_ms: int) -> Future[Deleted]:
         return self._writing().run(lambda env, txn: erasure.forget(env, txn, subject, at_ms))
 
+    def settle(self, learned_through: int, at_ms: int) -> None:
+        env, data = self._env, self._generations.data
+        swept = sweep(data, env.path)
+        if erasures.to_settle(env, learned_through, swept):
+            prune_policies(data)
+        elif not forgotten.is_due(env, learned_through):
+            return
+        self._writing().run(partial(_settle, learned_through, swept, at_ms)).result()
+
     def unmerge(self, subject: SubjectKey, other: SubjectKey, at_ms: int, source: str = "") -> Future[int]:
         return self._writing().run(lambda env, txn: parting.unmerge(env, txn, subject, other, at_ms, source))
 
@@ -155,6 +171,9 @@ class Store:
         env = self._env
         stored = env.read(subject, env.databases.tombstones)
         return None if stored is None else erasure.decode_tombstone(subject, stored)
+
+    def erasure(self, erasure_id: str) -> Erasure | None:
+        return erasures.read(self._env, bytes.fromhex(erasure_id))
 
     def seen(self, event_ids: Sequence[EventId]) -> list[bool]:
         env = self._env
@@ -277,6 +296,19 @@ class Store:
 def _stored_item(brand: str, item: Item) -> tuple[bytes, bytes]:
     key = stored_item_key(brand, item.id)
     return key, framed(key, _item_encoder.encode(item))
+
+
+def _catch_up(env: Environment) -> None:
+    """Forget whom the ledger names and the store does not know as forgotten."""
+    with env.reading() as txn:
+        known = Ledger(env.path.parent).is_known(env, txn)
+    if not known and (again := env.write(lambda txn: erasure.replay(env, txn))):
+        log.warning("erased_again", subjects=again)
+
+
+def _settle(learned_through: int, swept: bool, at_ms: int, env: Environment, txn: Txn) -> None:
+    erasures.settle(env, txn, learned_through, swept, at_ms)
+    forgotten.drop(env, txn, learned_through)
 
 
 def _has(env: Environment, txn: Txn, event_id: EventId) -> bool:

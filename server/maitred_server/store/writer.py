@@ -19,7 +19,7 @@ from maitred_server.model import Entry, EventId
 from maitred_server.store.env import Environment, Txn
 from maitred_server.store.generations import Generations
 from maitred_server.store.group import Batch, Outcome, commit_group, prepared
-from maitred_server.store.results import DUPLICATE, REFUSED, Commit
+from maitred_server.store.results import DUPLICATE, FORGOTTEN, REFUSED, Commit
 
 log = structlog.get_logger(__name__)
 
@@ -162,7 +162,8 @@ class Writer:
         return commit_group(env, batches, self._names)
 
     def _count(self, commit: Commit) -> None:
-        duplicates, refused = commit.sequences.count(DUPLICATE), commit.sequences.count(REFUSED)
+        duplicates = commit.sequences.count(DUPLICATE)
+        refused = commit.sequences.count(REFUSED) + commit.sequences.count(FORGOTTEN)
         self.duplicates += duplicates
         self.refused += refused
         self.entries += len(commit.sequences) - duplicates - refused
