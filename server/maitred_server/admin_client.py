@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import grpc
 from google.protobuf.json_format import MessageToDict
 from google.rpc import error_details_pb2, status_pb2
-from maitred.v1 import admin_pb2
+from maitred.v1 import admin_pb2, decision_pb2
 
 from maitred_server.errors import InvalidRequest, MaitredError, Mistake, PlaybookError
 
@@ -45,6 +45,42 @@ def status(server: str, key: str | None) -> dict[str, Any]:
     message = admin_pb2.GetStatusResponse.FromString(answer)
     values = MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
     return {name: _numbers(value) for name, value in values.items()}
+
+
+class StatesSet(NamedTuple):
+    """What became of states. `refused`: positions, each with what would be right."""
+
+    refused: list[tuple[int, str]]
+    sequence: int  # of the journal
+
+
+def set_item_states(server: str, key: str | None, states: Sequence[Mapping[str, Any]]) -> StatesSet:
+    """Set live states, each with the fields of `maitred.v1.ItemState`; None: not given. At most 10,000.
+
+    Raises MaitredError.
+    """
+    given = [{name: value for name, value in state.items() if value is not None} for state in states]
+    try:
+        request = admin_pb2.SetItemStateRequest(states=[admin_pb2.ItemState(**state) for state in given])
+    except ValueError as error:
+        raise InvalidRequest(f"this cannot be sent: {error}", "states") from None
+    answer = _call(server, key, "AdminService/SetItemState", request.SerializeToString())
+    message = admin_pb2.SetItemStateResponse.FromString(answer)
+    return StatesSet([_refusal(refused) for refused in message.refused], message.journal_sequence)
+
+
+def _refusal(refused: decision_pb2.CallError) -> tuple[int, str]:
+    state, _, _ = refused.field.partition(".")
+    position = int(state.removeprefix("states[").removesuffix("]"))
+    return position, refused.message.replace(f"{state}.", "").replace(state, "each state")
+
+
+def item_states(server: str, key: str | None, items: Sequence[str], groups: Sequence[str]) -> list[dict[str, Any]]:
+    """Live states by item and group; without names all. Fields that say nothing are left out."""
+    request = admin_pb2.GetItemStateRequest(items=items, groups=groups)
+    answer = _call(server, key, "AdminService/GetItemState", request.SerializeToString())
+    states = admin_pb2.GetItemStateResponse.FromString(answer).states
+    return [{field.name: value for field, value in state.ListFields()} for state in states]
 
 
 def _numbers(value: Any) -> Any:

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from maitred_server import admin_client
+from maitred_server import admin_client, cli_item
+from maitred_server.cli_options import AsJson, Data, Key, Server, err, out
 from maitred_server.errors import MaitredError, PlaybookError
 from maitred_server.settings import Settings, load
 
@@ -23,13 +23,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="Maitred: a decision server for personalization.", no_args_is_help=True, pretty_exceptions_enable=False
 )
-out = Console()
-err = Console(stderr=True)
-
-Server = Annotated[str, typer.Option(help="HOST:PORT of the server.", envvar="MAITRED_SERVER")]
-Key = Annotated[str | None, typer.Option(help="Access key, when the server wants one.", envvar="MAITRED_KEY")]
-Data = Annotated[Path, typer.Option(help="The data directory.", envvar="MAITRED_DATA")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+app.add_typer(cli_item.app, name="item")
 
 
 @app.command()

@@ -24,7 +24,14 @@ SERVER = (
     ("cli",),
 )
 # Parts that share the row of another.
-BESIDE = {"admin_client": "cli", "processes": "runtime", "publishing": "runtime", "__main__": "cli"}
+BESIDE = {
+    "admin_client": "cli",
+    "cli_item": "cli",
+    "cli_options": "cli",
+    "processes": "runtime",
+    "publishing": "runtime",
+    "__main__": "cli",
+}
 APART = {frozenset({"decide", "learn"})}
 # What stands beside the order: what each may import, and which parts may use it.
 ASIDE = {"settings": {"model", "errors"}, "telemetry": {"model", "errors", "settings", "decide"}}
@@ -36,7 +43,7 @@ HOMES = {
     "grpc_reflection": ("maitred_server.rpc.grpc_front",),
     "maitred": ("maitred_server.rpc", "maitred_server.admin_client"),
     "lmdb": ("maitred_server.store",),
-    "typer": ("maitred_server.cli",),
+    "typer": ("maitred_server.cli", "maitred_server.cli_item", "maitred_server.cli_options"),
     "maitred_tools": (),
 }
 TOOLS = {"load", "bench", "demo", "replay", "faults"}

@@ -76,14 +76,24 @@ def test_a_damaged_record_makes_readers_read_everything(two_states: Path) -> Non
 
 
 def test_what_is_damaged_twice_is_told(two_states: Path) -> None:
-    """A state that neither the table nor the journal has any more, and a damaged version, raise RecordDamaged."""
+    """A state that neither the table nor the journal has any more raises RecordDamaged."""
     flip(two_states, b"item_states", stored_state_key("shop", "TEA", ""))
     flip(two_states, b"journal", sequence_key(2))
     with open_store(two_states) as store, pytest.raises(RecordDamaged):
         store.item_state("shop", "TEA")
+
+
+def test_a_damaged_version_is_told_and_put_right_by_the_next_change(two_states: Path) -> None:
+    """Readers are told of it, rather than of no change; a change finds the last record in the journal again."""
+    with open_store(two_states) as store:
+        store.submit([Entry(Record(brand_prefix("shop") + bytes(16), Kind.PERSON, NOON, NOON, Event("view")))]).result()
     flip(two_states, b"meta", version_key("shop"))
-    with open_store(two_states) as store, pytest.raises(RecordDamaged):
-        store.item_state_version("shop")
+    with open_store(two_states) as store:
+        with pytest.raises(RecordDamaged):
+            store.item_state_version("shop")
+        assert change(store, StateChange("TEA", kill=True)) == 3
+        assert (store.item_state_version("shop"), change(store, StateChange("TEA", kill=False))) == (3, 5)
+        assert len(store.item_states_since("shop", 1).states) == 3
 
 
 def test_a_kill_goes_through_when_the_disk_is_nearly_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
