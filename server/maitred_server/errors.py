@@ -9,6 +9,7 @@ MaitredError
 |   `-- NotAuthenticated  no credential, or a wrong one
 |-- Expired               a receipt past its validity
 |-- NothingKept           nothing is known of this subject
+|-- NotMerged             two subjects to be parted that were never made one
 |-- TooLarge              a message over its limit
 |-- DeadlinePassed        the caller no longer waits
 |-- StoreError
@@ -67,6 +68,10 @@ class Expired(MaitredError):
 
 class NothingKept(MaitredError):
     """Nothing is known of this subject."""
+
+
+class NotMerged(MaitredError):
+    """Two subjects to be parted are not one."""
 
 
 class TooLarge(MaitredError):

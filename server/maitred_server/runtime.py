@@ -95,7 +95,7 @@ class Worker:
         self._receipt_ms = int(settings.receipt_days * DAY_MS)
         limits = Limits(self._receipt_ms, settings.replay_clock)
         pipeline = Pipeline(self._store, self._worlds.world, sealer, clock)
-        admission = Admission(people, sealer, self._worlds.world, clock, limits, self._is_known)
+        admission = Admission(people, sealer, self._worlds.world, clock, limits, self._leads_to)
         facts = ServerFacts(version("maitred"), started_at, settings.workers)
         self._handlers = Handlers(
             Decisions(pipeline, admission, people, self.telemetry, replay_clock=settings.replay_clock),
@@ -105,8 +105,9 @@ class Worker:
         )
         self._access = Access.from_file(settings.access) if settings.access else Access.open_to_all(settings.brand)
 
-    def _is_known(self, subject: bytes) -> bool:
-        return self._store.profile(subject) is not None
+    def _leads_to(self, key: bytes) -> bytes | None:
+        found = self._store.find(key)
+        return None if found is None else found.subject
 
     async def run(self, on_ready: Callable[[], None]) -> None:
         """Serve until SIGTERM or SIGINT; a second signal ends the process at once."""

@@ -144,6 +144,7 @@ def _receipt(page: _Page, decisions: Sequence[Decision], cuts: dict[str, str]) -
         cuts,
         merged=page.who.profile is not None and page.who.profile.merged,
         overridden=page.assignment.overridden,
+        addressed=b"" if page.who.addressed == page.who.subject else page.who.addressed,
     )
 
 

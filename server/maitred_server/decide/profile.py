@@ -5,23 +5,26 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol
 
 from maitred_server.decide.ask import Ask
-from maitred_server.model import Entry, EventId, Kind, SubjectKey
-from maitred_server.store import Profile
+from maitred_server.model import Entry, EventId, Kind, Merge, SubjectKey
+from maitred_server.store import Found, Profile
+from maitred_server.store.joining import joined
+from maitred_server.store.replay import under
 
 
 class Reader(Protocol):
     """What the pipeline needs of a store."""
 
-    def profile(self, subject: SubjectKey) -> Profile | None: ...
+    def find(self, key: SubjectKey) -> Found | None: ...
     def seen(self, event_ids: list[EventId]) -> list[bool]: ...
 
 
 class Known(NamedTuple):
     """Whom the decision is for, and what is known of them. `profile` None: nothing."""
 
-    subject: SubjectKey
+    subject: SubjectKey  # the canonical key
     kind: Kind
     profile: Profile | None
+    addressed: SubjectKey  # the key that the caller gave and that led here
 
     @property
     def sequence(self) -> int:
@@ -32,20 +35,36 @@ def known(reader: Reader, ask: Ask) -> Known:
     """Read the profile, by the first id that is known, with the feedback that travels with the request."""
     fresh = _unseen(reader, ask)
     found = _find(reader, ask)
-    if not fresh:
-        return found
-    profile = found.profile or Profile.empty(found.kind)
-    return found._replace(profile=profile.with_records([(profile.sequence, entry.record) for entry in fresh]))
+    for entry in fresh:
+        found = _after(reader, found, entry)
+    return found
 
 
 def _find(reader: Reader, ask: Ask) -> Known:
-    profile = reader.profile(ask.subject)
-    if profile is None:
-        for kind, alias in ask.aliases:
-            other = reader.profile(alias)
-            if other is not None:
-                return Known(alias, kind, other)
-    return Known(ask.subject, ask.kind, profile)
+    found = reader.find(ask.subject)
+    if found is not None:
+        return Known(found.subject, _kind(found, ask.subject, ask.kind), found.profile, ask.subject)
+    for kind, alias in ask.aliases:
+        other = reader.find(alias)
+        if other is not None:
+            return Known(other.subject, _kind(other, alias, kind), other.profile, alias)
+    return Known(ask.subject, ask.kind, None, ask.subject)
+
+
+def _kind(found: Found, key: SubjectKey, kind: Kind) -> Kind:
+    return kind if found.subject == key else found.profile.kind
+
+
+def _after(reader: Reader, who: Known, entry: Entry) -> Known:
+    """As it will be when this is in the journal; to merge with another takes a read more."""
+    record = under(entry.record, who.subject)
+    profile = who.profile or Profile.empty(who.kind)
+    profile = profile.with_records([(profile.sequence, record)])
+    if isinstance(record.body, Merge):
+        other = reader.find(record.body.other)
+        if other is not None and other.subject != who.subject:
+            profile = joined(profile, who.subject, other.profile, other.subject)
+    return who._replace(profile=profile)
 
 
 def _unseen(reader: Reader, ask: Ask) -> list[Entry]:

@@ -67,6 +67,12 @@ class Receipt(msgspec.Struct, frozen=True, array_like=True):
     segments: tuple[str, ...] = ()
     merged: bool = False
     overridden: tuple[str, ...] = ()
+    addressed: SubjectKey = b""  # the key that led to the subject, when it was another than its canonical one
+
+    @property
+    def asked_for(self) -> SubjectKey:
+        """The key that the decision was asked for: feedback with this receipt comes under it."""
+        return self.addressed or self.subject
 
     def decision(self, decision_id: str) -> SealedDecision | None:
         """The decision of that id; None when the receipt is of another answer."""

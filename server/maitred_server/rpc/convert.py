@@ -13,7 +13,18 @@ from maitred.v1 import admin_pb2, decision_pb2, types_pb2
 
 from maitred_server.decide.ask import Answer, Choice, Decision
 from maitred_server.errors import InvalidRequest
-from maitred_server.model import Item, Kind, LiveState, StateChange, Trait, TraitSource, Value, Variant
+from maitred_server.model import (
+    Consent,
+    ConsentState,
+    Item,
+    Kind,
+    LiveState,
+    StateChange,
+    Trait,
+    TraitSource,
+    Value,
+    Variant,
+)
 from maitred_server.playbook.catalogue import Catalogue
 
 NAME_BYTES = 128
@@ -24,6 +35,7 @@ MAX_CONTEXT = 64
 MAX_ATTRIBUTES = 32
 MAX_ALIASES = 8
 MAX_TRAITS = 64
+MAX_CONSENTS = 32
 MAX_OVERRIDES = 101  # as many layers as a playbook can have, and the holdout
 MAX_VARIANTS, MAX_GROUPS, CONTENT_BYTES = 32, 16, 16_384
 MIN_TIME_MS, MAX_TIME_MS = -2_208_988_800_000, 7_258_118_400_000  # years 1900 and 2200
@@ -169,6 +181,29 @@ def traits(wire: Iterable[types_pb2.Trait], now: int, field: str) -> tuple[Trait
     return found
 
 
+def consent(wire: types_pb2.Consent, now: int, field: str) -> Consent:
+    return Consent(
+        purpose=name(wire.purpose, f"{field}.purpose"),
+        state=_state(wire.state, f"{field}.state"),
+        source=name(wire.source, f"{field}.source", required=False),
+        observed_at=moment(wire.observed_at_ms, f"{field}.observed_at_ms") or now,
+    )
+
+
+def _state(number: int, field: str) -> ConsentState:
+    try:
+        return ConsentState(number)
+    except ValueError:
+        raise InvalidRequest(f"{field} must be GRANTED, DENIED or REVOKED: 1 to 3", field) from None
+
+
+def consents(wire: Iterable[types_pb2.Consent], now: int, field: str) -> tuple[Consent, ...]:
+    found = tuple(consent(item, now, f"{field}[{number}]") for number, item in enumerate(wire))
+    if not 1 <= len(found) <= MAX_CONSENTS:
+        raise InvalidRequest(f"{field} must hold 1 to {MAX_CONSENTS} consents", field)
+    return found
+
+
 def foreign_id(text: str, field: str) -> UUID:
     """A UUID version 7."""
     try:
@@ -296,5 +331,14 @@ def trait_to_wire(item: Trait) -> types_pb2.Trait:
         value=None if item.value is None else value_to_wire(item.value),
         source=cast(types_pb2.TraitSource, int(item.source)),
         purpose=item.purpose,
+        observed_at_ms=item.observed_at,
+    )
+
+
+def consent_to_wire(item: Consent) -> types_pb2.Consent:
+    return types_pb2.Consent(
+        purpose=item.purpose,
+        state=cast(types_pb2.ConsentState, int(item.state)),
+        source=item.source,
         observed_at_ms=item.observed_at,
     )

@@ -67,7 +67,7 @@ class Decisions:
             kind=who.kind,
             units=who.units(),
             placements=_placements(wire.placements),
-            aliases=who.aliases,
+            aliases=who.looked_up,
             context=convert.values(wire.context, convert.MAX_CONTEXT, "context"),
             pending=self._pending(wire, caller, who.is_subject) if wire.HasField("pending") else (),
             at=self._at(wire.at_ms),

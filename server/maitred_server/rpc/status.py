@@ -17,6 +17,7 @@ _CODES: dict[type[errors.MaitredError], int] = {
     errors.NotAuthenticated: code_pb2.UNAUTHENTICATED,
     errors.Expired: code_pb2.FAILED_PRECONDITION,
     errors.NothingKept: code_pb2.NOT_FOUND,
+    errors.NotMerged: code_pb2.FAILED_PRECONDITION,
     errors.TooLarge: code_pb2.RESOURCE_EXHAUSTED,
     errors.DeadlinePassed: code_pb2.DEADLINE_EXCEEDED,
     errors.StoreFull: code_pb2.RESOURCE_EXHAUSTED,
