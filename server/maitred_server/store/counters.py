@@ -6,6 +6,7 @@ comes back by mixing again.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -68,10 +69,15 @@ def look_up(rows: Rows, counter_type: str, keys: Keys, column: str) -> NDArray[A
 
 def value_of(rows: Rows, counter_type: str, key: int) -> float:
     """The sum of the values of one counter; 0 where there is none."""
-    sought = np.uint64(id_of(counter_type, key))
+    sought = _sought(counter_type, key)
     ids = rows["id"]
-    row = int(ids.searchsorted(sought))
+    row = ids.searchsorted(sought)
     return float(rows["value"][row]) if row < len(ids) and ids[row] == sought else 0.0
+
+
+@lru_cache(maxsize=4_096)
+def _sought(counter_type: str, key: int) -> np.uint64:
+    return np.uint64(id_of(counter_type, key))
 
 
 def of_type(rows: Rows, counter_type: str) -> Rows:
