@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -91,11 +91,23 @@ def _numbers(value: Any) -> Any:
 
 
 def _call(server: str, key: str | None, method: str, request: bytes) -> bytes:
+    with connected(server, key) as call:
+        return call(method, request)
+
+
+@contextmanager
+def connected(server: str, key: str | None) -> Iterator[Callable[[str, bytes], bytes]]:
+    """What makes calls over one channel, of a method ("Service/Method") with a request's bytes. Raises MaitredError."""
     options = [("grpc.max_send_message_length", LARGEST_PLAYBOOK + 65_536)]
     metadata = (("authorization", f"Bearer {key}"),) if key else ()
-    with _errors_in_words(server), grpc.insecure_channel(server, options=options) as channel:
-        unary: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(f"/maitred.v1.{method}")
-        return unary(request, timeout=TIMEOUT_S, metadata=metadata)
+    with grpc.insecure_channel(server, options=options) as channel:
+
+        def call(method: str, request: bytes) -> bytes:
+            unary: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(f"/maitred.v1.{method}")
+            with _errors_in_words(server):
+                return unary(request, timeout=TIMEOUT_S, metadata=metadata)
+
+        yield call
 
 
 @contextmanager
