@@ -8,6 +8,7 @@ MaitredError
 |-- NotAllowed            the caller, or the receipt it holds, may not do this
 |   `-- NotAuthenticated  no credential, or a wrong one
 |-- Expired               a receipt past its validity
+|-- Erased                of before its subject was erased
 |-- NothingKept           nothing is known of this subject
 |-- NotMerged             two subjects to be parted that were never made one
 |-- TooLarge              a message over its limit
@@ -64,6 +65,10 @@ class NotAuthenticated(NotAllowed):
 
 class Expired(MaitredError):
     """A receipt past its validity."""
+
+
+class Erased(MaitredError):
+    """Of before its subject was erased."""
 
 
 class NothingKept(MaitredError):

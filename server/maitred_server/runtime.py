@@ -28,11 +28,13 @@ from typing import NamedTuple
 import structlog
 from prometheus_client import CollectorRegistry
 
+from maitred_server.compacting import Compactor
 from maitred_server.decide.pipeline import Pipeline, wall_clock
 from maitred_server.decide.receipt import Sealer
 from maitred_server.decide.worlds import Worlds
-from maitred_server.errors import InvalidRequest
+from maitred_server.errors import InvalidRequest, StoreError
 from maitred_server.learn import learner
+from maitred_server.learn.publish import forgotten_through
 from maitred_server.processes import Child, Nursery, end_with_parent, spawn
 from maitred_server.publishing import ProcessPublisher
 from maitred_server.rpc.access import Access
@@ -153,6 +155,7 @@ class Worker:
             self.telemetry.flush()
             usage = self._store.usage()
             self.telemetry.store(usage.last_sequence, self._lag(usage.last_sequence), usage.bytes)
+            await asyncio.to_thread(self._settle)
             if healthy != self._store.healthy:
                 healthy = self._store.healthy
                 log.error("store_broken") if not healthy else log.info("store_healthy")
@@ -160,6 +163,12 @@ class Worker:
             if time.monotonic() - maintained > MAINTAIN_S:
                 maintained = time.monotonic()
                 await asyncio.to_thread(self._store.maintain, wall_clock() - self._receipt_ms)
+
+    def _settle(self) -> None:
+        try:
+            self._store.settle(forgotten_through(self._settings.data), wall_clock())
+        except (StoreError, OSError) as error:
+            log.warning("erasures_not_settled", error=type(error).__name__, reason=str(error))
 
     def _lag(self, last: int) -> int:
         world = self._worlds.world(self._settings.brand)
@@ -204,8 +213,10 @@ def serve(settings: Settings) -> None:
             settings.data, map_size=settings.map_size
         ).close()  # makes it, or says why not, before any child starts
         run = _serve_alone if settings.workers == 1 else _serve_together
+        compactor = Compactor(settings)
         with _reserved(address(settings.listen)) as listen:
             run(settings, listen, wall_clock())
+        compactor.stop()
     log.info("stopped")
 
 

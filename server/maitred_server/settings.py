@@ -62,6 +62,12 @@ class Settings(BaseModel):
     publish_interval_s: float = Field(
         1.0, gt=0, le=3600, description="How often the learner publishes what it learned, seconds."
     )
+    compact_hours: float = Field(
+        24.0,
+        ge=0,
+        le=8760,
+        description="How long what was erased may stay readable on the disk before the store is compacted; 0: never.",
+    )
     max_concurrent_calls: int = Field(
         1024, ge=1, description="Calls under way at once in a worker; more are refused with RESOURCE_EXHAUSTED."
     )

@@ -6,9 +6,10 @@ from typing import NamedTuple, Protocol
 
 from maitred_server.decide.ask import Ask
 from maitred_server.model import Entry, EventId, Kind, Merge, SubjectKey
-from maitred_server.store import Found, Profile
+from maitred_server.store import Found, Profile, Tombstone
+from maitred_server.store.erasure import is_late
 from maitred_server.store.joining import joined
-from maitred_server.store.replay import under
+from maitred_server.store.replay import own_key, under
 
 
 class Reader(Protocol):
@@ -16,6 +17,7 @@ class Reader(Protocol):
 
     def find(self, key: SubjectKey) -> Found | None: ...
     def seen(self, event_ids: list[EventId]) -> list[bool]: ...
+    def tombstone(self, subject: SubjectKey) -> Tombstone | None: ...
 
 
 class Known(NamedTuple):
@@ -25,10 +27,12 @@ class Known(NamedTuple):
     kind: Kind
     profile: Profile | None
     addressed: SubjectKey  # the key that the caller gave and that led here
+    forgotten: int = 0  # sequence at which the subject was forgotten, when nothing is known since
 
     @property
     def sequence(self) -> int:
-        return self.profile.sequence if self.profile else 0
+        """The journal sequence that this is of; a receipt with it is not of before an erasure."""
+        return max(self.forgotten, self.profile.sequence if self.profile else 0)
 
 
 def known(reader: Reader, ask: Ask) -> Known:
@@ -48,7 +52,8 @@ def _find(reader: Reader, ask: Ask) -> Known:
         other = reader.find(alias)
         if other is not None:
             return Known(other.subject, _kind(other, alias, kind), other.profile, alias)
-    return Known(ask.subject, ask.kind, None, ask.subject)
+    tombstone = reader.tombstone(ask.subject)
+    return Known(ask.subject, ask.kind, None, ask.subject, tombstone.sequence if tombstone else 0)
 
 
 def _kind(found: Found, key: SubjectKey, kind: Kind) -> Kind:
@@ -68,7 +73,7 @@ def _after(reader: Reader, who: Known, entry: Entry) -> Known:
 
 
 def _unseen(reader: Reader, ask: Ask) -> list[Entry]:
-    """Pending feedback that the profile does not hold yet.
+    """Pending feedback that the profile does not hold yet, and that is not of before its subject was forgotten.
 
     Asked before the profile is read: an event that becomes durable in between counts twice in this one decision, which
     errs on the side of showing less; the other order would lose it.
@@ -77,4 +82,5 @@ def _unseen(reader: Reader, ask: Ask) -> list[Entry]:
         return []
     identified = [entry for entry in ask.pending if entry.event_id is not None]
     seen = reader.seen([entry.event_id for entry in identified if entry.event_id is not None])
-    return [entry for entry, known_already in zip(identified, seen, strict=True) if not known_already]
+    fresh = [entry for entry, known_already in zip(identified, seen, strict=True) if not known_already]
+    return [entry for entry in fresh if not is_late(entry, reader.tombstone(own_key(entry.record)))]

@@ -36,6 +36,7 @@ from maitred_server.store.keys import client_key
 MAX_EVENTS = 500
 CLIENT_BYTES = 64
 DAY_MS = 86_400_000
+_ALWAYS = 1 << 63  # of events that are replayed and have no receipt: their times say nothing of erasures
 
 log = structlog.get_logger()
 
@@ -129,12 +130,14 @@ class _Reading:
         world = admission._world_of(caller.brand)
         self._groups_of = world.catalogue.groups_of if world else _no_groups
         self._receipts: dict[bytes, Receipt] = {}
+        self._since: int | None = None
 
     def entry(self, wire: feedback_pb2.FeedbackEvent) -> Entry:
         """One event. Raises MaitredError with the field from the event."""
         event_id = self._event_id(wire)
         who = self._people.addressed(wire.subject, self._caller.brand)
         occurred_at = self._occurred_at(wire.occurred_at_ms)
+        self._since = _ALWAYS if self._limits.replay_clock else None
         subject, body = self._body(wire, who, occurred_at)
         record = Record(
             subject=subject,
@@ -146,7 +149,7 @@ class _Reading:
             touchpoint=convert.name(wire.touchpoint, "touchpoint", required=False),
             purpose=convert.name(wire.purpose, "purpose", required=False) or "service",
         )
-        return Entry(record, event_id)
+        return Entry(record, event_id, self._since)
 
     def _event_id(self, wire: feedback_pb2.FeedbackEvent) -> EventId:
         if wire.foreign_id:
@@ -274,6 +277,7 @@ class _Reading:
         now = at if self._limits.replay_clock else self._now
         if now - receipt.decided_at > self._limits.receipt_ms:
             raise Expired(f"the receipt is older than {self._limits.receipt_ms / DAY_MS:g} days", field)
+        self._since = receipt.profile_sequence
         return receipt
 
     def _is_one(self, receipt: Receipt, who: Addressed) -> bool:

@@ -16,6 +16,7 @@ _CODES: dict[type[errors.MaitredError], int] = {
     errors.NotAllowed: code_pb2.PERMISSION_DENIED,
     errors.NotAuthenticated: code_pb2.UNAUTHENTICATED,
     errors.Expired: code_pb2.FAILED_PRECONDITION,
+    errors.Erased: code_pb2.FAILED_PRECONDITION,
     errors.NothingKept: code_pb2.NOT_FOUND,
     errors.NotMerged: code_pb2.FAILED_PRECONDITION,
     errors.TooLarge: code_pb2.RESOURCE_EXHAUSTED,

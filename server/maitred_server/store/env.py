@@ -45,6 +45,7 @@ class Databases(NamedTuple):
     profiles: Any  # subject's canonical key -> profile; other key -> pointer to the canonical one
     aliases: Any  # canonical key -> the other keys that lead to it
     origins: Any  # subject's key -> when it was first seen, where the record of that is kept no more
+    crowded: Any  # subject with more records than are kept of one -> nothing
     sessions: Any  # session subject that is kept and was not merged -> nothing
     windows: Any  # client and epoch -> resend window
     foreign: Any  # foreign event id -> nothing
@@ -55,6 +56,9 @@ class Databases(NamedTuple):
     forgotten: Any  # number -> what records that are gone had counted for, until the learner has subtracted it
     erasures: Any  # id of an erasure -> how far it has come
     waiting: Any  # ids of the erasures that are not done yet
+
+
+MAX_DATABASES = len(Databases._fields) + 8
 
 
 class Counts(NamedTuple):
@@ -222,7 +226,7 @@ def _opened(path: Path, map_size: int, read_only: bool) -> lmdb.Environment:
         lock=True,
         readahead=False,
         max_readers=MAX_READERS,
-        max_dbs=len(Databases._fields) + 8,
+        max_dbs=MAX_DATABASES,
         max_spare_txns=8,
     )
 
@@ -239,14 +243,18 @@ def _databases(env: lmdb.Environment, read_only: bool) -> Databases:
                     name.encode(),
                     txn,
                     create=not read_only,
-                    dupsort=name in _SORTED_SETS,
-                    dupfixed=name == "by_subject",
+                    **layout(name),
                 )
                 for name in Databases._fields[1:]
             ]
         except lmdb.Error as error:
             raise StoreRefused("the store is incomplete or of another program") from error
         return Databases(meta, *rest)
+
+
+def layout(database: str) -> dict[str, bool]:
+    """How a database is laid out, as LMDB's options."""
+    return {"dupsort": database in _SORTED_SETS, "dupfixed": database == "by_subject"}
 
 
 def _check_format(txn: Txn, meta: Any, read_only: bool) -> None:
