@@ -145,6 +145,7 @@ def _receipt(page: _Page, decisions: Sequence[Decision], cuts: dict[str, str]) -
         merged=page.who.profile is not None and page.who.profile.merged,
         overridden=page.assignment.overridden,
         addressed=b"" if page.who.addressed == page.who.subject else page.who.addressed,
+        item_states=page.world.overlay.version,
     )
 
 

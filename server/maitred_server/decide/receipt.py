@@ -68,6 +68,7 @@ class Receipt(msgspec.Struct, frozen=True, array_like=True):
     merged: bool = False
     overridden: tuple[str, ...] = ()
     addressed: SubjectKey = b""  # the key that led to the subject, when it was another than its canonical one
+    item_states: int = 0  # version of the live item states
 
     @property
     def asked_for(self) -> SubjectKey:

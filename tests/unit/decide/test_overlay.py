@@ -164,6 +164,15 @@ def test_without_closed_candidates_there_is_no_mask(published: Catalogue) -> Non
     assert np.flatnonzero(~mask).tolist() == [4, 5, 6]
 
 
+def test_a_receipt_names_the_states_it_was_decided_with(published: Catalogue) -> None:
+    """The version of the live states is sealed with the others: a decision can be had again as it was."""
+    found = World(published, None, overlay=Overlay.of(published, NO_STATES, 42))
+    sealer = Sealer((b"key1", bytes(32)), lambda key_id: bytes(32))
+    pipeline = Pipeline(MemoryStore(), lambda brand: found, sealer, lambda: NOW)
+    answer = pipeline.decide(Ask("shop", SUBJECT, Kind.PERSON, {Kind.PERSON: SUBJECT}, [("all", 0)]))
+    assert sealer.open(answer.receipt).item_states == 42
+
+
 def put(store: MemoryStore, *changes: StateChange, brand: str = "shop") -> None:
     store.submit_item_states(brand, changes, NOW).result()
 
