@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from maitred_server.model import Kind, Merge, Record, SubjectKey, Unmerge
+from maitred_server.model import ItemStates, Kind, Merge, Record, SubjectKey, Unmerge
 from maitred_server.store import replay
 from maitred_server.store.aliases import MOST_ALIASES
 from maitred_server.store.joining import joined
@@ -63,7 +63,8 @@ class MemorySubjects:
     def records(self, keys: Iterable[SubjectKey]) -> list[tuple[int, Record]]:
         """What came under some keys, and the merges that name one of them."""
         wanted = frozenset(keys)
-        return [one for one in self._journal.items() if not wanted.isdisjoint(keys_of(one[1]))]
+        found = [one for one in self._journal.items() if not wanted.isdisjoint(keys_of(one[1]))]
+        return [one for one in found if not isinstance(one[1].body, ItemStates)]
 
     def parting(self, subject: SubjectKey, other: SubjectKey, at_ms: int, source: str) -> Record | None:
         """The record that takes a merge back; None: the two are not one."""
