@@ -35,7 +35,7 @@ placements:
 """
 FILES = {"playbook.yaml": b"name: test\n", "placements.yaml": PLACEMENTS}
 ITEMS = (
-    Item("A", ("g", "h"), {"price": 2.0}, (Variant("small"), Variant("large"))),
+    Item("A", ("h", "g"), {"price": 2.0}, (Variant("small"), Variant("large"))),
     Item("B", ("h",), {"price": 3.0}),
     Item("C", ("g",)),
     Item("D", (), {"price": 4.0}, (Variant("x"), Variant("y"), Variant("z"))),
