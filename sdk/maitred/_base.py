@@ -170,6 +170,12 @@ class BaseClient:
         self._cache.outdate(id_)
         self._delivery.poke()
 
+    def _forget(self, subject: Subject | str, mark: int) -> None:
+        """The subject was erased: drop what is kept of it here, and the feedback that waited before the mark."""
+        known = subject_of(subject)
+        self._cache.drop([known.id, *(_calls.id_of(alias) for alias in known.aliases)])
+        self._outbox.forget({who(one) for one in (subject, *known.aliases)}, mark)
+
     # --- decisions
 
     def _kept(

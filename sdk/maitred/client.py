@@ -6,14 +6,14 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from . import _calls, _check
+from . import _calls, _check, _rights
 from ._base import BaseClient
 from ._cache import Decisions, Flight, Landing
 from ._calls import Ask
 from .errors import CallFailed
-from .types import Decision, Fallback, FallbackList, Moment, Request, Subject, Value
+from .types import Decision, Erasure, Fallback, FallbackList, Moment, Request, Subject, Value
 
 
 class Client(BaseClient):
@@ -74,6 +74,26 @@ class Client(BaseClient):
         until = time.monotonic() + self._timeout(timeout)
         begun = self._begin_many(requests, until - time.monotonic())
         return [self._ended(one, until)[0] for one in begun]
+
+    def export(self, subject: Subject | str, *, timeout: float = _rights.TIMEOUT) -> dict[str, Any]:
+        """Everything that the server keeps about a subject, to be handed to it (docs/export.schema.json).
+
+        Unlike decisions this is a plain call: raises CallFailed when it fails (NOT_FOUND: nothing is kept), and
+        InvalidArgument.
+        """
+        request = _rights.export_request(subject)
+        return _rights.read_export(self._transport.unary(_rights.EXPORT, request, _check.seconds("timeout", timeout)))
+
+    def erase(self, subject: Subject | str, *, timeout: float = _rights.TIMEOUT) -> Erasure:
+        """Forget a subject, here and on the server, where nothing of it is used any more when this returns.
+
+        Its answers kept here and its feedback that waits here are dropped. Unlike feedback this is a plain call: raises
+        CallFailed when it fails (the subject may be erased or not: try again), and InvalidArgument.
+        """
+        request, mark = _rights.erase_request(subject), self._outbox.mark()
+        answer = self._transport.unary(_rights.ERASE, request, _check.seconds("timeout", timeout))
+        self._forget(subject, mark)
+        return _rights.read_erasure(answer)
 
     def flush(self, timeout: float = 5.0) -> bool:
         """Wait until all feedback recorded before is acknowledged. False: not within `timeout` seconds."""

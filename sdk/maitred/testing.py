@@ -14,7 +14,10 @@
 
 from __future__ import annotations
 
+import json
+import secrets
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
@@ -22,9 +25,10 @@ from typing import Any, TypeAlias
 from ._calls import CODES, DECIDE, DECIDE_BATCH
 from ._channel import Receiver
 from ._delivery import RECORD
+from ._rights import ERASE, EXPORT
 from .errors import CallFailed
 from .types import KINDS, Choice
-from .v1 import decision_pb2, feedback_pb2, types_pb2
+from .v1 import decision_pb2, feedback_pb2, profile_pb2, types_pb2
 
 __all__ = ["Asked", "FakeTransport", "Happened", "Learned", "Shown"]
 
@@ -107,6 +111,10 @@ class FakeTransport:
         self.outcomes: list[Happened] = []
         self.events: list[Happened] = []
         self.traits: list[Learned] = []
+        self.exports: dict[str, Mapping[str, Any]] = {}
+        """What `export` answers, by subject; for others it is NOT_FOUND."""
+        self.erased: list[str] = []
+        """Every subject that was erased, in order."""
         self.streams = 0
         """How many feedback streams were opened."""
         self.received = 0
@@ -185,6 +193,20 @@ class FakeTransport:
         results = [self._result(one) for one in decision_pb2.DecideBatchRequest.FromString(request).requests]
         return decision_pb2.DecideBatchResponse(results=results).SerializeToString()
 
+    def _export(self, request: bytes) -> bytes:
+        subject = profile_pb2.ExportSubjectRequest.FromString(request).subject.id
+        if subject not in self.exports:
+            raise CallFailed("NOT_FOUND", "nothing is kept of this subject")
+        return profile_pb2.ExportSubjectResponse(json=json.dumps(self.exports[subject]).encode()).SerializeToString()
+
+    def _erase(self, request: bytes) -> bytes:
+        subject = profile_pb2.DeleteProfileRequest.FromString(request).subject.id
+        self.erased.append(subject)
+        now = time.time_ns() // 1_000_000
+        known = self.exports.pop(subject, None) is not None
+        erasure = profile_pb2.Erasure(erasure_id=secrets.token_hex(16), erased_at_ms=now)
+        return profile_pb2.DeleteProfileResponse(deleted=known, erasure=erasure).SerializeToString()
+
     def _result(self, request: decision_pb2.DecideRequest) -> decision_pb2.DecideResult:
         try:
             return decision_pb2.DecideResult(response=self._response(request))
@@ -229,6 +251,8 @@ class FakeTransport:
         DECIDE: _decide,
         DECIDE_BATCH: _decide_batch,
         RECORD: _record,
+        EXPORT: _export,
+        ERASE: _erase,
     }
 
     def _acknowledge(self, request: bytes) -> bytes | CallFailed | None:

@@ -257,6 +257,28 @@ class Trait:
 
 
 @dataclass(frozen=True, slots=True)
+class ErasedStore:
+    """What went from one place of the server: "profile", "history", "aliases", "learned" or "disk"."""
+
+    name: str
+    records: int
+    done_at: datetime | None
+    """None: it is still to be done; for "disk", with the next compaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """A subject was erased: nothing of it is used from `erased_at` on. Names no subject; keep it as a receipt."""
+
+    id: str
+    """The server says under it how far the erasure has come."""
+    erased_at: datetime
+    existed: bool
+    """False: nothing was kept of this subject."""
+    stores: tuple[ErasedStore, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class OutboxStatistics:
     """What became of feedback, in events. recorded = pending + acknowledged + refused + dropped, at any time."""
 

@@ -45,6 +45,7 @@ from maitred_server.rpc.feedback import Feedback
 from maitred_server.rpc.grpc_front import GrpcFront
 from maitred_server.rpc.handlers import Handlers
 from maitred_server.rpc.people import People
+from maitred_server.rpc.rights import Rights
 from maitred_server.rpc.subjects import Subjects
 from maitred_server.settings import Settings
 from maitred_server.store import Store
@@ -103,6 +104,7 @@ class Worker:
             Decisions(pipeline, admission, people, self.telemetry, replay_clock=settings.replay_clock),
             Feedback(self._store, admission, self.telemetry),
             Subjects(self._store, people, self._worlds, clock),
+            Rights(self._store, people, self._worlds, clock),
             Admin(self._store, self._publisher, self._worlds, clock, facts),
         )
         self._access = Access.from_file(settings.access) if settings.access else Access.open_to_all(settings.brand)

@@ -19,6 +19,8 @@ CALLS = [f"{service.name}/{method.name}" for service in SERVICES for method in s
 CLIENT = {
     "DecisionService/Decide": ["decide", "decide_page"],
     "DecisionService/DecideBatch": ["decide_many"],
+    "ProfileService/ExportSubject": ["export"],
+    "ProfileService/DeleteProfile": ["erase"],
     "FeedbackService/Stream": ["expose", "record", "put_traits"],
 }
 WITHOUT_CLIENT = {
@@ -26,7 +28,7 @@ WITHOUT_CLIENT = {
     "ProfileService/GetProfile": "for the systems that own profiles, not for the place that asks",
     "ProfileService/PutTraits": "the SDK sends traits as feedback, so that an outage loses none",
     "ProfileService/RecordEvents": "for imports",
-    "ProfileService/DeleteProfile": "for the systems that own profiles",
+    "ProfileService/GetErasure": "for the systems that own profiles; `maitred subject erasure`",
     "ProfileService/PutConsents": "the SDK sends consents as feedback, so that an outage loses none",
     "ProfileService/MergeSubjects": "the SDK sends merges as feedback, so that an outage loses none",
     "ProfileService/UnmergeSubjects": "for the systems that own profiles",

@@ -139,6 +139,7 @@ def run(data: Path, map_size: int, stop: StopEvent, interval_s: float = 1.0) -> 
         while True:
             stopping = stop.is_set()
             _round(learner, interval_s, stop)
+            store.tidy()
             if stopping:
                 break
             stop.wait(interval_s)

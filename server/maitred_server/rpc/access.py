@@ -22,6 +22,8 @@ ROLES: dict[str, str] = {
     "ProfileService/PutTraits": "profile",
     "ProfileService/RecordEvents": "profile",
     "ProfileService/DeleteProfile": "profile",
+    "ProfileService/GetErasure": "profile",
+    "ProfileService/ExportSubject": "profile",
     "ProfileService/PutConsents": "profile",
     "ProfileService/MergeSubjects": "profile",
     "ProfileService/UnmergeSubjects": "profile",

@@ -1,4 +1,4 @@
-"""ProfileService."""
+"""ProfileService, but for what is in `rights`."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from maitred.v1 import profile_pb2
 
 from maitred_server import model
 from maitred_server.decide.worlds import Worlds
-from maitred_server.errors import InvalidRequest, NothingKept, NotMerged
+from maitred_server.errors import Erased, InvalidRequest, NothingKept, NotMerged
 from maitred_server.rpc import convert
 from maitred_server.rpc.access import Caller
 from maitred_server.rpc.durable import Durable
 from maitred_server.rpc.people import People
 from maitred_server.rpc.profiles import profile_to_wire
-from maitred_server.store import REFUSED, AnyStore, Commit, Deleted, Profile
+from maitred_server.store import FORGOTTEN, REFUSED, AnyStore, Commit, Profile
 from maitred_server.store.aliases import MOST_ALIASES
 from maitred_server.store.consents import MOST_PURPOSES
 from maitred_server.subjects.history import as_of, as_of_time
@@ -23,7 +23,7 @@ MAX_RECENT = 256
 
 
 class Subjects:
-    """The calls of ProfileService."""
+    """What other systems tell about subjects, and what is known of them."""
 
     def __init__(self, store: AnyStore, people: People, worlds: Worlds, clock: Callable[[], int]) -> None:
         self._store = store
@@ -63,20 +63,10 @@ class Subjects:
         entry = model.Entry(model.Record(subject, who.kind_of(subject), now, now, body, source=caller.name))
 
         def answer(commit: Commit) -> bytes:
+            _check_erased(commit)
             return profile_pb2.PutTraitsResponse(journal_sequence=commit.last_sequence).SerializeToString()
 
         return Durable(self._store.submit([entry]), answer)
-
-    def delete_profile(self, data: bytes, caller: Caller) -> Durable:
-        wire = convert.parse(profile_pb2.DeleteProfileRequest, data)
-        who = self._people.addressed(wire.subject, caller.brand)
-
-        def answer(deleted: Deleted) -> bytes:
-            return profile_pb2.DeleteProfileResponse(
-                deleted=deleted.existed, journal_sequence=deleted.sequence
-            ).SerializeToString()
-
-        return Durable(self._store.delete(who.resolved(self._is_known), self._clock()), answer)
 
     def put_consents(self, data: bytes, caller: Caller) -> Durable:
         wire = convert.parse(profile_pb2.PutConsentsRequest, data)
@@ -86,6 +76,7 @@ class Subjects:
         entry = model.Entry(model.Record(subject, who.kind_of(subject), now, now, body, source=caller.name))
 
         def answer(commit: Commit) -> bytes:
+            _check_erased(commit)
             if commit.sequences[0] == REFUSED:
                 raise InvalidRequest(f"a subject has at most {MOST_PURPOSES} purposes", "consents")
             return profile_pb2.PutConsentsResponse(journal_sequence=commit.last_sequence).SerializeToString()
@@ -99,6 +90,7 @@ class Subjects:
         entry = model.Entry(model.Record(merging.subject, merging.kind, now, now, body, source=caller.name))
 
         def answer(commit: Commit) -> bytes:
+            _check_erased(commit)
             if commit.sequences[0] == REFUSED:
                 raise InvalidRequest(f"a subject has at most {MOST_ALIASES} aliases", "other")
             return profile_pb2.MergeSubjectsResponse(
@@ -129,3 +121,9 @@ class Subjects:
             return profile_pb2.EndSessionResponse(ended=ended).SerializeToString()
 
         return Durable(self._store.end_session(who.subject, self._clock()), answer)
+
+
+def _check_erased(commit: Commit) -> None:
+    """Raises Erased for what was under way while its subject was erased."""
+    if FORGOTTEN in commit.sequences:
+        raise Erased("the subject was erased while this was under way", "subject")

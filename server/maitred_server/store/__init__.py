@@ -19,6 +19,7 @@ from maitred_server.store.results import (
     Tombstone,
     Usage,
 )
+from maitred_server.store.retention import Keeping
 from maitred_server.store.store import Store
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "Erasure",
     "ErasedStore",
     "Found",
+    "Keeping",
     "Tombstone",
     "Usage",
     "Audit",

@@ -11,6 +11,7 @@ from maitred_server.store.erasures import Erasure
 from maitred_server.store.itemstate import StateChanges
 from maitred_server.store.profiles import Profile
 from maitred_server.store.results import Audit, Changes, Commit, Deleted, Found, Statistics, Tombstone, Usage
+from maitred_server.store.retention import Keeping
 
 
 class AnyStore(Protocol):
@@ -63,6 +64,11 @@ class AnyStore(Protocol):
     def maintain(self, forget_before_ms: int) -> None:
         """To be called every half minute, from a thread that may wait: forgets foreign ids older than a moment."""
 
+    def keep(self, keeping: Keeping, now_ms: int) -> None:
+        """To be called now and then, from a thread that may wait: takes out what is over the bound of a subject, or is
+        expired, and ends sessions in which nothing happens any more.
+        """
+
     def forget_foreign(self, before_ms: int) -> Future[int]:
         """Forget foreign ids older than a moment (at most `FORGET_AT_ONCE`); how many were forgotten."""
 
@@ -94,6 +100,9 @@ class AnyStore(Protocol):
 
     def read_subject(self, subject: SubjectKey, after: int, limit: int) -> list[tuple[int, Record]]:
         """The next records of one subject, whichever of its keys they came under."""
+
+    def members(self, key: SubjectKey) -> list[SubjectKey]:
+        """All keys that lead to the subject that a key leads to, the canonical one first."""
 
     def read_key(self, key: SubjectKey, through: int) -> list[tuple[int, Record]]:
         """All records up to a sequence that came under this very key, and the merges that name it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import structlog
@@ -13,9 +13,9 @@ from maitred_server.store.env import Counts, Environment, Txn
 from maitred_server.store.erasure import is_late, tombstone_of
 from maitred_server.store.journal import encode_record, framed, kind_index, unframed
 from maitred_server.store.keys import foreign_key, same_brand, sequence_key, type_code, window_key
-from maitred_server.store.profiles import Profile
 from maitred_server.store.replay import keys_of, own_key, under
 from maitred_server.store.results import DUPLICATE, FORGOTTEN, REFUSED, Commit
+from maitred_server.store.retention import mark_crowded
 from maitred_server.store.seen import Window
 from maitred_server.store.touches import counter_types
 from maitred_server.store.working import Change, Place, Working
@@ -36,7 +36,6 @@ class Outcome(NamedTuple):
 
     results: list[Commit | StoreError]
     names: frozenset[str]  # counter types whose names are now stored
-    profiles: Mapping[SubjectKey, Profile]  # those that changed
 
 
 class _Again(Exception):
@@ -48,10 +47,13 @@ def prepared(entries: Sequence[Entry], mark: EventId | None = None) -> Batch:
     return Batch(entries, [_encoded(entry.record) for entry in entries], mark)
 
 
-def commit_group(env: Environment, batches: Sequence[Batch], known_names: frozenset[str]) -> Outcome:
+def commit_group(
+    env: Environment, batches: Sequence[Batch], known_names: frozenset[str], history_records: int
+) -> Outcome:
     """Apply the batches in one transaction, durable on return; what cannot be applied is left out alone.
 
-    Raises StoreFull or StoreBroken when the transaction as a whole fails: nothing of it is kept.
+    `history_records`: subjects with more are remembered, to be brought back to it (see `keeping`). Raises StoreFull or
+    StoreBroken when the transaction as a whole fails: nothing of it is kept.
     """
     refused = {
         (number, place)
@@ -62,7 +64,7 @@ def commit_group(env: Environment, batches: Sequence[Batch], known_names: frozen
     failed: dict[int, StoreError] = {}
     while True:
         try:
-            return env.write(_Group(env, batches, known_names, refused, failed).apply)
+            return env.write(_Group(env, batches, known_names, history_records, refused, failed).apply)
         except _Again:
             log.warning("entries_refused", entries=len(refused), batches=len(failed))
 
@@ -73,11 +75,13 @@ class _Group:
         env: Environment,
         batches: Sequence[Batch],
         known_names: frozenset[str],
+        history_records: int,
         refused: set[Place],
         failed: dict[int, StoreError],
     ) -> None:
         self._env, self._databases = env, env.databases
         self._batches, self._known_names = batches, known_names
+        self._history_records = history_records
         self._refused, self._failed = refused, failed
         self._windows: dict[bytes, Window] = {}
         self._journal: list[tuple[bytes, bytes]] = []
@@ -100,7 +104,8 @@ class _Group:
         if self._trouble or self._subjects.refused:
             raise _Again
         self._write(txn)
-        return Outcome(results, self._known_names | self._names, self._subjects.write())
+        mark_crowded(self._env, txn, self._subjects.write(), self._history_records)
+        return Outcome(results, self._known_names | self._names)
 
     def _batch(self, txn: Txn, number: int, batch: Batch) -> Commit | StoreError:
         if number in self._failed:

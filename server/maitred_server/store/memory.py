@@ -32,7 +32,7 @@ from maitred_server.store.keys import brand_prefix, type_code
 from maitred_server.store.memory_erasures import MemoryErasures
 from maitred_server.store.memory_subjects import MemorySubjects
 from maitred_server.store.profiles import Profile
-from maitred_server.store.replay import keys_of, own_key
+from maitred_server.store.replay import keys_of
 from maitred_server.store.results import (
     DUPLICATE,
     FORGOTTEN,
@@ -46,6 +46,7 @@ from maitred_server.store.results import (
     Tombstone,
     Usage,
 )
+from maitred_server.store.retention import HISTORY_RECORDS, Keeping
 from maitred_server.store.seen import WINDOW
 from maitred_server.store.touches import counter_types
 
@@ -55,7 +56,8 @@ T = TypeVar("T")
 class MemoryStore:
     """See `base.AnyStore`. Futures are done when they are returned."""
 
-    def __init__(self) -> None:
+    def __init__(self, history_records: int = HISTORY_RECORDS) -> None:
+        self._history_records = history_records
         self._lock = threading.Lock()
         self._journal: dict[int, Record] = {}
         self._subjects = MemorySubjects(self._journal)
@@ -192,6 +194,12 @@ class MemoryStore:
     def maintain(self, forget_before_ms: int) -> None:
         self.forget_foreign(forget_before_ms)
 
+    def keep(self, keeping: Keeping, now_ms: int) -> None:
+        with self._lock:
+            self._subjects.keep(keeping.ages, self._history_records, now_ms)
+        for session in self._subjects.idle_sessions(now_ms - keeping.session_ms):
+            self.end_session(session, now_ms)
+
     def _check_open(self) -> None:
         if not self._open:
             raise StoreBroken("the store is closed")
@@ -235,9 +243,10 @@ class MemoryStore:
         return Changes(notes, records, records[-1][0] if records else after)
 
     def read_subject(self, subject: SubjectKey, after: int, limit: int) -> list[tuple[int, Record]]:
-        keys = self._subjects.members(subject)
-        records = self._subjects.records(keys)
-        return [one for one in records if one[0] > after and own_key(one[1]) in keys][:limit]
+        return [one for one in self._subjects.own_records(subject) if one[0] > after][:limit]
+
+    def members(self, key: SubjectKey) -> list[SubjectKey]:
+        return self._subjects.members(key)
 
     def read_key(self, key: SubjectKey, through: int) -> list[tuple[int, Record]]:
         return [one for one in self._subjects.records([key]) if one[0] <= through]

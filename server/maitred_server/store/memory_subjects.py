@@ -13,6 +13,7 @@ from maitred_server.store.joining import joined
 from maitred_server.store.keys import same_brand
 from maitred_server.store.profiles import Profile
 from maitred_server.store.replay import keys_of, own_key, under
+from maitred_server.store.retention import Ages, first_seen, is_expired, surplus
 
 
 class MemorySubjects:
@@ -102,3 +103,32 @@ class MemorySubjects:
             if own_key(record) not in keys:
                 self.rebuild(own_key(record))
         return keys, Kind.PERSON if profile is None else profile.kind, profile is not None
+
+    def own_records(self, key: SubjectKey) -> list[tuple[int, Record]]:
+        """All that came under any key of the subject that a key leads to."""
+        keys = self.members(key)
+        return [one for one in self.records(keys) if own_key(one[1]) in keys]
+
+    def keep(self, ages: Ages, most: int, now_ms: int) -> None:
+        """Take out what is over the bound of a subject, or is expired."""
+        for subject, profile in list(self.profiles.items()):
+            gone = surplus(self.own_records(subject), profile, most)
+            gone += [one for one in self.own_records(subject) if is_expired(one[1], ages, now_ms) and one not in gone]
+            if gone:
+                self._trim(subject, gone)
+
+    def _trim(self, subject: SubjectKey, gone: list[tuple[int, Record]]) -> None:
+        self.origins.update(first_seen(gone, self.origins))
+        for sequence, _ in gone:
+            del self._journal[sequence]
+        self.rebuild(subject)
+        if subject not in self.profiles:
+            self.origins.pop(subject, None)
+
+    def idle_sessions(self, before_ms: int) -> list[SubjectKey]:
+        """Sessions in which nothing happened since a moment, and that were not merged."""
+        return [
+            subject
+            for subject, profile in self.profiles.items()
+            if profile.kind == Kind.SESSION and profile.last_seen < before_ms and self.members(subject) == [subject]
+        ]

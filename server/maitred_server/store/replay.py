@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeAlias
 
 from msgspec.structs import replace
 
-from maitred_server.model import Kind, Merge, Record, SubjectKey, Unmerge
+from maitred_server.model import ItemStates, Kind, Merge, Record, SubjectKey, Unmerge
 from maitred_server.store.joining import joined
 from maitred_server.store.profiles import Profile
 
@@ -46,11 +46,13 @@ def own_key(record: Record) -> SubjectKey:
 
 
 def keys_of(record: Record) -> tuple[SubjectKey, ...]:
-    """The keys under which a record is found: its own and, when it is about a merge, the other's."""
+    """The keys under which a record is found: its own and, when it is about a merge, the other's; none when it is about
+    items.
+    """
     body = record.body
     if isinstance(body, Merge | Unmerge):
         return own_key(record), body.other
-    return (own_key(record),)
+    return () if isinstance(body, ItemStates) else (own_key(record),)
 
 
 def replayed(records: Records, first_seen: Mapping[SubjectKey, int]) -> Replayed:
@@ -148,9 +150,11 @@ class _Replay:
 
     def _join(self, subject: SubjectKey, other: SubjectKey) -> None:
         profile, others = self._settle(subject), self._settle(other)
+        if others is None and other in self._first_seen:
+            others = self._new(other, Kind.PERSON)
         if others is not None and profile is not None:
             self._profiles[subject] = joined(profile, subject, others, other)
-            del self._profiles[other]
+            self._profiles.pop(other, None)
         for key, leads_to in self._canonical.items():
             if leads_to == other:
                 self._canonical[key] = subject

@@ -8,7 +8,7 @@ from maitred_server.store import aliases, erasure
 from maitred_server.store.env import Environment, Txn
 from maitred_server.store.profiles import Profile
 
-AT_ONCE = 1_000  # sessions that are looked at in one transaction
+AT_ONCE = 200  # sessions that are looked at in one transaction
 
 
 def end(env: Environment, txn: Txn, session: SubjectKey, at_ms: int) -> bool:

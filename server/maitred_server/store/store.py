@@ -24,6 +24,7 @@ from maitred_server.store.group import stored_window
 from maitred_server.store.histories import key_records, subject_records
 from maitred_server.store.itemstate import StateChanges
 from maitred_server.store.journal import by_kind, decode_record, framed, unframed
+from maitred_server.store.keeping import keep
 from maitred_server.store.keys import (
     brand_prefix,
     foreign_floor,
@@ -36,6 +37,7 @@ from maitred_server.store.ledger import Ledger
 from maitred_server.store.profiles import Profile
 from maitred_server.store.published import prune_policies
 from maitred_server.store.results import Audit, Changes, Commit, Deleted, Found, Statistics, Tombstone, Usage
+from maitred_server.store.retention import HISTORY_RECORDS, Keeping
 from maitred_server.store.writer import QUEUE_ENTRIES, Writer
 
 log = structlog.get_logger(__name__)
@@ -62,17 +64,19 @@ class Store:
         read_only: bool = False,
         allow_overlay: bool | None = None,
         queue_entries: int = QUEUE_ENTRIES,
+        history_records: int = HISTORY_RECORDS,
     ) -> Store:
         """Open the store of a data directory, made when missing; once a process.
 
         `map_size`: the most it may grow to, bytes; `read_only`: writing methods raise StoreRefused; `allow_overlay`:
-        see `directory.check_file_system`; `queue_entries`: how much may wait to be written. Raises StoreRefused.
+        see `directory.check_file_system`; `queue_entries`: how much may wait to be written;
+        `history_records`: how many records are kept of one subject, see `keep`. Raises StoreRefused.
         """
         generations = Generations(Path(path), map_size, read_only, allow_overlay)
         if read_only:
             return cls(generations, None)
         generations.write(_catch_up)
-        return cls(generations, Writer(generations, queue_entries))
+        return cls(generations, Writer(generations, queue_entries, history_records))
 
     def __enter__(self) -> Store:
         return self
@@ -126,6 +130,7 @@ class Store:
         return self._writing().run(lambda env, txn: erasure.forget(env, txn, subject, at_ms))
 
     def settle(self, learned_through: int, at_ms: int) -> None:
+        self._generations.tidy()
         env, data = self._env, self._generations.data
         swept = sweep(data, env.path)
         if erasures.to_settle(env, learned_through, swept):
@@ -146,9 +151,16 @@ class Store:
 
     def maintain(self, forget_before_ms: int) -> None:
         self._env.check_readers()
-        self._generations.tidy()
         while self._writer is not None and self.forget_foreign(forget_before_ms).result() == FORGET_AT_ONCE:
             pass
+
+    def tidy(self) -> None:
+        """Let go of an environment that was left, in a process that only reads; `settle` does it in one that writes."""
+        self._generations.tidy()
+
+    def keep(self, keeping: Keeping, now_ms: int) -> None:
+        writer = self._writing()
+        keep(self._generations.current, writer.run, keeping, writer.history_records, now_ms)
 
     def _writing(self) -> Writer:
         if self._writer is None:
@@ -222,6 +234,11 @@ class Store:
         with env.reading() as txn:
             records = subject_records(env, txn, subject, after)
             return [one for one, _ in zip(records, range(limit), strict=False)]
+
+    def members(self, key: SubjectKey) -> list[SubjectKey]:
+        env = self._env
+        with env.reading() as txn:
+            return aliases.members(env, txn, histories.canonical_key(env, txn, key))
 
     def read_key(self, key: SubjectKey, through: int) -> list[tuple[int, Record]]:
         env = self._env

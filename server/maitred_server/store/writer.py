@@ -20,6 +20,7 @@ from maitred_server.store.env import Environment, Txn
 from maitred_server.store.generations import Generations
 from maitred_server.store.group import Batch, Outcome, commit_group, prepared
 from maitred_server.store.results import DUPLICATE, FORGOTTEN, REFUSED, Commit
+from maitred_server.store.retention import HISTORY_RECORDS
 
 log = structlog.get_logger(__name__)
 
@@ -49,8 +50,11 @@ _Job: TypeAlias = _Entries | _Task
 class Writer:
     """Owns the writing side of a store."""
 
-    def __init__(self, generations: Generations, queue_entries: int = QUEUE_ENTRIES) -> None:
+    def __init__(
+        self, generations: Generations, queue_entries: int = QUEUE_ENTRIES, history_records: int = HISTORY_RECORDS
+    ) -> None:
         self._generations = generations
+        self.history_records = history_records
         self._limit = queue_entries
         self._jobs: deque[_Job] = deque()
         self._changed = threading.Condition()
@@ -159,7 +163,7 @@ class Writer:
     def _group_in(self, env: Environment, batches: list[Batch]) -> Outcome:
         if env is not self._named:
             self._names, self._named = frozenset(), env
-        return commit_group(env, batches, self._names)
+        return commit_group(env, batches, self._names, self.history_records)
 
     def _count(self, commit: Commit) -> None:
         duplicates = commit.sequences.count(DUPLICATE)
