@@ -355,7 +355,7 @@ def _delete_below(txn: Txn, database: Any, floor: bytes) -> int:
     gone = 0
     with txn.cursor(db=database) as cursor:
         more = cursor.first()
-        while more and gone < FORGET_AT_ONCE and cursor.key() < floor:
+        while more and gone < FORGET_AT_ONCE and b"" < cursor.key() < floor:  # b"": behind the last one
             more = cursor.delete()
             gone += 1
     return gone
