@@ -109,7 +109,7 @@ def _tell(summary: Summary, as_json: bool) -> None:
         sys.stdout.write(json.dumps(figures, indent=2) + "\n")
         return
     if summary.imported_before:
-        out.print(f"{summary.file} was imported before: nothing to do", markup=False, highlight=False)
+        out.print(f"{summary.file} was imported before: nothing to do", markup=False, highlight=False, soft_wrap=True)
         return
     table = Table(title=f"imported {summary.kind}", show_header=False)
     for name, number in _figures(summary):

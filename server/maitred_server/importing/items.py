@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from maitred_server.errors import InvalidRequest
 from maitred_server.importing.cells import Cells, text
 from maitred_server.importing.mapping import Mapping
-from maitred_server.importing.parser import Raw, raws, record_of, reject
+from maitred_server.importing.parser import Raw, object_of, raws, record_of, reject
 from maitred_server.importing.rows import Plain, Reject, ValuePart
 from maitred_server.importing.sources import LONGEST_LINE, Part
 from maitred_server.model import Item
@@ -52,9 +52,9 @@ class ItemParser:
     def _item(self, raw: Raw) -> Item:
         if raw is None or (isinstance(raw, bytes) and len(raw) > LONGEST_LINE):
             raise InvalidRequest(f"the line cannot be read, or is longer than {LONGEST_LINE} bytes")
-        record = msgspec.json.decode(raw) if isinstance(raw, bytes) else raw
-        if isinstance(record, list):
-            record = record_of(self._names, record)
+        record = record_of(self._names, raw) if isinstance(raw, list) else raw
+        if isinstance(record, bytes):
+            record = object_of(record)
         if not self._by_columns:
             return _checked(ItemPart.model_validate(record))
         return _checked(ItemPart.model_validate(self._written(record)))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import Literal, TypeAlias
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 import yaml
@@ -41,8 +42,8 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     encoding: str = "utf-8"  # of a CSV
 
     @property
-    def zone(self) -> ZoneInfo:
-        return ZoneInfo(self.timezone)
+    def zone(self) -> tzinfo:
+        return UTC if self.timezone == "UTC" else ZoneInfo(self.timezone)  # some machines have no table of zones
 
 
 def load(path: Path) -> Mapping:
@@ -66,7 +67,7 @@ def load(path: Path) -> Mapping:
 def _check(mapping: Mapping, path: Path) -> None:
     try:
         mapping.zone.utcoffset(None)
-    except (OSError, ValueError):
+    except (OSError, ValueError, ZoneInfoNotFoundError):
         raise InvalidRequest(f"the mapping {path}: timezone {mapping.timezone!r} is not known", "mapping") from None
     try:
         "".encode(mapping.encoding)

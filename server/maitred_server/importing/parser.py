@@ -76,10 +76,7 @@ class Parser:
             raise InvalidRequest(f"the line is longer than {LONGEST_LINE} bytes")
         if self._columns is None:
             return self._decode(line)
-        record = msgspec.json.decode(line)
-        if not isinstance(record, dict):
-            raise InvalidRequest("the line must be a JSON object")
-        return self._columns.row(record)
+        return self._columns.row(object_of(line))
 
 
 def raws(part: Part) -> Iterator[tuple[int, Raw]]:
@@ -108,6 +105,14 @@ def _of_slice(batch: Any) -> dict[str, Any] | None:
     except UnicodeDecodeError:
         return None
     return dict(found)
+
+
+def object_of(line: bytes) -> dict[str, Any]:
+    """The record of a line of JSON. Raises InvalidRequest, msgspec.DecodeError."""
+    record = msgspec.json.decode(line)
+    if not isinstance(record, dict):
+        raise InvalidRequest("the line must be a JSON object")
+    return record
 
 
 def record_of(names: list[str] | None, cells: list[str]) -> dict[str, Any]:
