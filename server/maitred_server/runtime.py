@@ -48,7 +48,7 @@ from maitred_server.rpc.people import People
 from maitred_server.rpc.rights import Rights
 from maitred_server.rpc.subjects import Subjects
 from maitred_server.settings import Settings
-from maitred_server.store import Store
+from maitred_server.store import Keeping, Store
 from maitred_server.store.directory import lock_directory
 from maitred_server.store.published import write_file
 from maitred_server.store.secrets import KeyDirectory
@@ -88,7 +88,8 @@ class Worker:
         self._listen = listen
         keys = KeyDirectory(settings.data / "keys")
         clock = wall_clock
-        self._store = Store.open(settings.data, map_size=settings.map_size)
+        self._store = Store.open(settings.data, map_size=settings.map_size, history_records=settings.history_records)
+        self._keeping = Keeping(settings.ages, settings.session_ms)
         self._worlds = Worlds(settings.data, self._store)
         self._worlds.poll()
         self.telemetry = Telemetry()
@@ -164,7 +165,15 @@ class Worker:
                 await front.report(serving=healthy)
             if time.monotonic() - maintained > MAINTAIN_S:
                 maintained = time.monotonic()
-                await asyncio.to_thread(self._store.maintain, wall_clock() - self._receipt_ms)
+                await asyncio.to_thread(self._maintain)
+
+    def _maintain(self) -> None:
+        now = wall_clock()
+        try:
+            self._store.maintain(now - self._receipt_ms)
+            self._store.keep(self._keeping, now)
+        except StoreError as error:
+            log.warning("store_not_maintained", error=type(error).__name__, reason=error.message)
 
     def _settle(self) -> None:
         try:

@@ -4,7 +4,7 @@ stays. Pure choices first, then how they are carried out, in small transactions.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple, TypeAlias
 
@@ -115,26 +115,28 @@ class Aged(NamedTuple):
 
 
 def aged(env: Environment, name: str, ages: Ages, now_ms: int, after: int) -> Aged:
-    """Search the next records of the journal for expired ones of a type."""
+    """Search the next records of the journal for expired ones of a type, up to the first that is too young for it."""
     found: dict[SubjectKey, None] = {}
     only = {name: ages[name]}
     with env.reading() as txn:
-        for sequence, record in _looked_at(env, txn, after):
+        keys = _next_keys(env, txn, after)
+        for key in keys:
+            record = stored_record(env, txn, key)
             if record is not None and record.received_at >= now_ms - ages[name]:
                 return Aged(after, list(found), more=False)
             if record is not None and is_expired(record, only, now_ms):
                 found[canonical_key(env, txn, replay.own_key(record))] = None
-            after = sequence
+            after = int.from_bytes(key, "big")
             if len(found) == SUBJECTS_AT_ONCE:
-                return Aged(after, list(found), more=True)
-        return Aged(after, list(found), more=after < env.counts(txn).sequence)
+                break
+    return Aged(after, list(found), more=bool(keys) and (len(keys) == LOOKED_AT or sequence_key(after) < keys[-1]))
 
 
-def _looked_at(env: Environment, txn: Txn, after: int) -> Iterator[tuple[int, Record | None]]:
+def _next_keys(env: Environment, txn: Txn, after: int) -> list[bytes]:
     with txn.cursor(db=env.databases.journal) as cursor:
-        found = cursor.iternext(values=False) if cursor.set_range(sequence_key(after + 1)) else iter(())
-        for key in islice(found, LOOKED_AT):
-            yield int.from_bytes(key, "big"), stored_record(env, txn, key)
+        if not cursor.set_range(sequence_key(after + 1)):
+            return []
+        return list(islice(cursor.iternext(values=False), LOOKED_AT))
 
 
 def trim_aged(env: Environment, txn: Txn, name: str, found: Aged, ages: Ages, now_ms: int) -> None:
