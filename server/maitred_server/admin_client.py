@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 import grpc
 from google.protobuf.json_format import MessageToDict
 from google.rpc import error_details_pb2, status_pb2
-from maitred.v1 import admin_pb2, decision_pb2
+from maitred.v1 import admin_pb2, decision_pb2, profile_pb2, types_pb2
 
 from maitred_server.errors import InvalidRequest, MaitredError, Mistake, PlaybookError
 
 TIMEOUT_S = 120.0
 LARGEST_PLAYBOOK = 16 * 1024 * 1024
+LARGEST_EXPORT = 64 * 1024 * 1024
 SUFFIXES = frozenset({".yaml", ".yml", ".jsonl"})
 
 
@@ -83,6 +84,48 @@ def item_states(server: str, key: str | None, items: Sequence[str], groups: Sequ
     return [{field.name: value for field, value in state.ListFields()} for state in states]
 
 
+class Exported(NamedTuple):
+    """All that is kept about a subject; `html` is b"" unless asked for."""
+
+    json: bytes
+    html: bytes
+
+
+def export_subject(server: str, key: str | None, id_: str, kind: str, html: bool) -> Exported:
+    """Everything that is kept about a subject. Raises MaitredError."""
+    request = profile_pb2.ExportSubjectRequest(subject=_subject(id_, kind), html=html)
+    answer = profile_pb2.ExportSubjectResponse.FromString(
+        _call(server, key, "ProfileService/ExportSubject", request.SerializeToString())
+    )
+    return Exported(answer.json, answer.html)
+
+
+def erase_subject(server: str, key: str | None, id_: str, kind: str) -> dict[str, Any]:
+    """Forget a subject; the record of the erasure. Raises MaitredError."""
+    request = profile_pb2.DeleteProfileRequest(subject=_subject(id_, kind))
+    answer = _call(server, key, "ProfileService/DeleteProfile", request.SerializeToString())
+    return _told(profile_pb2.DeleteProfileResponse.FromString(answer).erasure)
+
+
+def erasure(server: str, key: str | None, erasure_id: str) -> dict[str, Any]:
+    """How far an erasure has come. Raises MaitredError."""
+    request = profile_pb2.GetErasureRequest(erasure_id=erasure_id)
+    answer = _call(server, key, "ProfileService/GetErasure", request.SerializeToString())
+    return _told(profile_pb2.GetErasureResponse.FromString(answer).erasure)
+
+
+def _told(erasure: profile_pb2.Erasure) -> dict[str, Any]:
+    stores = [{"name": one.name, "records": one.records, "done_at_ms": one.done_at_ms} for one in erasure.stores]
+    return {"erasure_id": erasure.erasure_id, "erased_at_ms": erasure.erased_at_ms, "stores": stores}
+
+
+def _subject(id_: str, kind: str) -> types_pb2.Subject:
+    if kind.upper() not in ("", "PERSON", "HOUSEHOLD", "DEVICE", "SESSION"):
+        raise InvalidRequest("a kind is person, household, device or session", "kind")
+    name = f"SUBJECT_KIND_{kind.upper() or 'UNSPECIFIED'}"
+    return types_pb2.Subject(id=id_, kind=name)
+
+
 def _numbers(value: Any) -> Any:
     """JSON's protobuf form writes 64-bit integers as text."""
     if isinstance(value, dict):
@@ -98,7 +141,10 @@ def _call(server: str, key: str | None, method: str, request: bytes) -> bytes:
 @contextmanager
 def connected(server: str, key: str | None) -> Iterator[Callable[[str, bytes], bytes]]:
     """What makes calls over one channel, of a method ("Service/Method") with a request's bytes. Raises MaitredError."""
-    options = [("grpc.max_send_message_length", LARGEST_PLAYBOOK + 65_536)]
+    options = [
+        ("grpc.max_send_message_length", LARGEST_PLAYBOOK + 65_536),
+        ("grpc.max_receive_message_length", LARGEST_EXPORT),
+    ]
     metadata = (("authorization", f"Bearer {key}"),) if key else ()
     with grpc.insecure_channel(server, options=options) as channel:
 

@@ -12,7 +12,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from maitred_server import admin_client, cli_import, cli_item
+from maitred_server import admin_client, cli_import, cli_item, cli_store, cli_subject
 from maitred_server.cli_options import AsJson, Data, Key, Server, err, out
 from maitred_server.errors import MaitredError, PlaybookError
 from maitred_server.settings import Settings, load
@@ -24,7 +24,11 @@ app = typer.Typer(
     help="Maitred: a decision server for personalization.", no_args_is_help=True, pretty_exceptions_enable=False
 )
 app.add_typer(cli_item.app, name="item")
+app.add_typer(cli_subject.app, name="subject")
 app.command("import")(cli_import.import_)
+app.command()(cli_store.compact)
+app.command()(cli_store.backup)
+app.command()(cli_store.restore)
 
 
 @app.command()

@@ -71,6 +71,6 @@ def compact_when_due(data: Path, map_size: int, schedule: Schedule) -> None:
     """Compact if an erasure has waited long enough. What the disk refuses is logged, and tried again later."""
     try:
         if is_due(data, wall_clock(), int(schedule.wait_s * 1_000), map_size):
-            compact(data, map_size)
+            log.info("store_compacted", **compact(data, map_size)._asdict())
     except (StoreError, OSError) as error:
         log.error("compaction_failed", error=type(error).__name__, reason=str(error))

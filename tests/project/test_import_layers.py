@@ -30,6 +30,8 @@ BESIDE = {
     "cli_import": "cli",
     "cli_item": "cli",
     "cli_options": "cli",
+    "cli_store": "cli",
+    "cli_subject": "cli",
     "import_client": "cli",
     "importing": "runtime",
     "processes": "runtime",
@@ -47,7 +49,10 @@ HOMES = {
     "grpc_reflection": ("maitred_server.rpc.grpc_front",),
     "maitred": ("maitred_server.rpc", "maitred_server.admin_client", "maitred_server.import_client"),
     "lmdb": ("maitred_server.store",),
-    "typer": tuple(f"maitred_server.{name}" for name in ("cli", "cli_import", "cli_item", "cli_options")),
+    "typer": tuple(
+        f"maitred_server.{name}"
+        for name in ("cli", "cli_import", "cli_item", "cli_options", "cli_store", "cli_subject")
+    ),
     "maitred_tools": (),
 }
 TOOLS = {"load", "bench", "demo", "replay", "faults"}

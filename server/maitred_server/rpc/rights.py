@@ -100,9 +100,7 @@ def _naming(names: Names) -> export.Naming:
     return export.Naming(names.type, about)
 
 
-def _to_wire(erasure: Erasure | None) -> profile_pb2.Erasure | None:
-    if erasure is None:
-        return None
+def _to_wire(erasure: Erasure) -> profile_pb2.Erasure:
     stores = [
         profile_pb2.ErasedStore(name=one.name, records=one.records, done_at_ms=one.done_at) for one in erasure.stores
     ]

@@ -14,14 +14,10 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-import structlog
-
 from maitred_server.store import erasures
 from maitred_server.store.env import DEFAULT_MAP_SIZE, Environment, Retired, Txn
-from maitred_server.store.generations import folder_after, open_current, settle_on
+from maitred_server.store.generations import folder_after, open_current, settle_on, sweep
 from maitred_server.store.rewriting import rewrite
-
-log = structlog.get_logger(__name__)
 
 
 class Compaction(NamedTuple):
@@ -54,9 +50,7 @@ def _compacted(data: Path, env: Environment) -> Compaction:
     before = _size(env.path)
     entries = env.write(partial(_move, env, folder))
     settle_on(data, folder)
-    done = Compaction(folder.name, entries, before, _size(folder), time.monotonic() - began)
-    log.info("store_compacted", **done._asdict())
-    return done
+    return Compaction(folder.name, entries, before, _size(folder), time.monotonic() - began)
 
 
 def _move(env: Environment, folder: Path, txn: Txn) -> int:
@@ -70,6 +64,14 @@ def _move(env: Environment, folder: Path, txn: Txn) -> int:
     env.flag.put(True)
     env.retire(txn, folder.name)
     return entries
+
+
+def compact_and_sweep(
+    data: Path, map_size: int = DEFAULT_MAP_SIZE, allow_overlay: bool | None = None
+) -> tuple[Compaction, bool]:
+    """The same, and remove the old environment if nobody else has it open; whether it is gone."""
+    done = compact(data, map_size, allow_overlay)
+    return done, sweep(data, data / done.folder)
 
 
 def is_due(data: Path, at_ms: int, wait_ms: int, map_size: int, allow_overlay: bool | None = None) -> bool:

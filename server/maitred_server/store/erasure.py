@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import struct
+from typing import NamedTuple
 
 from maitred_server.model import Deletion, Entry, Record, SubjectKey
 from maitred_server.store import erasures, forgotten
 from maitred_server.store.dropping import Dropped, drop_subject
 from maitred_server.store.env import Counts, Environment, Txn
+from maitred_server.store.forgotten import Note
 from maitred_server.store.journal import KIND_INDEX, encode_record, framed, unframed
 from maitred_server.store.keys import sequence_key
 from maitred_server.store.ledger import Erased, Ledger
@@ -16,22 +18,41 @@ from maitred_server.store.results import Deleted, Tombstone
 _TOMBSTONE = struct.Struct("<Qq")
 
 
-def forget(env: Environment, txn: Txn, subject: SubjectKey, at_ms: int, told: bool = True) -> Deleted:
+class Forgotten(NamedTuple):
+    """A subject of whom nothing is kept any more."""
+
+    sequence: int  # of the record that says so
+    dropped: Dropped
+    note: Note  # for the learner
+
+    @property
+    def existed(self) -> bool:
+        return self.dropped.existed
+
+
+def forget(env: Environment, txn: Txn, subject: SubjectKey, at_ms: int) -> Forgotten:
     """All that is kept of a subject goes, also the record of an earlier deletion; a new one is written, and a tombstone
     for each key that led to it. What the learner counted of it is noted, to be subtracted.
-
-    `told`: it stands in the ledger, so that no backup brings it back, and has a record of its own. Raises StoreError.
     """
     dropped = drop_subject(env, txn, subject)
     note = forgotten.note(env, txn, dropped.records)
     sequence = _journal(env, txn, dropped, at_ms)
     for key in dropped.keys:
         _bury(env, txn, key, Tombstone(sequence, at_ms))
-    if not told:
-        return Deleted(sequence, dropped.existed, None)
-    Ledger(env.path.parent).append(env, txn, [Erased(sequence, at_ms, key) for key in dropped.keys])
-    gone = erasures.Gone(int(dropped.existed), len(dropped.records), len(dropped.keys) - 1)
-    return Deleted(sequence, dropped.existed, erasures.add(env, txn, at_ms, gone, note))
+    return Forgotten(sequence, dropped, note)
+
+
+def erase(env: Environment, txn: Txn, subject: SubjectKey, at_ms: int) -> Deleted:
+    """Forget a subject for ever: the ledger names it, so that no backup brings it back. Raises StoreError."""
+    gone = forget(env, txn, subject, at_ms)
+    Ledger(env.path.parent).append(env, txn, [Erased(gone.sequence, at_ms, key) for key in gone.dropped.keys])
+    return Deleted(gone.sequence, gone.existed, _recorded(env, txn, gone, at_ms))
+
+
+def _recorded(env: Environment, txn: Txn, gone: Forgotten, at_ms: int) -> erasures.Erasure:
+    dropped = gone.dropped
+    counts = erasures.Gone(int(dropped.existed), len(dropped.records), len(dropped.keys) - 1)
+    return erasures.add(env, txn, at_ms, counts, gone.note)
 
 
 def _journal(env: Environment, txn: Txn, dropped: Dropped, at_ms: int) -> int:
@@ -48,6 +69,10 @@ def _journal(env: Environment, txn: Txn, dropped: Dropped, at_ms: int) -> int:
 
 
 def _bury(env: Environment, txn: Txn, key: SubjectKey, tombstone: Tombstone) -> None:
+    """Its time never goes back, so that the ledger's lines of before stay known."""
+    before = tombstone_of(env, txn, key)
+    if before is not None:
+        tombstone = tombstone._replace(at_ms=max(before.at_ms, tombstone.at_ms))
     txn.put(key, framed(key, _TOMBSTONE.pack(*tombstone)), db=env.databases.tombstones)
 
 
@@ -81,12 +106,13 @@ def replay(env: Environment, txn: Txn) -> int:
         return 0
     lines = ledger.read()
     _go_on_after(env, txn, max((one.sequence for one in lines), default=0))
-    again = [one for one in lines if not _is_erased(env, txn, one)]
-    for one in again:
+    again = 0
+    for one in lines:
         if not _is_erased(env, txn, one):
-            forget(env, txn, one.subject, one.at_ms, told=False)
+            _recorded(env, txn, forget(env, txn, one.subject, one.at_ms), one.at_ms)
+            again += 1
     ledger.know(env, txn)
-    return len(again)
+    return again
 
 
 def _is_erased(env: Environment, txn: Txn, erased: Erased) -> bool:

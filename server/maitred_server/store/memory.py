@@ -159,7 +159,9 @@ class MemoryStore:
             keys, kind, existed = self._subjects.drop(subject)
             self._last += 1
             self._journal[self._last] = Record(keys[0], kind, at_ms, at_ms, Deletion())
-            self._tombstones.update(dict.fromkeys(keys, Tombstone(self._last, at_ms)))
+            for key in keys:
+                before = self._tombstones.get(key, Tombstone(0, at_ms))
+                self._tombstones[key] = Tombstone(self._last, max(before.at_ms, at_ms))
             erasure = self._erasures.add(at_ms, existed, len(gone), len(keys) - 1, self._erasures.note(gone))
             return _done(Deleted(self._last, existed, erasure))
 

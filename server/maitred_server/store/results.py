@@ -40,7 +40,7 @@ class Deleted(NamedTuple):
 
     sequence: int  # of the deletion record
     existed: bool  # whether a profile was kept
-    erasure: Erasure | None = None  # what was forgotten; None: of a visit that ended, for which no record is kept
+    erasure: Erasure  # what was forgotten
 
 
 class Found(NamedTuple):

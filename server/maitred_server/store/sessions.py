@@ -16,7 +16,7 @@ def end(env: Environment, txn: Txn, session: SubjectKey, at_ms: int) -> bool:
     found = aliases.followed(txn, env.databases.profiles, session)
     if found is None or found[0] != session or aliases.aliases(env, txn, session):
         return False
-    return erasure.forget(env, txn, session, at_ms, told=False).existed
+    return erasure.forget(env, txn, session, at_ms).existed
 
 
 def end_idle(env: Environment, txn: Txn, after: SubjectKey, before_ms: int, at_ms: int) -> SubjectKey:

@@ -52,6 +52,7 @@ class Store:
 
     def __init__(self, generations: Generations, writer: Writer | None) -> None:
         self._generations, self._writer = generations, writer
+        self.erased_again = 0  # subjects that the ledger names and the store had, when it was opened
         self._names: dict[int, str] = {}
         self._damaged = 0
         self._closed = False
@@ -75,8 +76,10 @@ class Store:
         generations = Generations(Path(path), map_size, read_only, allow_overlay)
         if read_only:
             return cls(generations, None)
-        generations.write(_catch_up)
-        return cls(generations, Writer(generations, queue_entries, history_records))
+        again = generations.write(_catch_up)
+        store = cls(generations, Writer(generations, queue_entries, history_records))
+        store.erased_again = again
+        return store
 
     def __enter__(self) -> Store:
         return self
@@ -127,7 +130,7 @@ class Store:
         )
 
     def delete(self, subject: SubjectKey, at_ms: int) -> Future[Deleted]:
-        return self._writing().run(lambda env, txn: erasure.forget(env, txn, subject, at_ms))
+        return self._writing().run(lambda env, txn: erasure.erase(env, txn, subject, at_ms))
 
     def settle(self, learned_through: int, at_ms: int) -> None:
         self._generations.tidy()
@@ -315,12 +318,14 @@ def _stored_item(brand: str, item: Item) -> tuple[bytes, bytes]:
     return key, framed(key, _item_encoder.encode(item))
 
 
-def _catch_up(env: Environment) -> None:
-    """Forget whom the ledger names and the store does not know as forgotten."""
+def _catch_up(env: Environment) -> int:
+    """Forget whom the ledger names and the store does not know as forgotten; how many there were."""
     with env.reading() as txn:
         known = Ledger(env.path.parent).is_known(env, txn)
-    if not known and (again := env.write(lambda txn: erasure.replay(env, txn))):
+    again = 0 if known else env.write(lambda txn: erasure.replay(env, txn))
+    if again:
         log.warning("erased_again", subjects=again)
+    return again
 
 
 def _settle(learned_through: int, swept: bool, at_ms: int, env: Environment, txn: Txn) -> None:
