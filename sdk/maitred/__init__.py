@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .types import (
         Arm,
         Choice,
+        Consent,
         Decision,
         ErasedStore,
         Erasure,
@@ -48,6 +49,7 @@ __all__ = [
     "Arm",
     "Versions",
     "Trait",
+    "Consent",
     "Erasure",
     "ErasedStore",
     "Statistics",

@@ -1,4 +1,6 @@
-"""What people have a right to, without I/O: to see all that is kept about them, and to be forgotten."""
+"""What people have a right to, without I/O: to see all that is kept about them, and to be forgotten, also when a visit
+ends.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +10,14 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
-from ._wire import wire_subject
-from .errors import CallFailed
+from ._wire import subject_of, wire_subject
+from .errors import CallFailed, InvalidArgument
 from .types import ErasedStore, Erasure, Subject
 from .v1 import profile_pb2
 
 EXPORT = "/maitred.v1.ProfileService/ExportSubject"
 ERASE = "/maitred.v1.ProfileService/DeleteProfile"
+END_SESSION = "/maitred.v1.ProfileService/EndSession"
 TIMEOUT = 10.0  # seconds: these calls are made for people, not for a page that waits
 
 
@@ -29,6 +32,18 @@ def read_export(answer: bytes) -> dict[str, Any]:
     except (DecodeError, ValueError):
         raise CallFailed("INTERNAL", "the answer cannot be read") from None
     return exported
+
+
+def session_of(subject: Subject | str) -> Subject:
+    """A session; a bare id is taken for one. Raises InvalidArgument."""
+    known = subject_of(subject)
+    if known.kind not in ("", "session"):
+        raise InvalidArgument("subject", f"must be a session, not a {known.kind}")
+    return Subject(known.id, "session")
+
+
+def end_session_request(session: Subject) -> bytes:
+    return profile_pb2.EndSessionRequest(subject=wire_subject(session)).SerializeToString()
 
 
 def erase_request(subject: Subject | str) -> bytes:

@@ -85,6 +85,12 @@ class AsyncClient(BaseClient):
     async def _plain(self, method: str, request: bytes, timeout: float) -> bytes:
         return await asyncio.to_thread(self._transport.unary, method, request, _check.seconds("timeout", timeout))
 
+    async def end_session(self, subject: Subject | str, *, timeout: float = 5.0) -> bool:
+        """See `Client.end_session`."""
+        session, until = _rights.session_of(subject), time.monotonic() + _check.seconds("timeout", timeout)
+        self._drop_answers(session)
+        return await self.flush(timeout) and await asyncio.to_thread(self._end_session, session, until)
+
     async def flush(self, timeout: float = 5.0) -> bool:
         """See `Client.flush`."""
         return await asyncio.to_thread(self._delivery.flush, _check.seconds("timeout", timeout))

@@ -95,6 +95,16 @@ class Client(BaseClient):
         self._forget(subject, mark)
         return _rights.read_erasure(answer)
 
+    def end_session(self, subject: Subject | str, *, timeout: float = 5.0) -> bool:
+        """A visit is over: deliver what was recorded before, then have the server forget it unless it was merged.
+
+        False: not within `timeout` seconds. The server then ends it by itself, some hours after its last sign. Answers
+        kept here are forgotten either way. Raises InvalidArgument for a subject of another kind.
+        """
+        session, until = _rights.session_of(subject), time.monotonic() + _check.seconds("timeout", timeout)
+        self._drop_answers(session)
+        return self._delivery.flush(timeout) and self._end_session(session, until)
+
     def flush(self, timeout: float = 5.0) -> bool:
         """Wait until all feedback recorded before is acknowledged. False: not within `timeout` seconds."""
         return self._delivery.flush(_check.seconds("timeout", timeout))

@@ -14,12 +14,14 @@ from .errors import InvalidArgument
 
 Kind: TypeAlias = Literal["", "person", "household", "device", "session"]
 Source: TypeAlias = Literal["", "explicit", "inferred", "contextual"]
+ConsentState: TypeAlias = Literal["granted", "denied", "revoked"]
 # What a context key, a trait or an attribute can hold. A datetime must carry its time zone.
 Value: TypeAlias = str | float | bool | datetime | Sequence[str]
 # An aware datetime, or milliseconds since the epoch.
 Moment: TypeAlias = datetime | int
 
 KINDS: tuple[str, ...] = ("", "person", "household", "device", "session")  # numbered as on the wire
+STATES: tuple[str, ...] = ("", "granted", "denied", "revoked")  # of consents; numbered as on the wire
 SOURCES: tuple[str, ...] = ("", "explicit", "inferred", "contextual")  # numbered as on the wire
 
 
@@ -257,6 +259,16 @@ class Trait:
 
 
 @dataclass(frozen=True, slots=True)
+class Consent:
+    """What a subject said about one purpose. `source`: where; "" takes what `put_consents` was given."""
+
+    purpose: str
+    state: ConsentState
+    source: str = ""
+    observed_at: Moment | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ErasedStore:
     """What went from one place of the server: "profile", "history", "aliases", "learned" or "disk"."""
 
@@ -283,7 +295,7 @@ class OutboxStatistics:
     """What became of feedback, in events. recorded = pending + acknowledged + refused + dropped, at any time."""
 
     recorded: int = 0
-    """Taken by `expose`, `record` and `put_traits`, or found in the file."""
+    """Taken by `expose`, `record` and the like, or found in the file."""
     pending: int = 0
     """Kept and not settled yet."""
     stored: int = 0

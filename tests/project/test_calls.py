@@ -21,7 +21,8 @@ CLIENT = {
     "DecisionService/DecideBatch": ["decide_many"],
     "ProfileService/ExportSubject": ["export"],
     "ProfileService/DeleteProfile": ["erase"],
-    "FeedbackService/Stream": ["expose", "record", "put_traits"],
+    "FeedbackService/Stream": ["expose", "record", "put_traits", "put_consents", "consent", "merge"],
+    "ProfileService/EndSession": ["end_session"],
 }
 WITHOUT_CLIENT = {
     "FeedbackService/Record": "for clients without streams; the SDK streams",
