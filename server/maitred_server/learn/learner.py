@@ -84,7 +84,6 @@ class Learner:
         brand = self._brands.get(name)
         if brand is None:
             brand = self._brands[name] = _Brand(Sums(), Reached())
-        brand.reached = brand.reached.further(self._reached)
         return brand
 
     def publish(self) -> list[str]:

@@ -24,7 +24,7 @@ from maitred_server.store.flag import unused
 from maitred_server.store.published import current, switch, sync_folder
 
 FIRST = "store"
-GRACE_S = 5.0  # how long an environment that was left stays open for threads that are still reading in it
+GRACE_S = 1.0  # how long an environment that was left stays open for threads that are still reading in it
 
 T = TypeVar("T")
 
