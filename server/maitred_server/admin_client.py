@@ -84,6 +84,18 @@ def item_states(server: str, key: str | None, items: Sequence[str], groups: Sequ
     return [{field.name: value for field, value in state.ListFields()} for state in states]
 
 
+def profile(
+    server: str, key: str | None, id_: str, kind: str, recent: int, as_of_sequence: int, as_of_ms: int
+) -> profile_pb2.GetProfileResponse:
+    """What is kept about a subject, now or as it was. Raises MaitredError."""
+    request = profile_pb2.GetProfileRequest(
+        subject=_subject(id_, kind), recent=recent, as_of_sequence=as_of_sequence, as_of_ms=as_of_ms
+    )
+    return profile_pb2.GetProfileResponse.FromString(
+        _call(server, key, "ProfileService/GetProfile", request.SerializeToString())
+    )
+
+
 class Exported(NamedTuple):
     """All that is kept about a subject; `html` is b"" unless asked for."""
 

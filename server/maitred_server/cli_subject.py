@@ -13,6 +13,7 @@ from rich.table import Table
 
 from maitred_server import admin_client
 from maitred_server.cli_options import AsJson, Key, Server, out
+from maitred_server.cli_show import show
 
 app = typer.Typer(help="One subject: what is kept, export, erase.", no_args_is_help=True)
 
@@ -20,6 +21,9 @@ Id = Annotated[str, typer.Argument(help="The subject's id.")]
 OfKind = Annotated[
     str, typer.Option(help="person, household, device or session; the server's default kind if not given.")
 ]
+
+
+app.command()(show)
 
 
 @app.command()

@@ -30,6 +30,7 @@ BESIDE = {
     "cli_import": "cli",
     "cli_item": "cli",
     "cli_options": "cli",
+    "cli_show": "cli",
     "cli_store": "cli",
     "cli_subject": "cli",
     "import_client": "cli",
@@ -41,7 +42,7 @@ BESIDE = {
 APART = {frozenset({"decide", "learn"})}
 # What stands beside the order: what each may import, and which parts may use it.
 ASIDE = {"settings": {"model", "errors"}, "telemetry": {"model", "errors", "settings", "decide"}}
-USES_ASIDE = {"rpc", "runtime", "publishing", "compacting", "cli", "cli_import"}
+USES_ASIDE = {"rpc", "runtime", "publishing", "compacting", "cli", "cli_import", "cli_show"}
 # The only homes of these libraries in the server.
 HOMES = {
     "grpc": ("maitred_server.rpc.grpc_front", "maitred_server.admin_client"),
@@ -51,7 +52,7 @@ HOMES = {
     "lmdb": ("maitred_server.store",),
     "typer": tuple(
         f"maitred_server.{name}"
-        for name in ("cli", "cli_import", "cli_item", "cli_options", "cli_store", "cli_subject")
+        for name in ("cli", "cli_import", "cli_item", "cli_options", "cli_show", "cli_store", "cli_subject")
     ),
     "maitred_tools": (),
 }
