@@ -26,16 +26,14 @@ BRANDS = ("main", "other")
 ANNA, BERT, CARL = (brand_prefix(brand) + bytes([n]) * 16 for n, brand in enumerate(("main", "main", "other")))
 SUBJECTS = st.sampled_from([ANNA, BERT, CARL])
 APPLES = Event("purchase", "apples", "", ("fruit",))
+SLOTS = tuple(Shown(n, "apples", "", ("fruit",), 1.0, None, 0.0, Reason.HABIT) for n in (0, 1))
 BODIES = st.sampled_from(
     [
         APPLES,
         Event("view", "pears", "small", ("fruit", "green")),
         Event("visit"),
         Outcome("purchase", 1.0, "apples", "", ("fruit",), "d"),
-        Exposure(
-            *("d", "home", 1, tuple(Shown(n, "apples", "", ("fruit",), 1.0, None, 0.0, Reason.HABIT) for n in (0, 1))),
-            *("habit", Reason.HABIT, (), "1", "", 0, 0, 0),
-        ),
+        Exposure("d", "home", 1, SLOTS, "habit", Reason.HABIT, (), "1", "", 0, 0, 0),
     ]
 )
 DOINGS = st.one_of(
