@@ -18,7 +18,21 @@ if TYPE_CHECKING:
     from .client import Client
     from .config import TLS, CacheConfig, Config, OutboxConfig
     from .errors import CallFailed, InvalidArgument, MaitredError, OutboxUnavailable
-    from .types import Arm, Choice, Decision, OutboxStatistics, Reason, Request, Statistics, Subject, Trait, Versions
+    from .types import (
+        Arm,
+        Choice,
+        Consent,
+        Decision,
+        ErasedStore,
+        Erasure,
+        OutboxStatistics,
+        Reason,
+        Request,
+        Statistics,
+        Subject,
+        Trait,
+        Versions,
+    )
 
 __all__ = [
     "Client",
@@ -35,6 +49,9 @@ __all__ = [
     "Arm",
     "Versions",
     "Trait",
+    "Consent",
+    "Erasure",
+    "ErasedStore",
     "Statistics",
     "OutboxStatistics",
     "MaitredError",

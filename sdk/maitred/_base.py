@@ -15,7 +15,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from . import _calls, _check, _feedback
+from . import _calls, _check, _feedback, _rights
 from ._cache import Cache, Decisions, Flight, Landing
 from ._calls import Answer, Ask
 from ._channel import GrpcTransport, Transport
@@ -26,7 +26,7 @@ from ._outbox_file import EpochLocks
 from ._wire import subject_of
 from .config import Config
 from .errors import CallFailed, InvalidArgument, OutboxUnavailable
-from .types import Decision, Moment, Request, Source, Statistics, Subject, Trait, Value
+from .types import Consent, ConsentState, Decision, Moment, Request, Source, Statistics, Subject, Trait, Value
 
 log = logging.getLogger("maitred")
 
@@ -151,9 +151,64 @@ class BaseClient:
         """
         body = _feedback.traits(traits, source, purpose)
         known = subject_of(subject)
-        at_ms = _feedback.moment(at, _now_ms())
-        self._add(subject, known.id, at_ms, "", body)
-        self._cache.drop([known.id, *(_calls.id_of(alias) for alias in known.aliases)])
+        self._add(subject, known.id, _feedback.moment(at, _now_ms()), "", body)
+        self._drop_answers(known)
+
+    def put_consents(
+        self,
+        subject: Subject | str,
+        consents: Mapping[str, ConsentState] | Sequence[Consent],
+        *,
+        source: str = "",
+        at: Moment | None = None,
+    ) -> None:
+        """Say what a subject allows, at most 32 purposes at once, and forget all answers kept for it.
+
+        `consents`: states by purpose, or a list of `Consent`. `source`: where it was said, e.g. "web-banner". `at`:
+        when; None: now. The newest word for a purpose holds. Delivered like all feedback, which it outlives in a full
+        outbox. Raises InvalidArgument.
+        """
+        body = _feedback.consents(consents, source)
+        known = subject_of(subject)
+        self._add(subject, known.id, _feedback.moment(at, _now_ms()), "", body)
+        self._drop_answers(known)
+
+    def consent(
+        self,
+        subject: Subject | str,
+        purpose: str,
+        state: ConsentState,
+        *,
+        source: str = "",
+        at: Moment | None = None,
+    ) -> None:
+        """Say what a subject allows for one purpose: `granted`, `denied` or `revoked`. Else as `put_consents`."""
+        self.put_consents(subject, [Consent(purpose, state)], source=source, at=at)
+
+    def merge(self, subject: Subject | str, other: Subject | str, *, at: Moment | None = None) -> None:
+        """Say that `other` turned out to be `subject`: somebody logged in, or showed a card at the till.
+
+        From then on both ids mean one subject, with all that was known of either. Their aliases are not looked at.
+        Answers kept for both are forgotten. Delivered like all feedback, which it outlives in a full outbox. Raises
+        InvalidArgument.
+        """
+        known, joining = subject_of(subject), subject_of(other)
+        self._add(subject, known.id, _feedback.moment(at, _now_ms()), "", _feedback.Merge(other))
+        self._drop_answers(known)
+        self._drop_answers(joining)
+
+    def _end_session(self, session: Subject, until: float) -> bool:
+        """Whether the server was reached in time."""
+        left = max(0.001, until - time.monotonic())
+        try:
+            self._transport.unary(_rights.END_SESSION, _rights.end_session_request(session), left)
+        except CallFailed as failure:
+            self._warn(f"session {failure.code}", "a session was not ended by the server: %s", failure.code)
+            return False
+        return True
+
+    def _drop_answers(self, subject: Subject) -> None:
+        self._cache.drop([subject.id, *(_calls.id_of(alias) for alias in subject.aliases)])
 
     def _add(
         self,
@@ -169,6 +224,12 @@ class BaseClient:
         self._outbox.add(Feedback(subject, at_ms, touchpoint or self._touchpoint, purpose, body))
         self._cache.outdate(id_)
         self._delivery.poke()
+
+    def _forget(self, subject: Subject | str, mark: int) -> None:
+        """The subject was erased: drop what is kept of it here, and the feedback that waited before the mark."""
+        known = subject_of(subject)
+        self._drop_answers(known)
+        self._outbox.forget({who(one) for one in (subject, *known.aliases)}, mark)
 
     # --- decisions
 

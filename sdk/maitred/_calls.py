@@ -116,10 +116,11 @@ def ask_one(
     slots: int | None,
     fallback: Fallback | None,
     at: Moment | None,
+    overrides: Mapping[str, str] | None = None,
 ) -> Ask:
     """A request for one placement. Raises InvalidArgument."""
     wanted = (_wanted(placement, slots),)
-    return _ask(wanted, subject, context, at, {placement: prepare(fallback)}, lambda: placement, slots)
+    return _ask(wanted, subject, context, at, overrides, {placement: prepare(fallback)}, lambda: placement, slots)
 
 
 def ask_page(
@@ -128,18 +129,27 @@ def ask_page(
     context: Mapping[str, Any] | None,
     fallback: Mapping[str, Fallback] | Callable[[str], FallbackList] | None,
     at: Moment | None,
+    overrides: Mapping[str, str] | None = None,
 ) -> Ask:
     """A request for several placements, decided together. Raises InvalidArgument."""
     wanted = page_of(placements)
     fallbacks = {name: prepare(_fallback_for(name, fallback)) for name, _ in wanted}
-    return _ask(wanted, subject, context, at, fallbacks, lambda: wanted, None)
+    return _ask(wanted, subject, context, at, overrides, fallbacks, lambda: wanted, None)
 
 
 def ask_request(request: object) -> Ask:
     """The request of one member of `decide_many`. Raises InvalidArgument."""
     if not isinstance(request, Request):
         raise InvalidArgument("requests", f"must hold Request values, not {type(request).__name__}")
-    return ask_one(request.placement, request.subject, request.context, request.slots, request.fallback, request.at)
+    return ask_one(
+        request.placement,
+        request.subject,
+        request.context,
+        request.slots,
+        request.fallback,
+        request.at,
+        request.overrides,
+    )
 
 
 def _ask(
@@ -147,6 +157,7 @@ def _ask(
     subject: Subject | str,
     context: Mapping[str, Any] | None,
     at: Moment | None,
+    overrides: Mapping[str, str] | None,
     fallbacks: Mapping[str, Fallback | None],
     place: Callable[[], Hashable],
     slots: int | None,
@@ -157,10 +168,11 @@ def _ask(
         context=wire_values("context", context, _check.MAX_CONTEXT_KEYS) if context is not None else {},
         placements=[decision_pb2.PlacementRequest(placement=name, slots=count or 0) for name, count in wanted],
         at_ms=0 if at is None else _check.moment("at", at),
+        overrides=_check.overrides(overrides) if overrides is not None else {},
     )
     if message.ByteSize() > MAX_DECIDE_BYTES:
         raise InvalidArgument("context", f"makes the request bigger than {MAX_DECIDE_BYTES} bytes")
-    key = key_of(place(), subject, slots, context) if at is None else None
+    key = key_of(place(), subject, slots, context) if at is None and not overrides else None
     return Ask(who, subject, wanted, message, fallbacks, key)
 
 
@@ -257,7 +269,8 @@ def answer_of(response: decision_pb2.DecideResponse, ask: Ask, client: Exposer) 
         placement="",
         choices=(),
         reason=Reason.UNSPECIFIED,
-        arms=tuple(Arm(arm.layer, arm.arm) for arm in response.arms),
+        arms=tuple(Arm(arm.layer, arm.arm) for arm in response.arms if arm.arm),
+        overridden=tuple(arm.layer for arm in response.arms if arm.overridden),
         versions=Versions(response.versions.catalogue, response.versions.policy),
         decided_at_ms=response.decided_at_ms,
         subject=ask.given,
@@ -276,6 +289,7 @@ def _decision(part: decision_pb2.PlacementDecision, shared: Decision) -> Decisio
         id=part.decision_id,
         policy=part.policy,
         arms=shared.arms,
+        overridden=shared.overridden,
         versions=shared.versions,
         decided_at_ms=shared.decided_at_ms,
         subject=shared.subject,

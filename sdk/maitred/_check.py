@@ -20,6 +20,8 @@ MAX_SLOTS = 50
 MAX_ALIASES = 8
 MAX_ATTRIBUTES = 32
 MAX_TRAITS = 64
+MAX_CONSENTS = 32
+MAX_OVERRIDES = 101
 MAX_QUANTITY = 2**32 - 1
 
 _FIRST_MS = int(datetime(1900, 1, 1, tzinfo=UTC).timestamp() * 1000)
@@ -96,6 +98,12 @@ def mapping(argument: str, value: object, most: int) -> Mapping[str, object]:
     for key in value:
         name(f"{argument} key", key)
     return value
+
+
+def overrides(value: object) -> dict[str, str]:
+    """Arms by layer; "" is no arm."""
+    arms = mapping("overrides", value, MAX_OVERRIDES)
+    return {layer: name(f"overrides[{layer!r}]", arm, empty=True) for layer, arm in arms.items()}
 
 
 def sequence(argument: str, value: object, most: int) -> Sequence[object]:

@@ -7,9 +7,9 @@ from enum import IntEnum
 from typing import Any, NamedTuple, TypeAlias
 
 from . import _check
-from ._wire import wire_subject, wire_trait, wire_values
+from ._wire import wire_consent, wire_subject, wire_trait, wire_values
 from .errors import InvalidArgument
-from .types import Choice, Decision, Moment, Subject, Trait
+from .types import Choice, Consent, Decision, Moment, Subject, Trait
 from .v1 import feedback_pb2, types_pb2
 
 MAX_EVENT_BYTES = 64 * 1024
@@ -23,6 +23,8 @@ class Rank(IntEnum):
     EVENT = 1
     OUTCOME = 2
     TRAITS = 3
+    CONSENTS = 4
+    MERGE = 5
 
     @property
     def word(self) -> str:
@@ -119,7 +121,41 @@ class Traits(NamedTuple):
         event.traits.traits.extend(self.traits)
 
 
-Body: TypeAlias = Exposure | Outcome | Event | Traits
+class Consents(NamedTuple):
+    """The subject said what it allows; in wire form already."""
+
+    consents: tuple[types_pb2.Consent, ...]
+
+    @property
+    def rank(self) -> Rank:
+        return Rank.CONSENTS
+
+    @property
+    def size(self) -> int:
+        return _USUAL_BYTES + sum(consent.ByteSize() for consent in self.consents)
+
+    def fill(self, event: feedback_pb2.FeedbackEvent) -> None:
+        event.consents.consents.extend(self.consents)
+
+
+class Merge(NamedTuple):
+    """Another subject turned out to be this one."""
+
+    other: Subject | str
+
+    @property
+    def rank(self) -> Rank:
+        return Rank.MERGE
+
+    @property
+    def size(self) -> int:
+        return 2 * _USUAL_BYTES
+
+    def fill(self, event: feedback_pb2.FeedbackEvent) -> None:
+        event.merge.other.CopyFrom(wire_subject(self.other))
+
+
+Body: TypeAlias = Exposure | Outcome | Event | Traits | Consents | Merge
 
 
 class Feedback(NamedTuple):
@@ -215,6 +251,16 @@ def _trait(value: object) -> Trait:
     if not isinstance(value, Trait):
         raise InvalidArgument("traits", f"must hold Trait values, not {type(value).__name__}")
     return value
+
+
+def consents(given: object, source: str) -> Consents:
+    """Consents of one subject, from states by purpose or a list of `Consent`. Raises InvalidArgument."""
+    if isinstance(given, Mapping):
+        given = [Consent(purpose, state) for purpose, state in given.items()]
+    listed = _check.sequence("consents", given, _check.MAX_CONSENTS)
+    if not listed:
+        raise InvalidArgument("consents", "must not be empty")
+    return Consents(tuple(wire_consent(one, source) for one in listed))
 
 
 def moment(at: Moment | None, now_ms: int) -> int:

@@ -12,7 +12,7 @@ import sqlite3
 import threading
 import time
 from collections import Counter, OrderedDict, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from itertools import islice
 from typing import NamedTuple, TypeAlias
 
@@ -179,6 +179,18 @@ class Outbox:
         self._remove(draft)
         self._dropped[draft.rank.word] += 1
         self._settled.notify_all()
+
+    def mark(self) -> int:
+        """Stands between what was taken in before and what comes after; see `forget`."""
+        with self._lock:
+            return self._order
+
+    def forget(self, subjects: Set[Who], mark: int) -> None:
+        """Drop what waits about some subjects and was taken in before a mark. What is under way the server refuses."""
+        with self._lock:
+            for draft in [draft for one in subjects for draft in self._by_subject.get(one, {}).values()]:
+                if draft.order <= mark and draft.order in self._waiting:
+                    self._drop(draft)
 
     def _unqueue(self, draft: Draft) -> None:
         del self._waiting[draft.order]

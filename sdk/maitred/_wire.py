@@ -9,7 +9,7 @@ from typing import Any
 
 from . import _check
 from .errors import InvalidArgument
-from .types import KINDS, SOURCES, Subject, Trait
+from .types import KINDS, SOURCES, STATES, Consent, Subject, Trait
 from .v1 import feedback_pb2, types_pb2
 
 BATCH_IN_REQUEST = 1  # field of the batch in StreamRequest and RecordRequest
@@ -79,6 +79,22 @@ def _source_number(source: str) -> int:
     if source not in SOURCES:
         raise InvalidArgument("source", f"must be one of {', '.join(SOURCES[1:])}")
     return SOURCES.index(source)
+
+
+def wire_consent(given: object, source: str) -> types_pb2.Consent:
+    """One consent; where it was said is taken from `source` when it does not say so itself."""
+    if not isinstance(given, Consent):
+        raise InvalidArgument("consents", f"must hold Consent values, not {type(given).__name__}")
+    argument = f"consents[{_check.name('consent purpose', given.purpose)!r}]"
+    if given.state not in STATES[1:]:
+        raise InvalidArgument(argument, f"must be one of {', '.join(STATES[1:])}")
+    state: Any = STATES.index(given.state)
+    return types_pb2.Consent(
+        purpose=given.purpose,
+        state=state,
+        source=_check.name("source", given.source or source, empty=True),
+        observed_at_ms=0 if given.observed_at is None else _check.moment(argument, given.observed_at),
+    )
 
 
 def wire_batch(client: str, epoch: int, events: Iterable[bytes]) -> bytes:

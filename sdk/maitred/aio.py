@@ -7,17 +7,18 @@ import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from . import _calls, _check
+from . import _calls, _check, _rights
 from ._base import BaseClient
 from ._cache import Decisions, Flight, Landing
 from ._calls import Ask
-from .types import Decision, Fallback, FallbackList, Moment, Request, Subject, Value
+from .types import Decision, Erasure, Fallback, FallbackList, Moment, Request, Subject, Value
 
 
 class AsyncClient(BaseClient):
-    """`Client` for asyncio: `decide`, `decide_page`, `decide_many`, `flush` and `close` are awaited.
+    """`Client` for asyncio: `decide`, `decide_page`, `decide_many`, `export`, `erase`, `flush` and `close` are
+    awaited.
 
     `expose`, `record`, `put_traits` and `statistics` never wait and are plain calls. Feedback is delivered by a thread,
     as in `Client`.
@@ -33,13 +34,15 @@ class AsyncClient(BaseClient):
         fallback: Fallback | None = None,
         timeout: float | None = None,
         at: Moment | None = None,
+        overrides: Mapping[str, str] | None = None,
     ) -> Decision:
         """See `Client.decide`."""
-        if at is None:
+        if at is None and not overrides:
             kept = self._kept(placement, subject, slots, context)
             if kept is not None:
                 return kept[0]
-        return (await self._answer(_calls.ask_one(placement, subject, context, slots, fallback, at), timeout))[0]
+        ask = _calls.ask_one(placement, subject, context, slots, fallback, at, overrides)
+        return (await self._answer(ask, timeout))[0]
 
     async def decide_page(
         self,
@@ -50,9 +53,10 @@ class AsyncClient(BaseClient):
         fallback: Mapping[str, Fallback] | Callable[[str], FallbackList] | None = None,
         timeout: float | None = None,
         at: Moment | None = None,
+        overrides: Mapping[str, str] | None = None,
     ) -> dict[str, Decision]:
         """See `Client.decide_page`."""
-        ask = _calls.ask_page(placements, subject, context, fallback, at)
+        ask = _calls.ask_page(placements, subject, context, fallback, at, overrides)
         return _calls.by_placement(await self._answer(ask, timeout))
 
     async def decide_many(
@@ -65,6 +69,27 @@ class AsyncClient(BaseClient):
         until = time.monotonic() + self._timeout(timeout)
         begun = self._begin_many(requests, until - time.monotonic())
         return [(await self._ended(one, until))[0] for one in begun]
+
+    async def export(self, subject: Subject | str, *, timeout: float = _rights.TIMEOUT) -> dict[str, Any]:
+        """See `Client.export`."""
+        request = _rights.export_request(subject)
+        return _rights.read_export(await self._plain(_rights.EXPORT, request, timeout))
+
+    async def erase(self, subject: Subject | str, *, timeout: float = _rights.TIMEOUT) -> Erasure:
+        """See `Client.erase`."""
+        request, mark = _rights.erase_request(subject), self._outbox.mark()
+        answer = await self._plain(_rights.ERASE, request, timeout)
+        self._forget(subject, mark)
+        return _rights.read_erasure(answer)
+
+    async def _plain(self, method: str, request: bytes, timeout: float) -> bytes:
+        return await asyncio.to_thread(self._transport.unary, method, request, _check.seconds("timeout", timeout))
+
+    async def end_session(self, subject: Subject | str, *, timeout: float = 5.0) -> bool:
+        """See `Client.end_session`."""
+        session, until = _rights.session_of(subject), time.monotonic() + _check.seconds("timeout", timeout)
+        self._drop_answers(session)
+        return await self.flush(timeout) and await asyncio.to_thread(self._end_session, session, until)
 
     async def flush(self, timeout: float = 5.0) -> bool:
         """See `Client.flush`."""

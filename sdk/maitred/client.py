@@ -6,14 +6,14 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from . import _calls, _check
+from . import _calls, _check, _rights
 from ._base import BaseClient
 from ._cache import Decisions, Flight, Landing
 from ._calls import Ask
 from .errors import CallFailed
-from .types import Decision, Fallback, FallbackList, Moment, Request, Subject, Value
+from .types import Decision, Erasure, Fallback, FallbackList, Moment, Request, Subject, Value
 
 
 class Client(BaseClient):
@@ -33,19 +33,22 @@ class Client(BaseClient):
         fallback: Fallback | None = None,
         timeout: float | None = None,
         at: Moment | None = None,
+        overrides: Mapping[str, str] | None = None,
     ) -> Decision:
         """What to show this subject in this placement, now.
 
         `context`: the moment (store, device, locale ...), at most 64 keys. `slots`: how many choices are wanted, 1 to
         50; None: as many as the playbook says. `fallback`: what to show when no answer can be had: items, or a function
         that takes the placement and gives them. `timeout`: seconds; None: the configured deadline. `at`: decide as of
-        this time, for servers with a replay clock; such answers are not cached. Raises InvalidArgument.
+        this time, for servers with a replay clock. `overrides`: arms by layer, to see what others see ("": no arm); the
+        caller's key needs the role `override`. Answers with `at` or `overrides` are not cached. Raises InvalidArgument.
         """
-        if at is None:
+        if at is None and not overrides:
             kept = self._kept(placement, subject, slots, context)
             if kept is not None:
                 return kept[0]
-        return self._answer(_calls.ask_one(placement, subject, context, slots, fallback, at), timeout)[0]
+        ask = _calls.ask_one(placement, subject, context, slots, fallback, at, overrides)
+        return self._answer(ask, timeout)[0]
 
     def decide_page(
         self,
@@ -56,13 +59,14 @@ class Client(BaseClient):
         fallback: Mapping[str, Fallback] | Callable[[str], FallbackList] | None = None,
         timeout: float | None = None,
         at: Moment | None = None,
+        overrides: Mapping[str, str] | None = None,
     ) -> dict[str, Decision]:
         """What to show this subject in these placements (1 to 16), without repeats over the page.
 
         `placements`: names, or names with the slots wanted. `fallback`: by placement, or a function of the placement.
         The answer is by placement, in their order. Else as `decide`.
         """
-        ask = _calls.ask_page(placements, subject, context, fallback, at)
+        ask = _calls.ask_page(placements, subject, context, fallback, at, overrides)
         return _calls.by_placement(self._answer(ask, timeout))
 
     def decide_many(self, requests: Sequence[Request], *, timeout: float | None = None) -> list[Decision]:
@@ -70,6 +74,36 @@ class Client(BaseClient):
         until = time.monotonic() + self._timeout(timeout)
         begun = self._begin_many(requests, until - time.monotonic())
         return [self._ended(one, until)[0] for one in begun]
+
+    def export(self, subject: Subject | str, *, timeout: float = _rights.TIMEOUT) -> dict[str, Any]:
+        """Everything that the server keeps about a subject, to be handed to it (docs/export.schema.json).
+
+        Unlike decisions this is a plain call: raises CallFailed when it fails (NOT_FOUND: nothing is kept), and
+        InvalidArgument.
+        """
+        request = _rights.export_request(subject)
+        return _rights.read_export(self._transport.unary(_rights.EXPORT, request, _check.seconds("timeout", timeout)))
+
+    def erase(self, subject: Subject | str, *, timeout: float = _rights.TIMEOUT) -> Erasure:
+        """Forget a subject, here and on the server, where nothing of it is used any more when this returns.
+
+        Its answers kept here and its feedback that waits here are dropped. Unlike feedback this is a plain call: raises
+        CallFailed when it fails (the subject may be erased or not: try again), and InvalidArgument.
+        """
+        request, mark = _rights.erase_request(subject), self._outbox.mark()
+        answer = self._transport.unary(_rights.ERASE, request, _check.seconds("timeout", timeout))
+        self._forget(subject, mark)
+        return _rights.read_erasure(answer)
+
+    def end_session(self, subject: Subject | str, *, timeout: float = 5.0) -> bool:
+        """A visit is over: deliver what was recorded before, then have the server forget it unless it was merged.
+
+        False: not within `timeout` seconds. The server then ends it by itself, some hours after its last sign. Answers
+        kept here are forgotten either way. Raises InvalidArgument for a subject of another kind.
+        """
+        session, until = _rights.session_of(subject), time.monotonic() + _check.seconds("timeout", timeout)
+        self._drop_answers(session)
+        return self._delivery.flush(timeout) and self._end_session(session, until)
 
     def flush(self, timeout: float = 5.0) -> bool:
         """Wait until all feedback recorded before is acknowledged. False: not within `timeout` seconds."""

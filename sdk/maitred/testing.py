@@ -14,7 +14,10 @@
 
 from __future__ import annotations
 
+import json
+import secrets
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
@@ -22,11 +25,12 @@ from typing import Any, TypeAlias
 from ._calls import CODES, DECIDE, DECIDE_BATCH
 from ._channel import Receiver
 from ._delivery import RECORD
+from ._rights import END_SESSION, ERASE, EXPORT
 from .errors import CallFailed
-from .types import KINDS, Choice
-from .v1 import decision_pb2, feedback_pb2, types_pb2
+from .types import KINDS, STATES, Choice
+from .v1 import decision_pb2, feedback_pb2, profile_pb2, types_pb2
 
-__all__ = ["Asked", "FakeTransport", "Happened", "Learned", "Shown"]
+__all__ = ["Asked", "FakeTransport", "Happened", "Learned", "Merged", "Said", "Shown"]
 
 # What a placement serves: items, choices, or mappings of item, variant, content and remaining_showings.
 Slate: TypeAlias = Sequence[str | Choice | Mapping[str, Any]]
@@ -45,6 +49,8 @@ class Asked:
     pending: int
     """How many unacknowledged events came along."""
     at_ms: int
+    overrides: Mapping[str, str] = field(default_factory=dict)
+    """Arms by layer that were asked for."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +90,25 @@ class Learned:
     purpose: str = ""
 
 
+@dataclass(frozen=True)
+class Said:
+    """A consent that was delivered."""
+
+    subject: str
+    purpose: str
+    state: str
+    source: str = ""
+    observed_at_ms: int = 0
+
+
+@dataclass(frozen=True)
+class Merged:
+    """A merge that was delivered."""
+
+    subject: str
+    other: str
+
+
 class FakeTransport:
     """Serves scripted slates, keeps what it was told, and fails or hangs on demand. Thread-safe."""
 
@@ -105,6 +130,14 @@ class FakeTransport:
         self.outcomes: list[Happened] = []
         self.events: list[Happened] = []
         self.traits: list[Learned] = []
+        self.consents: list[Said] = []
+        self.merges: list[Merged] = []
+        self.ended: list[str] = []
+        """Every session that was ended, in order."""
+        self.exports: dict[str, Mapping[str, Any]] = {}
+        """What `export` answers, by subject; for others it is NOT_FOUND."""
+        self.erased: list[str] = []
+        """Every subject that was erased, in order."""
         self.streams = 0
         """How many feedback streams were opened."""
         self.received = 0
@@ -183,6 +216,24 @@ class FakeTransport:
         results = [self._result(one) for one in decision_pb2.DecideBatchRequest.FromString(request).requests]
         return decision_pb2.DecideBatchResponse(results=results).SerializeToString()
 
+    def _export(self, request: bytes) -> bytes:
+        subject = profile_pb2.ExportSubjectRequest.FromString(request).subject.id
+        if subject not in self.exports:
+            raise CallFailed("NOT_FOUND", "nothing is kept of this subject")
+        return profile_pb2.ExportSubjectResponse(json=json.dumps(self.exports[subject]).encode()).SerializeToString()
+
+    def _erase(self, request: bytes) -> bytes:
+        subject = profile_pb2.DeleteProfileRequest.FromString(request).subject.id
+        self.erased.append(subject)
+        now = time.time_ns() // 1_000_000
+        known = self.exports.pop(subject, None) is not None
+        erasure = profile_pb2.Erasure(erasure_id=secrets.token_hex(16), erased_at_ms=now)
+        return profile_pb2.DeleteProfileResponse(deleted=known, erasure=erasure).SerializeToString()
+
+    def _end(self, request: bytes) -> bytes:
+        self.ended.append(profile_pb2.EndSessionRequest.FromString(request).subject.id)
+        return profile_pb2.EndSessionResponse(ended=True).SerializeToString()
+
     def _result(self, request: decision_pb2.DecideRequest) -> decision_pb2.DecideResult:
         try:
             return decision_pb2.DecideResult(response=self._response(request))
@@ -197,6 +248,10 @@ class FakeTransport:
                 decisions=[self._decision(wanted) for wanted in request.placements],
                 receipt=b"receipt of a fake",
                 versions=types_pb2.SnapshotVersions(catalogue="fake"),
+                arms=[
+                    decision_pb2.ArmAssignment(layer=layer, arm=arm, overridden=True)
+                    for layer, arm in request.overrides.items()
+                ],
             )
 
     def _decision(self, wanted: decision_pb2.PlacementRequest) -> decision_pb2.PlacementDecision:
@@ -223,6 +278,9 @@ class FakeTransport:
         DECIDE: _decide,
         DECIDE_BATCH: _decide_batch,
         RECORD: _record,
+        EXPORT: _export,
+        ERASE: _erase,
+        END_SESSION: _end,
     }
 
     def _acknowledge(self, request: bytes) -> bytes | CallFailed | None:
@@ -259,6 +317,10 @@ class FakeTransport:
             self.outcomes.append(_outcome(event))
         elif kind == "event":
             self.events.append(_event(event))
+        elif kind == "consents":
+            self.consents += [_said(event.subject.id, one) for one in event.consents.consents]
+        elif kind == "merge":
+            self.merges.append(Merged(event.subject.id, event.merge.other.id))
         else:
             self.traits += [
                 Learned(event.subject.id, one.name, _value(one.value), one.purpose) for one in event.traits.traits
@@ -321,6 +383,7 @@ def _asked(request: decision_pb2.DecideRequest, wanted: decision_pb2.PlacementRe
         slots=wanted.slots,
         pending=len(request.pending.events),
         at_ms=request.at_ms,
+        overrides=dict(request.overrides),
     )
 
 
@@ -351,6 +414,10 @@ def _event(event: feedback_pb2.FeedbackEvent) -> Happened:
         touchpoint=event.touchpoint,
         occurred_at_ms=event.occurred_at_ms,
     )
+
+
+def _said(subject: str, told: types_pb2.Consent) -> Said:
+    return Said(subject, told.purpose, STATES[told.state], told.source, told.observed_at_ms)
 
 
 def _value(value: types_pb2.Value) -> object:

@@ -14,12 +14,14 @@ from .errors import InvalidArgument
 
 Kind: TypeAlias = Literal["", "person", "household", "device", "session"]
 Source: TypeAlias = Literal["", "explicit", "inferred", "contextual"]
+ConsentState: TypeAlias = Literal["granted", "denied", "revoked"]
 # What a context key, a trait or an attribute can hold. A datetime must carry its time zone.
 Value: TypeAlias = str | float | bool | datetime | Sequence[str]
 # An aware datetime, or milliseconds since the epoch.
 Moment: TypeAlias = datetime | int
 
 KINDS: tuple[str, ...] = ("", "person", "household", "device", "session")  # numbered as on the wire
+STATES: tuple[str, ...] = ("", "granted", "denied", "revoked")  # of consents; numbered as on the wire
 SOURCES: tuple[str, ...] = ("", "explicit", "inferred", "contextual")  # numbered as on the wire
 
 
@@ -197,6 +199,8 @@ class Decision(Sequence[Choice]):
     error_message: str = ""
     """What the server said of it."""
     arms: tuple[Arm, ...] = ()
+    overridden: tuple[str, ...] = ()
+    """The layers whose arm (or being in none) was asked for with `overrides`: proofs leave this decision out."""
     versions: Versions = field(default_factory=Versions)
     decided_at_ms: int = 0
     """The server's clock at the decision."""
@@ -240,6 +244,7 @@ class Request:
     slots: int | None = None
     fallback: Fallback | None = None
     at: Moment | None = None
+    overrides: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,11 +259,43 @@ class Trait:
 
 
 @dataclass(frozen=True, slots=True)
+class Consent:
+    """What a subject said about one purpose. `source`: where; "" takes what `put_consents` was given."""
+
+    purpose: str
+    state: ConsentState
+    source: str = ""
+    observed_at: Moment | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ErasedStore:
+    """What went from one place of the server: "profile", "history", "aliases", "learned" or "disk"."""
+
+    name: str
+    records: int
+    done_at: datetime | None
+    """None: it is still to be done; for "disk", with the next compaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """A subject was erased: nothing of it is used from `erased_at` on. Names no subject; keep it as a receipt."""
+
+    id: str
+    """The server says under it how far the erasure has come."""
+    erased_at: datetime
+    existed: bool
+    """False: nothing was kept of this subject."""
+    stores: tuple[ErasedStore, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class OutboxStatistics:
     """What became of feedback, in events. recorded = pending + acknowledged + refused + dropped, at any time."""
 
     recorded: int = 0
-    """Taken by `expose`, `record` and `put_traits`, or found in the file."""
+    """Taken by `expose`, `record` and the like, or found in the file."""
     pending: int = 0
     """Kept and not settled yet."""
     stored: int = 0

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import grpc
 from google.protobuf.json_format import MessageToDict
 from google.rpc import error_details_pb2, status_pb2
-from maitred.v1 import admin_pb2
+from maitred.v1 import admin_pb2, decision_pb2, profile_pb2, types_pb2
 
 from maitred_server.errors import InvalidRequest, MaitredError, Mistake, PlaybookError
 
 TIMEOUT_S = 120.0
 LARGEST_PLAYBOOK = 16 * 1024 * 1024
+LARGEST_EXPORT = 64 * 1024 * 1024
 SUFFIXES = frozenset({".yaml", ".yml", ".jsonl"})
 
 
@@ -47,6 +48,96 @@ def status(server: str, key: str | None) -> dict[str, Any]:
     return {name: _numbers(value) for name, value in values.items()}
 
 
+class StatesSet(NamedTuple):
+    """What became of states. `refused`: positions, each with what would be right."""
+
+    refused: list[tuple[int, str]]
+    sequence: int  # of the journal
+
+
+def set_item_states(server: str, key: str | None, states: Sequence[Mapping[str, Any]]) -> StatesSet:
+    """Set live states, each with the fields of `maitred.v1.ItemState`; None: not given. At most 10,000.
+
+    Raises MaitredError.
+    """
+    given = [{name: value for name, value in state.items() if value is not None} for state in states]
+    try:
+        request = admin_pb2.SetItemStateRequest(states=[admin_pb2.ItemState(**state) for state in given])
+    except ValueError as error:
+        raise InvalidRequest(f"this cannot be sent: {error}", "states") from None
+    answer = _call(server, key, "AdminService/SetItemState", request.SerializeToString())
+    message = admin_pb2.SetItemStateResponse.FromString(answer)
+    return StatesSet([_refusal(refused) for refused in message.refused], message.journal_sequence)
+
+
+def _refusal(refused: decision_pb2.CallError) -> tuple[int, str]:
+    state, _, _ = refused.field.partition(".")
+    position = int(state.removeprefix("states[").removesuffix("]"))
+    return position, refused.message.replace(f"{state}.", "").replace(state, "each state")
+
+
+def item_states(server: str, key: str | None, items: Sequence[str], groups: Sequence[str]) -> list[dict[str, Any]]:
+    """Live states by item and group; without names all. Fields that say nothing are left out."""
+    request = admin_pb2.GetItemStateRequest(items=items, groups=groups)
+    answer = _call(server, key, "AdminService/GetItemState", request.SerializeToString())
+    states = admin_pb2.GetItemStateResponse.FromString(answer).states
+    return [{field.name: value for field, value in state.ListFields()} for state in states]
+
+
+def profile(
+    server: str, key: str | None, id_: str, kind: str, recent: int, as_of_sequence: int, as_of_ms: int
+) -> profile_pb2.GetProfileResponse:
+    """What is kept about a subject, now or as it was. Raises MaitredError."""
+    request = profile_pb2.GetProfileRequest(
+        subject=_subject(id_, kind), recent=recent, as_of_sequence=as_of_sequence, as_of_ms=as_of_ms
+    )
+    return profile_pb2.GetProfileResponse.FromString(
+        _call(server, key, "ProfileService/GetProfile", request.SerializeToString())
+    )
+
+
+class Exported(NamedTuple):
+    """All that is kept about a subject; `html` is b"" unless asked for."""
+
+    json: bytes
+    html: bytes
+
+
+def export_subject(server: str, key: str | None, id_: str, kind: str, html: bool) -> Exported:
+    """Everything that is kept about a subject. Raises MaitredError."""
+    request = profile_pb2.ExportSubjectRequest(subject=_subject(id_, kind), html=html)
+    answer = profile_pb2.ExportSubjectResponse.FromString(
+        _call(server, key, "ProfileService/ExportSubject", request.SerializeToString())
+    )
+    return Exported(answer.json, answer.html)
+
+
+def erase_subject(server: str, key: str | None, id_: str, kind: str) -> dict[str, Any]:
+    """Forget a subject; the record of the erasure. Raises MaitredError."""
+    request = profile_pb2.DeleteProfileRequest(subject=_subject(id_, kind))
+    answer = _call(server, key, "ProfileService/DeleteProfile", request.SerializeToString())
+    return _told(profile_pb2.DeleteProfileResponse.FromString(answer).erasure)
+
+
+def erasure(server: str, key: str | None, erasure_id: str) -> dict[str, Any]:
+    """How far an erasure has come. Raises MaitredError."""
+    request = profile_pb2.GetErasureRequest(erasure_id=erasure_id)
+    answer = _call(server, key, "ProfileService/GetErasure", request.SerializeToString())
+    return _told(profile_pb2.GetErasureResponse.FromString(answer).erasure)
+
+
+def _told(erasure: profile_pb2.Erasure) -> dict[str, Any]:
+    stores = [{"name": one.name, "records": one.records, "done_at_ms": one.done_at_ms} for one in erasure.stores]
+    return {"erasure_id": erasure.erasure_id, "erased_at_ms": erasure.erased_at_ms, "stores": stores}
+
+
+def _subject(id_: str, kind: str) -> types_pb2.Subject:
+    if kind.upper() not in ("", "PERSON", "HOUSEHOLD", "DEVICE", "SESSION"):
+        raise InvalidRequest("a kind is person, household, device or session", "kind")
+    name = f"SUBJECT_KIND_{kind.upper() or 'UNSPECIFIED'}"
+    return types_pb2.Subject(id=id_, kind=name)
+
+
 def _numbers(value: Any) -> Any:
     """JSON's protobuf form writes 64-bit integers as text."""
     if isinstance(value, dict):
@@ -55,11 +146,26 @@ def _numbers(value: Any) -> Any:
 
 
 def _call(server: str, key: str | None, method: str, request: bytes) -> bytes:
-    options = [("grpc.max_send_message_length", LARGEST_PLAYBOOK + 65_536)]
+    with connected(server, key) as call:
+        return call(method, request)
+
+
+@contextmanager
+def connected(server: str, key: str | None) -> Iterator[Callable[[str, bytes], bytes]]:
+    """What makes calls over one channel, of a method ("Service/Method") with a request's bytes. Raises MaitredError."""
+    options = [
+        ("grpc.max_send_message_length", LARGEST_PLAYBOOK + 65_536),
+        ("grpc.max_receive_message_length", LARGEST_EXPORT),
+    ]
     metadata = (("authorization", f"Bearer {key}"),) if key else ()
-    with _errors_in_words(server), grpc.insecure_channel(server, options=options) as channel:
-        unary: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(f"/maitred.v1.{method}")
-        return unary(request, timeout=TIMEOUT_S, metadata=metadata)
+    with grpc.insecure_channel(server, options=options) as channel:
+
+        def call(method: str, request: bytes) -> bytes:
+            unary: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(f"/maitred.v1.{method}")
+            with _errors_in_words(server):
+                return unary(request, timeout=TIMEOUT_S, metadata=metadata)
+
+        yield call
 
 
 @contextmanager

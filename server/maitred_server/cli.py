@@ -6,26 +6,29 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from maitred_server import admin_client
+from maitred_server import admin_client, cli_import, cli_item, cli_store, cli_subject
+from maitred_server.cli_options import AsJson, Data, Key, Server, err, out
 from maitred_server.errors import MaitredError, PlaybookError
 from maitred_server.settings import Settings, load
+
+if TYPE_CHECKING:
+    from maitred_server.learn.exposures import Report
 
 app = typer.Typer(
     help="Maitred: a decision server for personalization.", no_args_is_help=True, pretty_exceptions_enable=False
 )
-out = Console()
-err = Console(stderr=True)
-
-Server = Annotated[str, typer.Option(help="HOST:PORT of the server.", envvar="MAITRED_SERVER")]
-Key = Annotated[str | None, typer.Option(help="Access key, when the server wants one.", envvar="MAITRED_KEY")]
-Data = Annotated[Path, typer.Option(help="The data directory.", envvar="MAITRED_DATA")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+app.add_typer(cli_item.app, name="item")
+app.add_typer(cli_subject.app, name="subject")
+app.command("import")(cli_import.import_)
+app.command()(cli_store.compact)
+app.command()(cli_store.backup)
+app.command()(cli_store.restore)
 
 
 @app.command()
@@ -102,6 +105,45 @@ def verify(data: Data, as_json: AsJson = False) -> None:
     _show({**audit._asdict(), "sound": audit.sound}, as_json, "store")
     if not audit.sound:
         raise typer.Exit(1)
+
+
+@app.command()
+def exposures(
+    data: Data,
+    by: Annotated[
+        list[str], typer.Option(help="arm, placement, policy, reason, segment or a dimension; once or twice.")
+    ],
+    brand: Annotated[str, typer.Option(help="Whose.")] = "default",
+    all_: Annotated[bool, typer.Option("--all", help="With merged subjects and overridden decisions.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Count what was shown and what came of it, from the journal, by one or two things that decisions carry."""
+    from maitred_server.learn import exposures as cuts
+    from maitred_server.store import Store
+
+    if len(by) > 2:  # a table of more is no table
+        raise typer.BadParameter("at most two")
+    with Store.open(data, read_only=True) as store:
+        report = cuts.count(store.read_journal, cuts.Cut(brand, by, all_))
+    if as_json:
+        sys.stdout.write(json.dumps(cuts.as_json(report), indent=2) + "\n")
+    else:
+        _show_report(report)
+
+
+def _show_report(report: Report) -> None:
+    kinds = sorted({kind for row in report.rows.values() for kind in row.outcomes})
+    table = Table(title="exposures")
+    for name in report.by:
+        table.add_column(name, overflow="fold")
+    for name in ("decisions", "showings", *(title for kind in kinds for title in (kind, f"{kind} value"))):
+        table.add_column(name, justify="right")
+    for cell, row in report.rows.items():
+        counted = [text for kind in kinds for text in (f"{row.outcomes[kind]:,}", f"{row.values[kind]:,.2f}")]
+        table.add_row(*map(escape, cell), f"{row.decisions:,}", f"{row.showings:,}", *counted)
+    out.print(table)
+    left_out = f"left out: {report.overridden:,} overridden decisions, {report.merged:,} of merged subjects"
+    out.print(f"{left_out}; outcomes without an exposure: {report.unlinked:,}")
 
 
 @app.command("rotate-keys")

@@ -8,7 +8,9 @@ MaitredError
 |-- NotAllowed            the caller, or the receipt it holds, may not do this
 |   `-- NotAuthenticated  no credential, or a wrong one
 |-- Expired               a receipt past its validity
+|-- Erased                of before its subject was erased
 |-- NothingKept           nothing is known of this subject
+|-- NotMerged             two subjects to be parted that were never made one
 |-- TooLarge              a message over its limit
 |-- DeadlinePassed        the caller no longer waits
 |-- StoreError
@@ -65,8 +67,16 @@ class Expired(MaitredError):
     """A receipt past its validity."""
 
 
+class Erased(MaitredError):
+    """Of before its subject was erased."""
+
+
 class NothingKept(MaitredError):
     """Nothing is known of this subject."""
+
+
+class NotMerged(MaitredError):
+    """Two subjects to be parted are not one."""
 
 
 class TooLarge(MaitredError):

@@ -36,6 +36,14 @@ class TraitSource(IntEnum):
     CONTEXTUAL = 3
 
 
+class ConsentState(IntEnum):
+    """What a subject allowed for one purpose; numbered as on the wire. The higher, the stricter."""
+
+    GRANTED = 1
+    DENIED = 2
+    REVOKED = 3
+
+
 class Reason(IntEnum):
     """Why an answer or a choice is what it is; numbered as on the wire."""
 
@@ -63,6 +71,15 @@ class Trait(_Noun, frozen=True):
     value: Value | None
     source: TraitSource = TraitSource.INFERRED
     purpose: str = "service"
+    observed_at: int = 0
+
+
+class Consent(_Noun, frozen=True):
+    """What a subject said about one purpose, where and when."""
+
+    purpose: str
+    state: ConsentState
+    source: str = ""
     observed_at: int = 0
 
 
@@ -94,6 +111,10 @@ class Exposure(_Noun, frozen=True, tag_field="body", tag=1):
     decided_at: int
     seed: int
     profile_sequence: int
+    dimensions: dict[str, str] = {}  # device, region, channel, stage, value_band ...: as of the decision
+    segments: tuple[str, ...] = ()
+    merged: bool = False  # of a merged subject: proofs leave it out
+    overridden: tuple[str, ...] = ()  # layers whose arm was asked for: proofs leave it out
 
 
 class Outcome(_Noun, frozen=True, tag_field="body", tag=2):
@@ -130,7 +151,55 @@ class Deletion(_Noun, frozen=True, tag_field="body", tag=5):
     """The subject was forgotten; what came before is gone."""
 
 
-Body: TypeAlias = Exposure | Outcome | Event | Traits | Deletion
+class Consents(_Noun, frozen=True, tag_field="body", tag=6):
+    """The subject said what it allows."""
+
+    consents: tuple[Consent, ...]
+
+
+class Merge(_Noun, frozen=True, tag_field="body", tag=7):
+    """Another subject turned out to be this one: its key leads here from now on."""
+
+    other: SubjectKey
+
+
+class Unmerge(_Noun, frozen=True, tag_field="body", tag=8):
+    """The other subject is another one after all."""
+
+    other: SubjectKey
+
+
+class LiveState(_Noun, frozen=True):
+    """What is true of one item (or of all items of a group) right now. None: as the catalogue says."""
+
+    item: str = ""
+    group: str = ""
+    stock: int | None = None
+    price: float | None = None
+    paused: bool = False
+    kill: bool = False
+
+
+class StateChange(_Noun, frozen=True):
+    """What to set of one item, or of all items of a group. None: unchanged. `reset`: forget what was set before."""
+
+    item: str = ""
+    group: str = ""
+    stock: int | None = None
+    price: float | None = None
+    paused: bool | None = None
+    kill: bool | None = None
+    reset: bool = False
+
+
+class ItemStates(_Noun, frozen=True, tag_field="body", tag=9):
+    """Live states were set. The record's subject is the brand alone; it is in no subject's history."""
+
+    states: tuple[LiveState, ...]
+    before: int = 0  # sequence of the brand's record of this kind before this one; 0: it is the first
+
+
+Body: TypeAlias = Exposure | Outcome | Event | Traits | Deletion | Consents | Merge | Unmerge | ItemStates
 
 # What `Status` and `verify` call the kinds of record.
 BODY_NAMES: dict[type, str] = {
@@ -139,6 +208,10 @@ BODY_NAMES: dict[type, str] = {
     Event: "event",
     Traits: "traits",
     Deletion: "deletion",
+    Consents: "consents",
+    Merge: "merge",
+    Unmerge: "unmerge",
+    ItemStates: "item_states",
 }
 
 
@@ -153,6 +226,7 @@ class Record(_Noun, frozen=True):
     source: str = ""
     touchpoint: str = ""
     purpose: str = "service"
+    addressed: SubjectKey = b""  # the key it came under, when that was merged into `subject`; b"": the subject's own
 
 
 class Sequenced(_Noun, frozen=True):
@@ -174,10 +248,15 @@ EventId: TypeAlias = Sequenced | Foreign
 
 
 class Entry(_Noun, frozen=True):
-    """What is handed to the writer: a record, and the id that makes a resend recognisable (None: never a resend)."""
+    """What is handed to the writer: a record, and the id that makes a resend recognisable (None: never a resend).
+
+    `since`: the journal sequence that its receipt knows of; what its subject did before it was forgotten is refused by
+    it. None: there is no receipt, and the record's own time tells.
+    """
 
     record: Record
     event_id: EventId | None = None
+    since: int | None = None
 
 
 class Variant(_Noun, frozen=True):
@@ -205,10 +284,21 @@ class Arm(_Noun, frozen=True):
     policies: dict[str, str] = {}
 
 
+class Audience(_Noun, frozen=True):
+    """Whom a layer is for: all that is given must hold. Empty: everybody.
+
+    `context` and `traits`: by name, the values that will do. Of traits only those count that the subject gave itself.
+    """
+
+    kinds: tuple[Kind, ...] = ()
+    context: dict[str, tuple[Value, ...]] = {}
+    traits: dict[str, tuple[Value, ...]] = {}
+
+
 class Layer(_Noun, frozen=True):
     """One division of the subjects into arms by a hash of the id of their `unit` (None: of whoever is decided for).
 
-    What the shares leave over is in no arm.
+    What the shares leave over is in no arm, and so is who is not eligible.
     """
 
     name: str
@@ -216,3 +306,30 @@ class Layer(_Noun, frozen=True):
     salt: str
     arms: tuple[Arm, ...]
     holdout: bool = False
+    eligible: Audience = Audience()
+
+
+class Stages(_Noun, frozen=True):
+    """Where the stages of a subject's life begin: `new` below so many things done, then by days without a sign."""
+
+    new_below: int = 3
+    lapsing_days: int = 30
+    lapsed_days: int = 90
+
+
+class ValueBands(_Noun, frozen=True):
+    """Bands of what a subject was worth: by the sum of the values of everything of the counter type `counts`.
+
+    `bands`: names with the least sum of each, rising; what is below the first is in the first.
+    """
+
+    counts: str = "purchase"
+    bands: tuple[tuple[str, float], ...] = (("none", 0.0), ("low", 0.01), ("middle", 100.0), ("high", 1000.0))
+
+
+class Dimensions(_Noun, frozen=True):
+    """What decisions, and all that follows from them, can be cut by later. `context`: keys whose texts are kept."""
+
+    context: tuple[str, ...] = ("device", "region", "channel", "locale", "store")
+    stages: Stages = Stages()
+    value_bands: ValueBands = ValueBands()

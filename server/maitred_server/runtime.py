@@ -29,12 +29,13 @@ from typing import NamedTuple
 import structlog
 from prometheus_client import CollectorRegistry
 
+from maitred_server.compacting import Compactor
 from maitred_server.decide.pipeline import Pipeline, wall_clock
 from maitred_server.decide.receipt import Sealer
 from maitred_server.decide.worlds import Worlds
-from maitred_server.errors import InvalidRequest
+from maitred_server.errors import InvalidRequest, StoreError
 from maitred_server.learn import learner
-from maitred_server.learn.publish import learned_through
+from maitred_server.learn.publish import forgotten_through, learned_through
 from maitred_server.processes import Child, Nursery, end_with_parent, spawn
 from maitred_server.publishing import ProcessPublisher
 from maitred_server.rpc.access import Access
@@ -45,9 +46,10 @@ from maitred_server.rpc.feedback import Feedback
 from maitred_server.rpc.grpc_front import GrpcFront
 from maitred_server.rpc.handlers import Handlers
 from maitred_server.rpc.people import People
+from maitred_server.rpc.rights import Rights
 from maitred_server.rpc.subjects import Subjects
 from maitred_server.settings import Settings
-from maitred_server.store import Store
+from maitred_server.store import Keeping, Store
 from maitred_server.store.directory import ALLOW_OVERLAY, lock_directory
 from maitred_server.store.published import write_file
 from maitred_server.store.secrets import KeyDirectory
@@ -87,8 +89,9 @@ class Worker:
         self._listen = listen
         keys = KeyDirectory(settings.data / "keys")
         clock = wall_clock
-        self._store = Store.open(settings.data, map_size=settings.map_size)
-        self._worlds = Worlds(settings.data)
+        self._store = Store.open(settings.data, map_size=settings.map_size, history_records=settings.history_records)
+        self._keeping = Keeping(settings.ages, settings.session_ms)
+        self._worlds = Worlds(settings.data, self._store)
         self._worlds.poll()
         self.telemetry = Telemetry()
         self._publisher = ProcessPublisher(settings.data, settings.map_size)
@@ -97,18 +100,20 @@ class Worker:
         self._receipt_ms = int(settings.receipt_days * DAY_MS)
         limits = Limits(self._receipt_ms, settings.replay_clock)
         pipeline = Pipeline(self._store, self._worlds.world, sealer, clock)
-        admission = Admission(people, sealer, self._worlds.world, clock, limits, self._is_known)
+        admission = Admission(people, sealer, self._worlds.world, clock, limits, self._leads_to)
         facts = ServerFacts(version("maitred"), started_at, settings.workers, partial(learned_through, settings.data))
         self._handlers = Handlers(
             Decisions(pipeline, admission, people, self.telemetry, replay_clock=settings.replay_clock),
             Feedback(self._store, admission, self.telemetry),
             Subjects(self._store, people, self._worlds, clock),
+            Rights(self._store, people, self._worlds, clock),
             Admin(self._store, self._publisher, self._worlds, clock, facts),
         )
         self._access = Access.from_file(settings.access) if settings.access else Access.open_to_all(settings.brand)
 
-    def _is_known(self, subject: bytes) -> bool:
-        return self._store.profile(subject) is not None
+    def _leads_to(self, key: bytes) -> bytes | None:
+        found = self._store.find(key)
+        return None if found is None else found.subject
 
     async def run(self, on_ready: Callable[[], None]) -> None:
         """Serve until SIGTERM or SIGINT; a second signal ends the process at once."""
@@ -154,13 +159,28 @@ class Worker:
             self.telemetry.flush()
             usage = self._store.usage()
             self.telemetry.store(usage.last_sequence, self._lag(usage.last_sequence), usage.bytes)
+            await asyncio.to_thread(self._settle)
             if healthy != self._store.healthy:
                 healthy = self._store.healthy
                 log.error("store_broken") if not healthy else log.info("store_healthy")
                 await front.report(serving=healthy)
             if time.monotonic() - maintained > MAINTAIN_S:
                 maintained = time.monotonic()
-                await asyncio.to_thread(self._store.maintain, wall_clock() - self._receipt_ms)
+                await asyncio.to_thread(self._maintain)
+
+    def _maintain(self) -> None:
+        now = wall_clock()
+        try:
+            self._store.maintain(now - self._receipt_ms)
+            self._store.keep(self._keeping, now)
+        except StoreError as error:
+            log.warning("store_not_maintained", error=type(error).__name__, reason=error.message)
+
+    def _settle(self) -> None:
+        try:
+            self._store.settle(forgotten_through(self._settings.data), wall_clock())
+        except (StoreError, OSError) as error:
+            log.warning("erasures_not_settled", error=type(error).__name__, reason=str(error))
 
     def _lag(self, last: int) -> int:
         return max(0, last - learned_through(self._settings.data))
@@ -206,8 +226,10 @@ def serve(settings: Settings) -> None:
             settings.data, map_size=settings.map_size
         ).close()  # makes it, or says why not, before any child starts
         run = _serve_alone if settings.workers == 1 else _serve_together
+        compactor = Compactor(settings)
         with _reserved(address(settings.listen)) as listen:
             run(settings, listen, wall_clock())
+        compactor.stop()
     log.info("stopped")
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from maitred_server.errors import InvalidRequest
 from maitred_server.model import Kind
@@ -63,8 +63,32 @@ class Settings(BaseModel):
         le=400,
         description="How long receipts are valid: longest offline time + longest wait for an outcome + 7 days.",
     )
+    history_records: int = Field(
+        10_000,
+        ge=100,
+        le=1_000_000,
+        description="How many records are kept of one subject. Over it the oldest views go first, then other events, "
+        "then exposures and outcomes; never consents, merges or traits in force.",
+    )
+    retention: str = Field(
+        "",
+        description="How many days records of a type are kept, as `view=90,exposure=400`: an event's type, `exposure`, "
+        "`outcome` or `outcome.TYPE`. Empty, and for other types: no limit but `history_records`.",
+    )
+    session_hours: float = Field(
+        24.0,
+        gt=0,
+        le=8760,
+        description="How long nothing may happen in a session before it is ended and forgotten, hours.",
+    )
     publish_interval_s: float = Field(
         1.0, gt=0, le=3600, description="How often the learner publishes what it learned, seconds."
+    )
+    compact_hours: float = Field(
+        24.0,
+        ge=0,
+        le=8760,
+        description="How long what was erased may stay readable on the disk before the store is compacted; 0: never.",
     )
     max_concurrent_calls: int = Field(
         1024, ge=1, description="Calls under way at once in a worker; more are refused with RESOURCE_EXHAUSTED."
@@ -87,6 +111,22 @@ class Settings(BaseModel):
     )
     ready_file: Path | None = Field(None, description="File to write `HOST:PORT` to once calls are served.")
 
+    @field_validator("retention")
+    @classmethod
+    def _is_retention(cls, text: str) -> str:
+        _ages(text)
+        return text
+
+    @property
+    def ages(self) -> dict[str, int]:
+        """The longest ages by type, milliseconds."""
+        return _ages(self.retention)
+
+    @property
+    def session_ms(self) -> int:
+        """Milliseconds."""
+        return int(self.session_hours * 3_600_000)
+
     @property
     def kind(self) -> Kind:
         """The default kind as a noun."""
@@ -96,6 +136,16 @@ class Settings(BaseModel):
     def map_size(self) -> int:
         """Bytes."""
         return int(self.map_size_gib * 2**30)
+
+
+def _ages(text: str) -> dict[str, int]:
+    """The longest ages by type, milliseconds, from `view=90,exposure=400`. Raises ValueError."""
+    pairs = [part.partition("=") for part in text.replace(" ", "").split(",") if part]
+    if wrong := [name for name, _, days in pairs if not name or not days.isdigit() or not 0 < int(days) <= 36_500]:
+        raise ValueError(f"{wrong[0]!r} needs whole days, as view=90")
+    if kept := [name for name, _, _ in pairs if name in ("consents", "traits", "merge")]:
+        raise ValueError(f"{kept[0]!r} is kept as long as its subject")
+    return {name: int(days) * 86_400_000 for name, _, days in pairs}
 
 
 def load(given: Mapping[str, Any], config: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:

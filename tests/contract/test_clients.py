@@ -14,9 +14,20 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import pytest
-from maitred import AsyncClient, CacheConfig, Choice, Client, Config, InvalidArgument, Request, Subject, Trait
+from maitred import (
+    AsyncClient,
+    CacheConfig,
+    Choice,
+    Client,
+    Config,
+    Consent,
+    InvalidArgument,
+    Request,
+    Subject,
+    Trait,
+)
 from maitred import _base as base
-from maitred.testing import FakeTransport, Happened, Slate
+from maitred.testing import FakeTransport, Happened, Merged, Said, Slate
 
 SLATES: dict[str, Slate] = {
     "welcome": ["A", "B", {"item": "C", "variant": "dark", "content": {"text": "See"}}],
@@ -355,6 +366,54 @@ CASES = [
         ],
     ),
     Case(
+        "consents go with their sources and times, and forget the subject's answers",
+        [
+            decide(),
+            do("put_consents", subject="s", consents={"ads": "denied", "mail": "granted"}, source="web"),
+            do("consent", subject="s", purpose="ads", state="revoked"),
+            do("put_consents", subject="s", consents=[Consent("x", "granted", "till", NOON)], source="web"),
+            told(
+                "consents",
+                ("ads", "denied", "web"),
+                ("mail", "granted", "web"),
+                ("ads", "revoked", ""),
+                ("x", "granted", "till"),
+            ),
+            decide(reason="RULE"),
+            asked(2),
+        ],
+        ttl_ms=60_000,
+    ),
+    Case(
+        "a merge names both subjects, and forgets the answers of both and of no other",
+        [
+            decide(subject="s"),
+            decide(subject="v"),
+            decide(subject="x"),
+            do("merge", subject="s", other=Subject("v", "session")),
+            told("merges", ("s", "v")),
+            decide(subject="s", reason="RULE"),
+            decide(subject="v", reason="RULE"),
+            decide(subject="x", reason="CACHED"),
+        ],
+        ttl_ms=60_000,
+    ),
+    Case(
+        "the end of a session comes after what was recorded before, and forgets its answers",
+        [
+            decide(subject=Subject("v", "session")),
+            do("record", type="view", subject=Subject("v", "session"), item="A"),
+            Step("end_session", {"subject": "v"}, {"result": True}),
+            told("ended", "v"),
+            decide(subject=Subject("v", "session"), reason="RULE"),
+        ],
+        ttl_ms=60_000,
+    ),
+    Case(
+        "the end of a session is no error when the server cannot be reached",
+        [fake("fail", "UNAVAILABLE"), Step("end_session", {"subject": "v", "timeout": 0.2}, {"result": False})],
+    ),
+    Case(
         "traits go with their sources and purposes",
         [
             do("put_traits", subject="s", traits={"vegan": True, "old": None}, source="explicit", purpose="ads"),
@@ -434,7 +493,7 @@ def _take(step: Step, driven: Any, transport: FakeTransport, clock: list[float],
         getattr(transport, step.verb.removeprefix("fake."))(*step.arguments["arguments"])
     else:
         given = {key: kept[value] if key == "decision" else value for key, value in step.arguments.items()}
-        driven.call(step.verb, **given)
+        return {"result": driven.call(step.verb, **given)}
     return {}
 
 
@@ -451,6 +510,12 @@ def _plain(one: Any) -> Any:
     if isinstance(one, Happened):
         values = (one.type, one.subject, one.item, one.variant, one.value, bool(one.decision_id))
         return (*values, one.quantity, one.attributes, one.touchpoint, one.occurred_at_ms)
+    if isinstance(one, str):
+        return one
+    if isinstance(one, Said):
+        return (one.purpose, one.state, one.source)
+    if isinstance(one, Merged):
+        return (one.subject, one.other)
     if hasattr(one, "showing"):
         return (one.slots, one.showing)
     return (one.name, one.value, one.purpose)
@@ -519,6 +584,14 @@ MISUSE: list[tuple[str, dict[str, Any], str]] = [
     ("record", {"attributes": {str(n): ["x" * 256] * 16 for n in range(32)}}, "attributes"),
     ("record", {"at": datetime.datetime(2026, 1, 1)}, "at"),
     ("record", {"touchpoint": "a\x00"}, "touchpoint"),
+    ("put_consents", {"consents": {}}, "consents"),
+    ("put_consents", {"consents": {"ads": "allowed"}}, "consents['ads']"),
+    ("put_consents", {"consents": {"": "granted"}}, "consent purpose"),
+    ("put_consents", {"consents": {str(n): "granted" for n in range(33)}}, "consents"),
+    ("consent", {"state": ""}, "consents['ads']"),
+    ("merge", {"other": ""}, "subject"),
+    ("end_session", {"subject": Subject("s", "person")}, "subject"),
+    ("end_session", {"timeout": 0}, "timeout"),
     ("put_traits", {"traits": {}}, "traits"),
     ("put_traits", {"traits": {"a": math.nan}}, "traits['a']"),
     ("put_traits", {"traits": {str(n): n for n in range(65)}}, "traits"),
@@ -532,6 +605,10 @@ RIGHT: dict[str, dict[str, Any]] = {
     "decide_many": {},
     "record": {"type": "view", "subject": "s", "item": "A"},
     "put_traits": {"subject": "s"},
+    "put_consents": {"subject": "s"},
+    "consent": {"subject": "s", "purpose": "ads"},
+    "merge": {"subject": "s"},
+    "end_session": {"subject": "s"},
     "flush": {},
 }
 

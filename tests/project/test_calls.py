@@ -19,16 +19,24 @@ CALLS = [f"{service.name}/{method.name}" for service in SERVICES for method in s
 CLIENT = {
     "DecisionService/Decide": ["decide", "decide_page"],
     "DecisionService/DecideBatch": ["decide_many"],
-    "FeedbackService/Stream": ["expose", "record", "put_traits"],
+    "ProfileService/ExportSubject": ["export"],
+    "ProfileService/DeleteProfile": ["erase"],
+    "FeedbackService/Stream": ["expose", "record", "put_traits", "put_consents", "consent", "merge"],
+    "ProfileService/EndSession": ["end_session"],
 }
 WITHOUT_CLIENT = {
     "FeedbackService/Record": "for clients without streams; the SDK streams",
     "ProfileService/GetProfile": "for the systems that own profiles, not for the place that asks",
     "ProfileService/PutTraits": "the SDK sends traits as feedback, so that an outage loses none",
     "ProfileService/RecordEvents": "for imports",
-    "ProfileService/DeleteProfile": "for the systems that own profiles",
+    "ProfileService/GetErasure": "for the systems that own profiles; `maitred subject erasure`",
+    "ProfileService/PutConsents": "the SDK sends consents as feedback, so that an outage loses none",
+    "ProfileService/MergeSubjects": "the SDK sends merges as feedback, so that an outage loses none",
+    "ProfileService/UnmergeSubjects": "for the systems that own profiles",
     "AdminService/Publish": "`maitred publish`",
     "AdminService/ImportItems": "for the systems that own the catalogue",
+    "AdminService/SetItemState": "`maitred item set`: for operators and the systems that own the stock",
+    "AdminService/GetItemState": "`maitred item show`",
     "AdminService/GetStatus": "`maitred status`",
 }
 

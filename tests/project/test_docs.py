@@ -73,7 +73,7 @@ def commands(text: str) -> set[tuple[str, str]]:
 
 
 def offered() -> set[tuple[str, str]]:
-    """Each command that the program has, with each of its options."""
+    """Each command that the program has, with each of its options, and those of the commands below it."""
     import typer.main
     from maitred_server.cli import app
 
@@ -82,7 +82,8 @@ def offered() -> set[tuple[str, str]]:
     return names | {
         (verb, option)
         for verb, command in group.commands.items()
-        for parameter in command.params
+        for one in (command, *getattr(command, "commands", {}).values())
+        for parameter in one.params
         for option in (*parameter.opts, *parameter.secondary_opts)
         if option.startswith("--")
     }

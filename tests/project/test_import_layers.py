@@ -24,19 +24,36 @@ SERVER = (
     ("cli",),
 )
 # Parts that share the row of another.
-BESIDE = {"admin_client": "cli", "processes": "runtime", "publishing": "runtime", "__main__": "cli"}
+BESIDE = {
+    "compacting": "runtime",
+    "admin_client": "cli",
+    "cli_import": "cli",
+    "cli_item": "cli",
+    "cli_options": "cli",
+    "cli_show": "cli",
+    "cli_store": "cli",
+    "cli_subject": "cli",
+    "import_client": "cli",
+    "importing": "runtime",
+    "processes": "runtime",
+    "publishing": "runtime",
+    "__main__": "cli",
+}
 APART = {frozenset({"decide", "learn"})}
 # What stands beside the order: what each may import, and which parts may use it.
 ASIDE = {"settings": {"model", "errors"}, "telemetry": {"model", "errors", "settings", "decide"}}
-USES_ASIDE = {"rpc", "runtime", "publishing", "cli"}
+USES_ASIDE = {"rpc", "runtime", "publishing", "compacting", "cli", "cli_import", "cli_show"}
 # The only homes of these libraries in the server.
 HOMES = {
     "grpc": ("maitred_server.rpc.grpc_front", "maitred_server.admin_client"),
     "grpc_health": ("maitred_server.rpc.grpc_front",),
     "grpc_reflection": ("maitred_server.rpc.grpc_front",),
-    "maitred": ("maitred_server.rpc", "maitred_server.admin_client"),
+    "maitred": ("maitred_server.rpc", "maitred_server.admin_client", "maitred_server.import_client"),
     "lmdb": ("maitred_server.store",),
-    "typer": ("maitred_server.cli",),
+    "typer": tuple(
+        f"maitred_server.{name}"
+        for name in ("cli", "cli_import", "cli_item", "cli_options", "cli_show", "cli_store", "cli_subject")
+    ),
     "maitred_tools": (),
 }
 TOOLS = {"load", "throwaway", "bench", "demo", "replay", "faults"}

@@ -63,7 +63,9 @@ def test_newer_traits_win_and_an_absent_value_removes(server: Running) -> None:
 
 
 def test_counters_and_recent_events_come_with_names(server: Running) -> None:
-    """Items and groups are named as the catalogue has them; an item it never had is told by number."""
+    """Items and groups are named as the catalogue has them; an item it never had is told by number. A counter that
+    names neither holds all of its type.
+    """
     server.record(
         purchase("named", 1, "MILK"), purchase("named", 2, "MILK"), purchase("named", 3, "CAVIAR"), client="named"
     )
@@ -71,6 +73,7 @@ def test_counters_and_recent_events_come_with_names(server: Running) -> None:
     assert {(one.type, one.item, one.group, one.count) for one in profile.counters if not one.item.startswith("#")} == {
         ("purchase", "MILK", "", 2),
         ("purchase", "", "dairy", 2),
+        ("purchase", "", "", 3),
     }
     assert sum(one.item.startswith("#") for one in profile.counters) == 2  # the action and the item
     assert [one.type for one in profile.recent] == ["purchase", "purchase"]

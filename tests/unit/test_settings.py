@@ -19,7 +19,13 @@ def test_the_command_line_beats_the_environment_beats_the_file(tmp_path: Path) -
 
 @pytest.mark.parametrize(
     ("given", "field"),
-    [({"data": "d", "workers": 0}, "workers"), ({}, "data"), ({"data": "d", "wrokers": 2}, "wrokers")],
+    [
+        ({"data": "d", "workers": 0}, "workers"),
+        ({}, "data"),
+        ({"data": "d", "wrokers": 2}, "wrokers"),
+        ({"data": "d", "retention": "view=90,exposure"}, "exposure.*view=90"),
+        ({"data": "d", "retention": "consents=9"}, "consents.*kept"),
+    ],
 )
 def test_a_wrong_setting_is_named(given: dict[str, object], field: str) -> None:
     """A value out of range, a missing one and an unknown name are refused by name."""
@@ -37,8 +43,11 @@ def test_a_broken_file_is_named(tmp_path: Path) -> None:
 
 
 def test_derived_values() -> None:
-    """Kind and map size come out as the server uses them."""
-    settings = load({"data": "d", "default_kind": "household", "map_size_gib": 0.5}, None, {})
+    """Kind, map size, ages and times come out as the server uses them."""
+    given = {"default_kind": "household", "map_size_gib": 0.5, "retention": "view=90, exposure=1", "session_hours": 0.5}
+    settings = load({"data": "d", **given}, None, {})
+    assert settings.ages == {"view": 90 * 86_400_000, "exposure": 86_400_000}
+    assert settings.session_ms == 1_800_000
     assert settings.kind is Kind.HOUSEHOLD
     assert settings.map_size == 2**29
 

@@ -84,6 +84,54 @@ class ImportItemsResponse(_message.Message):
     refused: _containers.RepeatedCompositeFieldContainer[_decision_pb2.CallError]
     def __init__(self, accepted: _Optional[int] = ..., refused: _Optional[_Iterable[_Union[_decision_pb2.CallError, _Mapping]]] = ...) -> None: ...
 
+class ItemState(_message.Message):
+    __slots__ = ("item", "group", "stock", "price", "paused", "kill", "reset")
+    ITEM_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    STOCK_FIELD_NUMBER: _ClassVar[int]
+    PRICE_FIELD_NUMBER: _ClassVar[int]
+    PAUSED_FIELD_NUMBER: _ClassVar[int]
+    KILL_FIELD_NUMBER: _ClassVar[int]
+    RESET_FIELD_NUMBER: _ClassVar[int]
+    item: str
+    group: str
+    stock: int
+    price: float
+    paused: bool
+    kill: bool
+    reset: bool
+    def __init__(self, item: _Optional[str] = ..., group: _Optional[str] = ..., stock: _Optional[int] = ..., price: _Optional[float] = ..., paused: bool = ..., kill: bool = ..., reset: bool = ...) -> None: ...
+
+class SetItemStateRequest(_message.Message):
+    __slots__ = ("states",)
+    STATES_FIELD_NUMBER: _ClassVar[int]
+    states: _containers.RepeatedCompositeFieldContainer[ItemState]
+    def __init__(self, states: _Optional[_Iterable[_Union[ItemState, _Mapping]]] = ...) -> None: ...
+
+class SetItemStateResponse(_message.Message):
+    __slots__ = ("accepted", "refused", "journal_sequence")
+    ACCEPTED_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
+    JOURNAL_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    accepted: int
+    refused: _containers.RepeatedCompositeFieldContainer[_decision_pb2.CallError]
+    journal_sequence: int
+    def __init__(self, accepted: _Optional[int] = ..., refused: _Optional[_Iterable[_Union[_decision_pb2.CallError, _Mapping]]] = ..., journal_sequence: _Optional[int] = ...) -> None: ...
+
+class GetItemStateRequest(_message.Message):
+    __slots__ = ("items", "groups")
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    GROUPS_FIELD_NUMBER: _ClassVar[int]
+    items: _containers.RepeatedScalarFieldContainer[str]
+    groups: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, items: _Optional[_Iterable[str]] = ..., groups: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class GetItemStateResponse(_message.Message):
+    __slots__ = ("states",)
+    STATES_FIELD_NUMBER: _ClassVar[int]
+    states: _containers.RepeatedCompositeFieldContainer[ItemState]
+    def __init__(self, states: _Optional[_Iterable[_Union[ItemState, _Mapping]]] = ...) -> None: ...
+
 class GetStatusRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...

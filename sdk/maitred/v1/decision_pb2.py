@@ -26,7 +26,7 @@ from maitred.v1 import feedback_pb2 as maitred_dot_v1_dot_feedback__pb2
 from maitred.v1 import types_pb2 as maitred_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19maitred/v1/decision.proto\x12\nmaitred.v1\x1a\x19maitred/v1/feedback.proto\x1a\x16maitred/v1/types.proto\"\x9e\x02\n\rDecideRequest\x12$\n\x07subject\x18\x01 \x01(\x0b\x32\x13.maitred.v1.Subject\x12\x37\n\x07\x63ontext\x18\x02 \x03(\x0b\x32&.maitred.v1.DecideRequest.ContextEntry\x12\x30\n\nplacements\x18\x03 \x03(\x0b\x32\x1c.maitred.v1.PlacementRequest\x12*\n\x07pending\x18\x04 \x01(\x0b\x32\x19.maitred.v1.FeedbackBatch\x12\r\n\x05\x61t_ms\x18\x05 \x01(\x03\x1a\x41\n\x0c\x43ontextEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12 \n\x05value\x18\x02 \x01(\x0b\x32\x11.maitred.v1.Value:\x02\x38\x01\"4\n\x10PlacementRequest\x12\x11\n\tplacement\x18\x01 \x01(\t\x12\r\n\x05slots\x18\x02 \x01(\r\"\xc3\x01\n\x0e\x44\x65\x63ideResponse\x12\x30\n\tdecisions\x18\x01 \x03(\x0b\x32\x1d.maitred.v1.PlacementDecision\x12\x0f\n\x07receipt\x18\x02 \x01(\x0c\x12.\n\x08versions\x18\x03 \x01(\x0b\x32\x1c.maitred.v1.SnapshotVersions\x12\'\n\x04\x61rms\x18\x04 \x03(\x0b\x32\x19.maitred.v1.ArmAssignment\x12\x15\n\rdecided_at_ms\x18\x05 \x01(\x03\"+\n\rArmAssignment\x12\r\n\x05layer\x18\x01 \x01(\t\x12\x0b\n\x03\x61rm\x18\x02 \x01(\t\"\xb4\x01\n\x11PlacementDecision\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\x12\x11\n\tplacement\x18\x02 \x01(\t\x12!\n\x05slate\x18\x03 \x03(\x0b\x32\x12.maitred.v1.Choice\x12\"\n\x06reason\x18\x04 \x01(\x0e\x32\x12.maitred.v1.Reason\x12\x0e\n\x06policy\x18\x05 \x01(\t\x12\x0e\n\x06ttl_ms\x18\x06 \x01(\r\x12\x10\n\x08stale_ms\x18\x07 \x01(\r\"\xa2\x02\n\x06\x43hoice\x12\x0c\n\x04slot\x18\x01 \x01(\r\x12\x0c\n\x04item\x18\x02 \x01(\t\x12\x0f\n\x07variant\x18\x03 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x04 \x01(\x0c\x12\x14\n\x0c\x63ontent_type\x18\x05 \x01(\t\x12\"\n\x06reason\x18\x06 \x01(\x0e\x32\x12.maitred.v1.Reason\x12!\n\x14predicted_propensity\x18\x07 \x01(\x01H\x00\x88\x01\x01\x12\x1a\n\x12\x61\x63tion_probability\x18\x08 \x01(\x01\x12\x10\n\x08priority\x18\t \x01(\x01\x12\x1f\n\x12remaining_showings\x18\n \x01(\rH\x01\x88\x01\x01\x42\x17\n\x15_predicted_propensityB\x15\n\x13_remaining_showings\"A\n\x12\x44\x65\x63ideBatchRequest\x12+\n\x08requests\x18\x01 \x03(\x0b\x32\x19.maitred.v1.DecideRequest\"@\n\x13\x44\x65\x63ideBatchResponse\x12)\n\x07results\x18\x01 \x03(\x0b\x32\x18.maitred.v1.DecideResult\"p\n\x0c\x44\x65\x63ideResult\x12.\n\x08response\x18\x01 \x01(\x0b\x32\x1a.maitred.v1.DecideResponseH\x00\x12&\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x15.maitred.v1.CallErrorH\x00\x42\x08\n\x06result\"9\n\tCallError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\r\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t2\xa2\x01\n\x0f\x44\x65\x63isionService\x12?\n\x06\x44\x65\x63ide\x12\x19.maitred.v1.DecideRequest\x1a\x1a.maitred.v1.DecideResponse\x12N\n\x0b\x44\x65\x63ideBatch\x12\x1e.maitred.v1.DecideBatchRequest\x1a\x1f.maitred.v1.DecideBatchResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19maitred/v1/decision.proto\x12\nmaitred.v1\x1a\x19maitred/v1/feedback.proto\x1a\x16maitred/v1/types.proto\"\x8d\x03\n\rDecideRequest\x12$\n\x07subject\x18\x01 \x01(\x0b\x32\x13.maitred.v1.Subject\x12\x37\n\x07\x63ontext\x18\x02 \x03(\x0b\x32&.maitred.v1.DecideRequest.ContextEntry\x12\x30\n\nplacements\x18\x03 \x03(\x0b\x32\x1c.maitred.v1.PlacementRequest\x12*\n\x07pending\x18\x04 \x01(\x0b\x32\x19.maitred.v1.FeedbackBatch\x12\r\n\x05\x61t_ms\x18\x05 \x01(\x03\x12;\n\toverrides\x18\x06 \x03(\x0b\x32(.maitred.v1.DecideRequest.OverridesEntry\x1a\x41\n\x0c\x43ontextEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12 \n\x05value\x18\x02 \x01(\x0b\x32\x11.maitred.v1.Value:\x02\x38\x01\x1a\x30\n\x0eOverridesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"4\n\x10PlacementRequest\x12\x11\n\tplacement\x18\x01 \x01(\t\x12\r\n\x05slots\x18\x02 \x01(\r\"\xc3\x01\n\x0e\x44\x65\x63ideResponse\x12\x30\n\tdecisions\x18\x01 \x03(\x0b\x32\x1d.maitred.v1.PlacementDecision\x12\x0f\n\x07receipt\x18\x02 \x01(\x0c\x12.\n\x08versions\x18\x03 \x01(\x0b\x32\x1c.maitred.v1.SnapshotVersions\x12\'\n\x04\x61rms\x18\x04 \x03(\x0b\x32\x19.maitred.v1.ArmAssignment\x12\x15\n\rdecided_at_ms\x18\x05 \x01(\x03\"?\n\rArmAssignment\x12\r\n\x05layer\x18\x01 \x01(\t\x12\x0b\n\x03\x61rm\x18\x02 \x01(\t\x12\x12\n\noverridden\x18\x03 \x01(\x08\"\xb4\x01\n\x11PlacementDecision\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\x12\x11\n\tplacement\x18\x02 \x01(\t\x12!\n\x05slate\x18\x03 \x03(\x0b\x32\x12.maitred.v1.Choice\x12\"\n\x06reason\x18\x04 \x01(\x0e\x32\x12.maitred.v1.Reason\x12\x0e\n\x06policy\x18\x05 \x01(\t\x12\x0e\n\x06ttl_ms\x18\x06 \x01(\r\x12\x10\n\x08stale_ms\x18\x07 \x01(\r\"\xa2\x02\n\x06\x43hoice\x12\x0c\n\x04slot\x18\x01 \x01(\r\x12\x0c\n\x04item\x18\x02 \x01(\t\x12\x0f\n\x07variant\x18\x03 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x04 \x01(\x0c\x12\x14\n\x0c\x63ontent_type\x18\x05 \x01(\t\x12\"\n\x06reason\x18\x06 \x01(\x0e\x32\x12.maitred.v1.Reason\x12!\n\x14predicted_propensity\x18\x07 \x01(\x01H\x00\x88\x01\x01\x12\x1a\n\x12\x61\x63tion_probability\x18\x08 \x01(\x01\x12\x10\n\x08priority\x18\t \x01(\x01\x12\x1f\n\x12remaining_showings\x18\n \x01(\rH\x01\x88\x01\x01\x42\x17\n\x15_predicted_propensityB\x15\n\x13_remaining_showings\"A\n\x12\x44\x65\x63ideBatchRequest\x12+\n\x08requests\x18\x01 \x03(\x0b\x32\x19.maitred.v1.DecideRequest\"@\n\x13\x44\x65\x63ideBatchResponse\x12)\n\x07results\x18\x01 \x03(\x0b\x32\x18.maitred.v1.DecideResult\"p\n\x0c\x44\x65\x63ideResult\x12.\n\x08response\x18\x01 \x01(\x0b\x32\x1a.maitred.v1.DecideResponseH\x00\x12&\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x15.maitred.v1.CallErrorH\x00\x42\x08\n\x06result\"9\n\tCallError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\r\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t2\xa2\x01\n\x0f\x44\x65\x63isionService\x12?\n\x06\x44\x65\x63ide\x12\x19.maitred.v1.DecideRequest\x1a\x1a.maitred.v1.DecideResponse\x12N\n\x0b\x44\x65\x63ideBatch\x12\x1e.maitred.v1.DecideBatchRequest\x1a\x1f.maitred.v1.DecideBatchResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,28 +35,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_DECIDEREQUEST_CONTEXTENTRY']._loaded_options = None
   _globals['_DECIDEREQUEST_CONTEXTENTRY']._serialized_options = b'8\001'
+  _globals['_DECIDEREQUEST_OVERRIDESENTRY']._loaded_options = None
+  _globals['_DECIDEREQUEST_OVERRIDESENTRY']._serialized_options = b'8\001'
   _globals['_DECIDEREQUEST']._serialized_start=93
-  _globals['_DECIDEREQUEST']._serialized_end=379
-  _globals['_DECIDEREQUEST_CONTEXTENTRY']._serialized_start=314
-  _globals['_DECIDEREQUEST_CONTEXTENTRY']._serialized_end=379
-  _globals['_PLACEMENTREQUEST']._serialized_start=381
-  _globals['_PLACEMENTREQUEST']._serialized_end=433
-  _globals['_DECIDERESPONSE']._serialized_start=436
-  _globals['_DECIDERESPONSE']._serialized_end=631
-  _globals['_ARMASSIGNMENT']._serialized_start=633
-  _globals['_ARMASSIGNMENT']._serialized_end=676
-  _globals['_PLACEMENTDECISION']._serialized_start=679
-  _globals['_PLACEMENTDECISION']._serialized_end=859
-  _globals['_CHOICE']._serialized_start=862
-  _globals['_CHOICE']._serialized_end=1152
-  _globals['_DECIDEBATCHREQUEST']._serialized_start=1154
-  _globals['_DECIDEBATCHREQUEST']._serialized_end=1219
-  _globals['_DECIDEBATCHRESPONSE']._serialized_start=1221
-  _globals['_DECIDEBATCHRESPONSE']._serialized_end=1285
-  _globals['_DECIDERESULT']._serialized_start=1287
-  _globals['_DECIDERESULT']._serialized_end=1399
-  _globals['_CALLERROR']._serialized_start=1401
-  _globals['_CALLERROR']._serialized_end=1458
-  _globals['_DECISIONSERVICE']._serialized_start=1461
-  _globals['_DECISIONSERVICE']._serialized_end=1623
+  _globals['_DECIDEREQUEST']._serialized_end=490
+  _globals['_DECIDEREQUEST_CONTEXTENTRY']._serialized_start=375
+  _globals['_DECIDEREQUEST_CONTEXTENTRY']._serialized_end=440
+  _globals['_DECIDEREQUEST_OVERRIDESENTRY']._serialized_start=442
+  _globals['_DECIDEREQUEST_OVERRIDESENTRY']._serialized_end=490
+  _globals['_PLACEMENTREQUEST']._serialized_start=492
+  _globals['_PLACEMENTREQUEST']._serialized_end=544
+  _globals['_DECIDERESPONSE']._serialized_start=547
+  _globals['_DECIDERESPONSE']._serialized_end=742
+  _globals['_ARMASSIGNMENT']._serialized_start=744
+  _globals['_ARMASSIGNMENT']._serialized_end=807
+  _globals['_PLACEMENTDECISION']._serialized_start=810
+  _globals['_PLACEMENTDECISION']._serialized_end=990
+  _globals['_CHOICE']._serialized_start=993
+  _globals['_CHOICE']._serialized_end=1283
+  _globals['_DECIDEBATCHREQUEST']._serialized_start=1285
+  _globals['_DECIDEBATCHREQUEST']._serialized_end=1350
+  _globals['_DECIDEBATCHRESPONSE']._serialized_start=1352
+  _globals['_DECIDEBATCHRESPONSE']._serialized_end=1416
+  _globals['_DECIDERESULT']._serialized_start=1418
+  _globals['_DECIDERESULT']._serialized_end=1530
+  _globals['_CALLERROR']._serialized_start=1532
+  _globals['_CALLERROR']._serialized_end=1589
+  _globals['_DECISIONSERVICE']._serialized_start=1592
+  _globals['_DECISIONSERVICE']._serialized_end=1754
 # @@protoc_insertion_point(module_scope)

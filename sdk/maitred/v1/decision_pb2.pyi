@@ -9,7 +9,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class DecideRequest(_message.Message):
-    __slots__ = ("subject", "context", "placements", "pending", "at_ms")
+    __slots__ = ("subject", "context", "placements", "pending", "at_ms", "overrides")
     class ContextEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -17,17 +17,26 @@ class DecideRequest(_message.Message):
         key: str
         value: _types_pb2.Value
         def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[_types_pb2.Value, _Mapping]] = ...) -> None: ...
+    class OverridesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_FIELD_NUMBER: _ClassVar[int]
     PLACEMENTS_FIELD_NUMBER: _ClassVar[int]
     PENDING_FIELD_NUMBER: _ClassVar[int]
     AT_MS_FIELD_NUMBER: _ClassVar[int]
+    OVERRIDES_FIELD_NUMBER: _ClassVar[int]
     subject: _types_pb2.Subject
     context: _containers.MessageMap[str, _types_pb2.Value]
     placements: _containers.RepeatedCompositeFieldContainer[PlacementRequest]
     pending: _feedback_pb2.FeedbackBatch
     at_ms: int
-    def __init__(self, subject: _Optional[_Union[_types_pb2.Subject, _Mapping]] = ..., context: _Optional[_Mapping[str, _types_pb2.Value]] = ..., placements: _Optional[_Iterable[_Union[PlacementRequest, _Mapping]]] = ..., pending: _Optional[_Union[_feedback_pb2.FeedbackBatch, _Mapping]] = ..., at_ms: _Optional[int] = ...) -> None: ...
+    overrides: _containers.ScalarMap[str, str]
+    def __init__(self, subject: _Optional[_Union[_types_pb2.Subject, _Mapping]] = ..., context: _Optional[_Mapping[str, _types_pb2.Value]] = ..., placements: _Optional[_Iterable[_Union[PlacementRequest, _Mapping]]] = ..., pending: _Optional[_Union[_feedback_pb2.FeedbackBatch, _Mapping]] = ..., at_ms: _Optional[int] = ..., overrides: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class PlacementRequest(_message.Message):
     __slots__ = ("placement", "slots")
@@ -52,12 +61,14 @@ class DecideResponse(_message.Message):
     def __init__(self, decisions: _Optional[_Iterable[_Union[PlacementDecision, _Mapping]]] = ..., receipt: _Optional[bytes] = ..., versions: _Optional[_Union[_types_pb2.SnapshotVersions, _Mapping]] = ..., arms: _Optional[_Iterable[_Union[ArmAssignment, _Mapping]]] = ..., decided_at_ms: _Optional[int] = ...) -> None: ...
 
 class ArmAssignment(_message.Message):
-    __slots__ = ("layer", "arm")
+    __slots__ = ("layer", "arm", "overridden")
     LAYER_FIELD_NUMBER: _ClassVar[int]
     ARM_FIELD_NUMBER: _ClassVar[int]
+    OVERRIDDEN_FIELD_NUMBER: _ClassVar[int]
     layer: str
     arm: str
-    def __init__(self, layer: _Optional[str] = ..., arm: _Optional[str] = ...) -> None: ...
+    overridden: bool
+    def __init__(self, layer: _Optional[str] = ..., arm: _Optional[str] = ..., overridden: bool = ...) -> None: ...
 
 class PlacementDecision(_message.Message):
     __slots__ = ("decision_id", "placement", "slate", "reason", "policy", "ttl_ms", "stale_ms")

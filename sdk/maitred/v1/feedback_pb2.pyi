@@ -18,7 +18,7 @@ class FeedbackBatch(_message.Message):
     def __init__(self, client: _Optional[str] = ..., epoch: _Optional[int] = ..., events: _Optional[_Iterable[_Union[FeedbackEvent, _Mapping]]] = ...) -> None: ...
 
 class FeedbackEvent(_message.Message):
-    __slots__ = ("sequence", "foreign_id", "subject", "occurred_at_ms", "touchpoint", "source", "purpose", "exposure", "outcome", "event", "traits")
+    __slots__ = ("sequence", "foreign_id", "subject", "occurred_at_ms", "touchpoint", "source", "purpose", "exposure", "outcome", "event", "traits", "consents", "merge")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     FOREIGN_ID_FIELD_NUMBER: _ClassVar[int]
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
@@ -30,6 +30,8 @@ class FeedbackEvent(_message.Message):
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     EVENT_FIELD_NUMBER: _ClassVar[int]
     TRAITS_FIELD_NUMBER: _ClassVar[int]
+    CONSENTS_FIELD_NUMBER: _ClassVar[int]
+    MERGE_FIELD_NUMBER: _ClassVar[int]
     sequence: int
     foreign_id: str
     subject: _types_pb2.Subject
@@ -41,7 +43,9 @@ class FeedbackEvent(_message.Message):
     outcome: Outcome
     event: Event
     traits: TraitsPut
-    def __init__(self, sequence: _Optional[int] = ..., foreign_id: _Optional[str] = ..., subject: _Optional[_Union[_types_pb2.Subject, _Mapping]] = ..., occurred_at_ms: _Optional[int] = ..., touchpoint: _Optional[str] = ..., source: _Optional[str] = ..., purpose: _Optional[str] = ..., exposure: _Optional[_Union[Exposure, _Mapping]] = ..., outcome: _Optional[_Union[Outcome, _Mapping]] = ..., event: _Optional[_Union[Event, _Mapping]] = ..., traits: _Optional[_Union[TraitsPut, _Mapping]] = ...) -> None: ...
+    consents: ConsentsPut
+    merge: Merge
+    def __init__(self, sequence: _Optional[int] = ..., foreign_id: _Optional[str] = ..., subject: _Optional[_Union[_types_pb2.Subject, _Mapping]] = ..., occurred_at_ms: _Optional[int] = ..., touchpoint: _Optional[str] = ..., source: _Optional[str] = ..., purpose: _Optional[str] = ..., exposure: _Optional[_Union[Exposure, _Mapping]] = ..., outcome: _Optional[_Union[Outcome, _Mapping]] = ..., event: _Optional[_Union[Event, _Mapping]] = ..., traits: _Optional[_Union[TraitsPut, _Mapping]] = ..., consents: _Optional[_Union[ConsentsPut, _Mapping]] = ..., merge: _Optional[_Union[Merge, _Mapping]] = ...) -> None: ...
 
 class Exposure(_message.Message):
     __slots__ = ("decision_id", "slots", "showing_number", "receipt")
@@ -99,6 +103,18 @@ class TraitsPut(_message.Message):
     TRAITS_FIELD_NUMBER: _ClassVar[int]
     traits: _containers.RepeatedCompositeFieldContainer[_types_pb2.Trait]
     def __init__(self, traits: _Optional[_Iterable[_Union[_types_pb2.Trait, _Mapping]]] = ...) -> None: ...
+
+class ConsentsPut(_message.Message):
+    __slots__ = ("consents",)
+    CONSENTS_FIELD_NUMBER: _ClassVar[int]
+    consents: _containers.RepeatedCompositeFieldContainer[_types_pb2.Consent]
+    def __init__(self, consents: _Optional[_Iterable[_Union[_types_pb2.Consent, _Mapping]]] = ...) -> None: ...
+
+class Merge(_message.Message):
+    __slots__ = ("other",)
+    OTHER_FIELD_NUMBER: _ClassVar[int]
+    other: _types_pb2.Subject
+    def __init__(self, other: _Optional[_Union[_types_pb2.Subject, _Mapping]] = ...) -> None: ...
 
 class RecordRequest(_message.Message):
     __slots__ = ("batch",)

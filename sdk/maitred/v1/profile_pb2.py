@@ -26,7 +26,7 @@ from maitred.v1 import feedback_pb2 as maitred_dot_v1_dot_feedback__pb2
 from maitred.v1 import types_pb2 as maitred_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18maitred/v1/profile.proto\x12\nmaitred.v1\x1a\x19maitred/v1/feedback.proto\x1a\x16maitred/v1/types.proto\"I\n\x11GetProfileRequest\x12$\n\x07subject\x18\x01 \x01(\x0b\x32\x13.maitred.v1.Subject\x12\x0e\n\x06recent\x18\x02 \x01(\r\"\xf5\x01\n\x12GetProfileResponse\x12%\n\x04kind\x18\x01 \x01(\x0e\x32\x17.maitred.v1.SubjectKind\x12!\n\x06traits\x18\x02 \x03(\x0b\x32\x11.maitred.v1.Trait\x12%\n\x08\x63ounters\x18\x03 \x03(\x0b\x32\x13.maitred.v1.Counter\x12\'\n\x06recent\x18\x04 \x03(\x0b\x32\x17.maitred.v1.RecentEvent\x12\x18\n\x10journal_sequence\x18\x05 \x01(\x04\x12\x15\n\rfirst_seen_ms\x18\x06 \x01(\x03\x12\x14\n\x0clast_seen_ms\x18\x07 \x01(\x03\"\x86\x01\n\x07\x43ounter\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0c\n\x04item\x18\x02 \x01(\t\x12\x0f\n\x07variant\x18\x03 \x01(\t\x12\r\n\x05group\x18\x04 \x01(\t\x12\r\n\x05\x63ount\x18\x05 \x01(\x04\x12\r\n\x05value\x18\x06 \x01(\x01\x12\x10\n\x08\x66irst_ms\x18\x07 \x01(\x03\x12\x0f\n\x07last_ms\x18\x08 \x01(\x03\"R\n\x0bRecentEvent\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0c\n\x04item\x18\x02 \x01(\t\x12\x0f\n\x07variant\x18\x03 \x01(\t\x12\x16\n\x0eoccurred_at_ms\x18\x04 \x01(\x03\"[\n\x10PutTraitsRequest\x12$\n\x07subject\x18\x01 \x01(\x0b\x32\x13.maitred.v1.Subject\x12!\n\x06traits\x18\x02 \x03(\x0b\x32\x11.maitred.v1.Trait\"-\n\x11PutTraitsResponse\x12\x18\n\x10journal_sequence\x18\x01 \x01(\x04\"<\n\x14\x44\x65leteProfileRequest\x12$\n\x07subject\x18\x01 \x01(\x0b\x32\x13.maitred.v1.Subject\"B\n\x15\x44\x65leteProfileResponse\x12\x0f\n\x07\x64\x65leted\x18\x01 \x01(\x08\x12\x18\n\x10journal_sequence\x18\x02 \x01(\x04\x32\xc4\x02\n\x0eProfileService\x12K\n\nGetProfile\x12\x1d.maitred.v1.GetProfileRequest\x1a\x1e.maitred.v1.GetProfileResponse\x12H\n\tPutTraits\x12\x1c.maitred.v1.PutTraitsRequest\x1a\x1d.maitred.v1.PutTraitsResponse\x12\x45\n\x0cRecordEvents\x12\x19.maitred.v1.RecordRequest\x1a\x1a.maitred.v1.RecordResponse\x12T\n\rDeleteProfile\x12 .maitred.v1.DeleteProfileRequest\x1a!.maitred.v1.DeleteProfileResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18maitred/v1/profile.proto\x12\nmaitred.v1\x1a\x19maitred/v1/feedback.proto\x1a\x16maitred/v1/types.proto\"s\n\x11GetProfileRequest\x12$\n\x07subject\x18\x01 \x01(\x0b\x32\x13.maitred.v1.Subject\x12\x0e\n\x06recent\x18\x02 \x01(\r\x12\x16\n\x0e\x61s_of_sequence\x18\x03 \x01(\x04\x12\x10\n\x08\x61s_of_ms\x18\x04 \x01(\x03\"\xac\x02\n\x12GetProfileResponse\x12%\n\x04kind\x18\x01 \x01(\x0e\x32\x17.maitred.v1.SubjectKind\x12!\n\x06traits\x18\x02 \x03(\x0b\x32\x11.maitred.v1.Trait\x12%\n\x08\x63ounters\x18\x03 \x03(\x0b\x32\x13.maitred.v1.Counter\x12\'\n\x06recent\x18\x04 \x03(\x0b\x32\x17.maitred.v1.RecentEvent\x12\x18\n\x10journal_sequence\x18\x05 \x01(\x04\x12\x15\n\rfirst_seen_ms\x18\x06 \x01(\x03\x12\x14\n\x0clast_seen_ms\x18\x07 \x01(\x03\x12%\n\x08\x63onsents\x18\x08 \x03(\x0b\x32\x13.maitred.v1.Consent\x12\x0e\n\x06merged\x18\t \x01(\x08\"\x86\x01\n\x07\x43ounter\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0c\n\x04item\x18\x02 \x01(\t\x12\x0f\n\x07variant\x18\x03 \x01(\t\x12\r\n\x05group\x18\x04 \x01(\t\x12\r\n\x05\x63ount\x18\x05 \x01(\x04\x12\r\n\x05value\x18\x06 \x01(\x01\x12\x10\n\x08\x66irst_ms\x18\x07 \x01(\x03\x12\x0f\n\x07last_ms\x18\x08 \x01(\x03\"R\n\x0bRecentEvent\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0c\n\x04item\x18\x02 \x01(\t\x12\x0f\n\x07variant\x18\x03 \x01(\t\x12\x16\n\x0eoccurred_at_ms\x18\x04 \x01(\x03\"[\n\x10PutTraitsRequest\x12$\n\x07subject\x18\x01 \x01(\x0b\x32\x13.maitred.v1.Subject\x12!\n\x06traits\x18\x02 \x03(\x0b\x32\x11.maitred.v1.Trait\"-\n\x11PutTraitsResponse\x12\x18\n\x10journal_sequence\x18\x01 \x01(\x04\"<\n\x14\x44\x65leteProfileRequest\x12$\n\x07subject\x18\x01 \x01(\x0b\x32\x13.maitred.v1.Subject\"h\n\x15\x44\x65leteProfileResponse\x12\x0f\n\x07\x64\x65leted\x18\x01 \x01(\x08\x12\x18\n\x10journal_sequence\x18\x02 \x01(\x04\x12$\n\x07\x65rasure\x18\x03 \x01(\x0b\x32\x13.maitred.v1.Erasure\"\\\n\x07\x45rasure\x12\x12\n\nerasure_id\x18\x01 \x01(\t\x12\x14\n\x0c\x65rased_at_ms\x18\x02 \x01(\x03\x12\'\n\x06stores\x18\x03 \x03(\x0b\x32\x17.maitred.v1.ErasedStore\"@\n\x0b\x45rasedStore\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07records\x18\x02 \x01(\x04\x12\x12\n\ndone_at_ms\x18\x03 \x01(\x03\"a\n\x12PutConsentsRequest\x12$\n\x07subject\x18\x01 \x01(\x0b\x32\x13.maitred.v1.Subject\x12%\n\x08\x63onsents\x18\x02 \x03(\x0b\x32\x13.maitred.v1.Consent\"/\n\x13PutConsentsResponse\x12\x18\n\x10journal_sequence\x18\x01 \x01(\x04\"`\n\x14MergeSubjectsRequest\x12$\n\x07subject\x18\x01 \x01(\x0b\x32\x13.maitred.v1.Subject\x12\"\n\x05other\x18\x02 \x01(\x0b\x32\x13.maitred.v1.Subject\"A\n\x15MergeSubjectsResponse\x12\x0e\n\x06merged\x18\x01 \x01(\x08\x12\x18\n\x10journal_sequence\x18\x02 \x01(\x04\"b\n\x16UnmergeSubjectsRequest\x12$\n\x07subject\x18\x01 \x01(\x0b\x32\x13.maitred.v1.Subject\x12\"\n\x05other\x18\x02 \x01(\x0b\x32\x13.maitred.v1.Subject\"3\n\x17UnmergeSubjectsResponse\x12\x18\n\x10journal_sequence\x18\x01 \x01(\x04\"J\n\x14\x45xportSubjectRequest\x12$\n\x07subject\x18\x01 \x01(\x0b\x32\x13.maitred.v1.Subject\x12\x0c\n\x04html\x18\x02 \x01(\x08\"3\n\x15\x45xportSubjectResponse\x12\x0c\n\x04json\x18\x01 \x01(\x0c\x12\x0c\n\x04html\x18\x02 \x01(\x0c\"\'\n\x11GetErasureRequest\x12\x12\n\nerasure_id\x18\x01 \x01(\t\":\n\x12GetErasureResponse\x12$\n\x07\x65rasure\x18\x01 \x01(\x0b\x32\x13.maitred.v1.Erasure\"9\n\x11\x45ndSessionRequest\x12$\n\x07subject\x18\x01 \x01(\x0b\x32\x13.maitred.v1.Subject\"#\n\x12\x45ndSessionResponse\x12\r\n\x05\x65nded\x18\x01 \x01(\x08\x32\xb6\x06\n\x0eProfileService\x12K\n\nGetProfile\x12\x1d.maitred.v1.GetProfileRequest\x1a\x1e.maitred.v1.GetProfileResponse\x12H\n\tPutTraits\x12\x1c.maitred.v1.PutTraitsRequest\x1a\x1d.maitred.v1.PutTraitsResponse\x12\x45\n\x0cRecordEvents\x12\x19.maitred.v1.RecordRequest\x1a\x1a.maitred.v1.RecordResponse\x12N\n\x0bPutConsents\x12\x1e.maitred.v1.PutConsentsRequest\x1a\x1f.maitred.v1.PutConsentsResponse\x12T\n\rMergeSubjects\x12 .maitred.v1.MergeSubjectsRequest\x1a!.maitred.v1.MergeSubjectsResponse\x12Z\n\x0fUnmergeSubjects\x12\".maitred.v1.UnmergeSubjectsRequest\x1a#.maitred.v1.UnmergeSubjectsResponse\x12T\n\rExportSubject\x12 .maitred.v1.ExportSubjectRequest\x1a!.maitred.v1.ExportSubjectResponse\x12T\n\rDeleteProfile\x12 .maitred.v1.DeleteProfileRequest\x1a!.maitred.v1.DeleteProfileResponse\x12K\n\nGetErasure\x12\x1d.maitred.v1.GetErasureRequest\x1a\x1e.maitred.v1.GetErasureResponse\x12K\n\nEndSession\x12\x1d.maitred.v1.EndSessionRequest\x1a\x1e.maitred.v1.EndSessionResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,21 +34,49 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'maitred.v1.profile_pb2', _g
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_GETPROFILEREQUEST']._serialized_start=91
-  _globals['_GETPROFILEREQUEST']._serialized_end=164
-  _globals['_GETPROFILERESPONSE']._serialized_start=167
-  _globals['_GETPROFILERESPONSE']._serialized_end=412
-  _globals['_COUNTER']._serialized_start=415
-  _globals['_COUNTER']._serialized_end=549
-  _globals['_RECENTEVENT']._serialized_start=551
-  _globals['_RECENTEVENT']._serialized_end=633
-  _globals['_PUTTRAITSREQUEST']._serialized_start=635
-  _globals['_PUTTRAITSREQUEST']._serialized_end=726
-  _globals['_PUTTRAITSRESPONSE']._serialized_start=728
-  _globals['_PUTTRAITSRESPONSE']._serialized_end=773
-  _globals['_DELETEPROFILEREQUEST']._serialized_start=775
-  _globals['_DELETEPROFILEREQUEST']._serialized_end=835
-  _globals['_DELETEPROFILERESPONSE']._serialized_start=837
-  _globals['_DELETEPROFILERESPONSE']._serialized_end=903
-  _globals['_PROFILESERVICE']._serialized_start=906
-  _globals['_PROFILESERVICE']._serialized_end=1230
+  _globals['_GETPROFILEREQUEST']._serialized_end=206
+  _globals['_GETPROFILERESPONSE']._serialized_start=209
+  _globals['_GETPROFILERESPONSE']._serialized_end=509
+  _globals['_COUNTER']._serialized_start=512
+  _globals['_COUNTER']._serialized_end=646
+  _globals['_RECENTEVENT']._serialized_start=648
+  _globals['_RECENTEVENT']._serialized_end=730
+  _globals['_PUTTRAITSREQUEST']._serialized_start=732
+  _globals['_PUTTRAITSREQUEST']._serialized_end=823
+  _globals['_PUTTRAITSRESPONSE']._serialized_start=825
+  _globals['_PUTTRAITSRESPONSE']._serialized_end=870
+  _globals['_DELETEPROFILEREQUEST']._serialized_start=872
+  _globals['_DELETEPROFILEREQUEST']._serialized_end=932
+  _globals['_DELETEPROFILERESPONSE']._serialized_start=934
+  _globals['_DELETEPROFILERESPONSE']._serialized_end=1038
+  _globals['_ERASURE']._serialized_start=1040
+  _globals['_ERASURE']._serialized_end=1132
+  _globals['_ERASEDSTORE']._serialized_start=1134
+  _globals['_ERASEDSTORE']._serialized_end=1198
+  _globals['_PUTCONSENTSREQUEST']._serialized_start=1200
+  _globals['_PUTCONSENTSREQUEST']._serialized_end=1297
+  _globals['_PUTCONSENTSRESPONSE']._serialized_start=1299
+  _globals['_PUTCONSENTSRESPONSE']._serialized_end=1346
+  _globals['_MERGESUBJECTSREQUEST']._serialized_start=1348
+  _globals['_MERGESUBJECTSREQUEST']._serialized_end=1444
+  _globals['_MERGESUBJECTSRESPONSE']._serialized_start=1446
+  _globals['_MERGESUBJECTSRESPONSE']._serialized_end=1511
+  _globals['_UNMERGESUBJECTSREQUEST']._serialized_start=1513
+  _globals['_UNMERGESUBJECTSREQUEST']._serialized_end=1611
+  _globals['_UNMERGESUBJECTSRESPONSE']._serialized_start=1613
+  _globals['_UNMERGESUBJECTSRESPONSE']._serialized_end=1664
+  _globals['_EXPORTSUBJECTREQUEST']._serialized_start=1666
+  _globals['_EXPORTSUBJECTREQUEST']._serialized_end=1740
+  _globals['_EXPORTSUBJECTRESPONSE']._serialized_start=1742
+  _globals['_EXPORTSUBJECTRESPONSE']._serialized_end=1793
+  _globals['_GETERASUREREQUEST']._serialized_start=1795
+  _globals['_GETERASUREREQUEST']._serialized_end=1834
+  _globals['_GETERASURERESPONSE']._serialized_start=1836
+  _globals['_GETERASURERESPONSE']._serialized_end=1894
+  _globals['_ENDSESSIONREQUEST']._serialized_start=1896
+  _globals['_ENDSESSIONREQUEST']._serialized_end=1953
+  _globals['_ENDSESSIONRESPONSE']._serialized_start=1955
+  _globals['_ENDSESSIONRESPONSE']._serialized_end=1990
+  _globals['_PROFILESERVICE']._serialized_start=1993
+  _globals['_PROFILESERVICE']._serialized_end=2815
 # @@protoc_insertion_point(module_scope)

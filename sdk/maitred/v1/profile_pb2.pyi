@@ -9,15 +9,19 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class GetProfileRequest(_message.Message):
-    __slots__ = ("subject", "recent")
+    __slots__ = ("subject", "recent", "as_of_sequence", "as_of_ms")
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     RECENT_FIELD_NUMBER: _ClassVar[int]
+    AS_OF_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    AS_OF_MS_FIELD_NUMBER: _ClassVar[int]
     subject: _types_pb2.Subject
     recent: int
-    def __init__(self, subject: _Optional[_Union[_types_pb2.Subject, _Mapping]] = ..., recent: _Optional[int] = ...) -> None: ...
+    as_of_sequence: int
+    as_of_ms: int
+    def __init__(self, subject: _Optional[_Union[_types_pb2.Subject, _Mapping]] = ..., recent: _Optional[int] = ..., as_of_sequence: _Optional[int] = ..., as_of_ms: _Optional[int] = ...) -> None: ...
 
 class GetProfileResponse(_message.Message):
-    __slots__ = ("kind", "traits", "counters", "recent", "journal_sequence", "first_seen_ms", "last_seen_ms")
+    __slots__ = ("kind", "traits", "counters", "recent", "journal_sequence", "first_seen_ms", "last_seen_ms", "consents", "merged")
     KIND_FIELD_NUMBER: _ClassVar[int]
     TRAITS_FIELD_NUMBER: _ClassVar[int]
     COUNTERS_FIELD_NUMBER: _ClassVar[int]
@@ -25,6 +29,8 @@ class GetProfileResponse(_message.Message):
     JOURNAL_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     FIRST_SEEN_MS_FIELD_NUMBER: _ClassVar[int]
     LAST_SEEN_MS_FIELD_NUMBER: _ClassVar[int]
+    CONSENTS_FIELD_NUMBER: _ClassVar[int]
+    MERGED_FIELD_NUMBER: _ClassVar[int]
     kind: _types_pb2.SubjectKind
     traits: _containers.RepeatedCompositeFieldContainer[_types_pb2.Trait]
     counters: _containers.RepeatedCompositeFieldContainer[Counter]
@@ -32,7 +38,9 @@ class GetProfileResponse(_message.Message):
     journal_sequence: int
     first_seen_ms: int
     last_seen_ms: int
-    def __init__(self, kind: _Optional[_Union[_types_pb2.SubjectKind, str]] = ..., traits: _Optional[_Iterable[_Union[_types_pb2.Trait, _Mapping]]] = ..., counters: _Optional[_Iterable[_Union[Counter, _Mapping]]] = ..., recent: _Optional[_Iterable[_Union[RecentEvent, _Mapping]]] = ..., journal_sequence: _Optional[int] = ..., first_seen_ms: _Optional[int] = ..., last_seen_ms: _Optional[int] = ...) -> None: ...
+    consents: _containers.RepeatedCompositeFieldContainer[_types_pb2.Consent]
+    merged: bool
+    def __init__(self, kind: _Optional[_Union[_types_pb2.SubjectKind, str]] = ..., traits: _Optional[_Iterable[_Union[_types_pb2.Trait, _Mapping]]] = ..., counters: _Optional[_Iterable[_Union[Counter, _Mapping]]] = ..., recent: _Optional[_Iterable[_Union[RecentEvent, _Mapping]]] = ..., journal_sequence: _Optional[int] = ..., first_seen_ms: _Optional[int] = ..., last_seen_ms: _Optional[int] = ..., consents: _Optional[_Iterable[_Union[_types_pb2.Consent, _Mapping]]] = ..., merged: bool = ...) -> None: ...
 
 class Counter(_message.Message):
     __slots__ = ("type", "item", "variant", "group", "count", "value", "first_ms", "last_ms")
@@ -87,9 +95,115 @@ class DeleteProfileRequest(_message.Message):
     def __init__(self, subject: _Optional[_Union[_types_pb2.Subject, _Mapping]] = ...) -> None: ...
 
 class DeleteProfileResponse(_message.Message):
-    __slots__ = ("deleted", "journal_sequence")
+    __slots__ = ("deleted", "journal_sequence", "erasure")
     DELETED_FIELD_NUMBER: _ClassVar[int]
     JOURNAL_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    ERASURE_FIELD_NUMBER: _ClassVar[int]
     deleted: bool
     journal_sequence: int
-    def __init__(self, deleted: bool = ..., journal_sequence: _Optional[int] = ...) -> None: ...
+    erasure: Erasure
+    def __init__(self, deleted: bool = ..., journal_sequence: _Optional[int] = ..., erasure: _Optional[_Union[Erasure, _Mapping]] = ...) -> None: ...
+
+class Erasure(_message.Message):
+    __slots__ = ("erasure_id", "erased_at_ms", "stores")
+    ERASURE_ID_FIELD_NUMBER: _ClassVar[int]
+    ERASED_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    STORES_FIELD_NUMBER: _ClassVar[int]
+    erasure_id: str
+    erased_at_ms: int
+    stores: _containers.RepeatedCompositeFieldContainer[ErasedStore]
+    def __init__(self, erasure_id: _Optional[str] = ..., erased_at_ms: _Optional[int] = ..., stores: _Optional[_Iterable[_Union[ErasedStore, _Mapping]]] = ...) -> None: ...
+
+class ErasedStore(_message.Message):
+    __slots__ = ("name", "records", "done_at_ms")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    DONE_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    records: int
+    done_at_ms: int
+    def __init__(self, name: _Optional[str] = ..., records: _Optional[int] = ..., done_at_ms: _Optional[int] = ...) -> None: ...
+
+class PutConsentsRequest(_message.Message):
+    __slots__ = ("subject", "consents")
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    CONSENTS_FIELD_NUMBER: _ClassVar[int]
+    subject: _types_pb2.Subject
+    consents: _containers.RepeatedCompositeFieldContainer[_types_pb2.Consent]
+    def __init__(self, subject: _Optional[_Union[_types_pb2.Subject, _Mapping]] = ..., consents: _Optional[_Iterable[_Union[_types_pb2.Consent, _Mapping]]] = ...) -> None: ...
+
+class PutConsentsResponse(_message.Message):
+    __slots__ = ("journal_sequence",)
+    JOURNAL_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    journal_sequence: int
+    def __init__(self, journal_sequence: _Optional[int] = ...) -> None: ...
+
+class MergeSubjectsRequest(_message.Message):
+    __slots__ = ("subject", "other")
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    OTHER_FIELD_NUMBER: _ClassVar[int]
+    subject: _types_pb2.Subject
+    other: _types_pb2.Subject
+    def __init__(self, subject: _Optional[_Union[_types_pb2.Subject, _Mapping]] = ..., other: _Optional[_Union[_types_pb2.Subject, _Mapping]] = ...) -> None: ...
+
+class MergeSubjectsResponse(_message.Message):
+    __slots__ = ("merged", "journal_sequence")
+    MERGED_FIELD_NUMBER: _ClassVar[int]
+    JOURNAL_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    merged: bool
+    journal_sequence: int
+    def __init__(self, merged: bool = ..., journal_sequence: _Optional[int] = ...) -> None: ...
+
+class UnmergeSubjectsRequest(_message.Message):
+    __slots__ = ("subject", "other")
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    OTHER_FIELD_NUMBER: _ClassVar[int]
+    subject: _types_pb2.Subject
+    other: _types_pb2.Subject
+    def __init__(self, subject: _Optional[_Union[_types_pb2.Subject, _Mapping]] = ..., other: _Optional[_Union[_types_pb2.Subject, _Mapping]] = ...) -> None: ...
+
+class UnmergeSubjectsResponse(_message.Message):
+    __slots__ = ("journal_sequence",)
+    JOURNAL_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    journal_sequence: int
+    def __init__(self, journal_sequence: _Optional[int] = ...) -> None: ...
+
+class ExportSubjectRequest(_message.Message):
+    __slots__ = ("subject", "html")
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    HTML_FIELD_NUMBER: _ClassVar[int]
+    subject: _types_pb2.Subject
+    html: bool
+    def __init__(self, subject: _Optional[_Union[_types_pb2.Subject, _Mapping]] = ..., html: bool = ...) -> None: ...
+
+class ExportSubjectResponse(_message.Message):
+    __slots__ = ("json", "html")
+    JSON_FIELD_NUMBER: _ClassVar[int]
+    HTML_FIELD_NUMBER: _ClassVar[int]
+    json: bytes
+    html: bytes
+    def __init__(self, json: _Optional[bytes] = ..., html: _Optional[bytes] = ...) -> None: ...
+
+class GetErasureRequest(_message.Message):
+    __slots__ = ("erasure_id",)
+    ERASURE_ID_FIELD_NUMBER: _ClassVar[int]
+    erasure_id: str
+    def __init__(self, erasure_id: _Optional[str] = ...) -> None: ...
+
+class GetErasureResponse(_message.Message):
+    __slots__ = ("erasure",)
+    ERASURE_FIELD_NUMBER: _ClassVar[int]
+    erasure: Erasure
+    def __init__(self, erasure: _Optional[_Union[Erasure, _Mapping]] = ...) -> None: ...
+
+class EndSessionRequest(_message.Message):
+    __slots__ = ("subject",)
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    subject: _types_pb2.Subject
+    def __init__(self, subject: _Optional[_Union[_types_pb2.Subject, _Mapping]] = ...) -> None: ...
+
+class EndSessionResponse(_message.Message):
+    __slots__ = ("ended",)
+    ENDED_FIELD_NUMBER: _ClassVar[int]
+    ended: bool
+    def __init__(self, ended: bool = ...) -> None: ...

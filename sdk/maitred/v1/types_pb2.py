@@ -24,19 +24,21 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16maitred/v1/types.proto\x12\nmaitred.v1\"g\n\x07Subject\x12%\n\x04kind\x18\x01 \x01(\x0e\x32\x17.maitred.v1.SubjectKind\x12\n\n\x02id\x18\x02 \x01(\t\x12)\n\x07\x61liases\x18\x03 \x03(\x0b\x32\x18.maitred.v1.SubjectAlias\"A\n\x0cSubjectAlias\x12%\n\x04kind\x18\x01 \x01(\x0e\x32\x17.maitred.v1.SubjectKind\x12\n\n\x02id\x18\x02 \x01(\t\"|\n\x05Value\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12\x10\n\x06number\x18\x02 \x01(\x01H\x00\x12\x0e\n\x04\x66lag\x18\x03 \x01(\x08H\x00\x12%\n\x05texts\x18\x04 \x01(\x0b\x32\x14.maitred.v1.TextListH\x00\x12\x11\n\x07time_ms\x18\x05 \x01(\x12H\x00\x42\x07\n\x05value\"\x19\n\x08TextList\x12\r\n\x05texts\x18\x01 \x03(\t\"\x89\x01\n\x05Trait\x12\x0c\n\x04name\x18\x01 \x01(\t\x12 \n\x05value\x18\x02 \x01(\x0b\x32\x11.maitred.v1.Value\x12\'\n\x06source\x18\x03 \x01(\x0e\x32\x17.maitred.v1.TraitSource\x12\x0f\n\x07purpose\x18\x04 \x01(\t\x12\x16\n\x0eobserved_at_ms\x18\x05 \x01(\x03\"5\n\x10SnapshotVersions\x12\x11\n\tcatalogue\x18\x01 \x01(\t\x12\x0e\n\x06policy\x18\x02 \x01(\t*\x93\x01\n\x0bSubjectKind\x12\x1c\n\x18SUBJECT_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13SUBJECT_KIND_PERSON\x10\x01\x12\x1a\n\x16SUBJECT_KIND_HOUSEHOLD\x10\x02\x12\x17\n\x13SUBJECT_KIND_DEVICE\x10\x03\x12\x18\n\x14SUBJECT_KIND_SESSION\x10\x04*~\n\x0bTraitSource\x12\x1c\n\x18TRAIT_SOURCE_UNSPECIFIED\x10\x00\x12\x19\n\x15TRAIT_SOURCE_EXPLICIT\x10\x01\x12\x19\n\x15TRAIT_SOURCE_INFERRED\x10\x02\x12\x1b\n\x17TRAIT_SOURCE_CONTEXTUAL\x10\x03*\xf5\x01\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x0f\n\x0bREASON_RULE\x10\x01\x12\x12\n\x0eREASON_LEARNED\x10\x02\x12\x13\n\x0fREASON_EXPLORED\x10\x03\x12\x12\n\x0eREASON_HOLDOUT\x10\x04\x12\x13\n\x0fREASON_BASELINE\x10\x05\x12\x13\n\x0fREASON_FALLBACK\x10\x06\x12\x11\n\rREASON_CACHED\x10\x07\x12\x10\n\x0cREASON_STALE\x10\x08\x12\x10\n\x0cREASON_ERROR\x10\t\x12\x10\n\x0cREASON_HABIT\x10\n\x12\x12\n\x0eREASON_POPULAR\x10\x0b\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16maitred/v1/types.proto\x12\nmaitred.v1\"g\n\x07Subject\x12%\n\x04kind\x18\x01 \x01(\x0e\x32\x17.maitred.v1.SubjectKind\x12\n\n\x02id\x18\x02 \x01(\t\x12)\n\x07\x61liases\x18\x03 \x03(\x0b\x32\x18.maitred.v1.SubjectAlias\"A\n\x0cSubjectAlias\x12%\n\x04kind\x18\x01 \x01(\x0e\x32\x17.maitred.v1.SubjectKind\x12\n\n\x02id\x18\x02 \x01(\t\"|\n\x05Value\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12\x10\n\x06number\x18\x02 \x01(\x01H\x00\x12\x0e\n\x04\x66lag\x18\x03 \x01(\x08H\x00\x12%\n\x05texts\x18\x04 \x01(\x0b\x32\x14.maitred.v1.TextListH\x00\x12\x11\n\x07time_ms\x18\x05 \x01(\x12H\x00\x42\x07\n\x05value\"\x19\n\x08TextList\x12\r\n\x05texts\x18\x01 \x03(\t\"\x89\x01\n\x05Trait\x12\x0c\n\x04name\x18\x01 \x01(\t\x12 \n\x05value\x18\x02 \x01(\x0b\x32\x11.maitred.v1.Value\x12\'\n\x06source\x18\x03 \x01(\x0e\x32\x17.maitred.v1.TraitSource\x12\x0f\n\x07purpose\x18\x04 \x01(\t\x12\x16\n\x0eobserved_at_ms\x18\x05 \x01(\x03\"k\n\x07\x43onsent\x12\x0f\n\x07purpose\x18\x01 \x01(\t\x12\'\n\x05state\x18\x02 \x01(\x0e\x32\x18.maitred.v1.ConsentState\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x16\n\x0eobserved_at_ms\x18\x04 \x01(\x03\"5\n\x10SnapshotVersions\x12\x11\n\tcatalogue\x18\x01 \x01(\t\x12\x0e\n\x06policy\x18\x02 \x01(\t*\x93\x01\n\x0bSubjectKind\x12\x1c\n\x18SUBJECT_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13SUBJECT_KIND_PERSON\x10\x01\x12\x1a\n\x16SUBJECT_KIND_HOUSEHOLD\x10\x02\x12\x17\n\x13SUBJECT_KIND_DEVICE\x10\x03\x12\x18\n\x14SUBJECT_KIND_SESSION\x10\x04*~\n\x0bTraitSource\x12\x1c\n\x18TRAIT_SOURCE_UNSPECIFIED\x10\x00\x12\x19\n\x15TRAIT_SOURCE_EXPLICIT\x10\x01\x12\x19\n\x15TRAIT_SOURCE_INFERRED\x10\x02\x12\x1b\n\x17TRAIT_SOURCE_CONTEXTUAL\x10\x03*}\n\x0c\x43onsentState\x12\x1d\n\x19\x43ONSENT_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x43ONSENT_STATE_GRANTED\x10\x01\x12\x18\n\x14\x43ONSENT_STATE_DENIED\x10\x02\x12\x19\n\x15\x43ONSENT_STATE_REVOKED\x10\x03*\xf5\x01\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x0f\n\x0bREASON_RULE\x10\x01\x12\x12\n\x0eREASON_LEARNED\x10\x02\x12\x13\n\x0fREASON_EXPLORED\x10\x03\x12\x12\n\x0eREASON_HOLDOUT\x10\x04\x12\x13\n\x0fREASON_BASELINE\x10\x05\x12\x13\n\x0fREASON_FALLBACK\x10\x06\x12\x11\n\rREASON_CACHED\x10\x07\x12\x10\n\x0cREASON_STALE\x10\x08\x12\x10\n\x0cREASON_ERROR\x10\t\x12\x10\n\x0cREASON_HABIT\x10\n\x12\x12\n\x0eREASON_POPULAR\x10\x0b\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'maitred.v1.types_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SUBJECTKIND']._serialized_start=559
-  _globals['_SUBJECTKIND']._serialized_end=706
-  _globals['_TRAITSOURCE']._serialized_start=708
-  _globals['_TRAITSOURCE']._serialized_end=834
-  _globals['_REASON']._serialized_start=837
-  _globals['_REASON']._serialized_end=1082
+  _globals['_SUBJECTKIND']._serialized_start=668
+  _globals['_SUBJECTKIND']._serialized_end=815
+  _globals['_TRAITSOURCE']._serialized_start=817
+  _globals['_TRAITSOURCE']._serialized_end=943
+  _globals['_CONSENTSTATE']._serialized_start=945
+  _globals['_CONSENTSTATE']._serialized_end=1070
+  _globals['_REASON']._serialized_start=1073
+  _globals['_REASON']._serialized_end=1318
   _globals['_SUBJECT']._serialized_start=38
   _globals['_SUBJECT']._serialized_end=141
   _globals['_SUBJECTALIAS']._serialized_start=143
@@ -47,6 +49,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TEXTLIST']._serialized_end=361
   _globals['_TRAIT']._serialized_start=364
   _globals['_TRAIT']._serialized_end=501
-  _globals['_SNAPSHOTVERSIONS']._serialized_start=503
-  _globals['_SNAPSHOTVERSIONS']._serialized_end=556
+  _globals['_CONSENT']._serialized_start=503
+  _globals['_CONSENT']._serialized_end=610
+  _globals['_SNAPSHOTVERSIONS']._serialized_start=612
+  _globals['_SNAPSHOTVERSIONS']._serialized_end=665
 # @@protoc_insertion_point(module_scope)

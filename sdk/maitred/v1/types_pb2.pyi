@@ -22,6 +22,13 @@ class TraitSource(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     TRAIT_SOURCE_INFERRED: _ClassVar[TraitSource]
     TRAIT_SOURCE_CONTEXTUAL: _ClassVar[TraitSource]
 
+class ConsentState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    CONSENT_STATE_UNSPECIFIED: _ClassVar[ConsentState]
+    CONSENT_STATE_GRANTED: _ClassVar[ConsentState]
+    CONSENT_STATE_DENIED: _ClassVar[ConsentState]
+    CONSENT_STATE_REVOKED: _ClassVar[ConsentState]
+
 class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     REASON_UNSPECIFIED: _ClassVar[Reason]
@@ -45,6 +52,10 @@ TRAIT_SOURCE_UNSPECIFIED: TraitSource
 TRAIT_SOURCE_EXPLICIT: TraitSource
 TRAIT_SOURCE_INFERRED: TraitSource
 TRAIT_SOURCE_CONTEXTUAL: TraitSource
+CONSENT_STATE_UNSPECIFIED: ConsentState
+CONSENT_STATE_GRANTED: ConsentState
+CONSENT_STATE_DENIED: ConsentState
+CONSENT_STATE_REVOKED: ConsentState
 REASON_UNSPECIFIED: Reason
 REASON_RULE: Reason
 REASON_LEARNED: Reason
@@ -109,6 +120,18 @@ class Trait(_message.Message):
     purpose: str
     observed_at_ms: int
     def __init__(self, name: _Optional[str] = ..., value: _Optional[_Union[Value, _Mapping]] = ..., source: _Optional[_Union[TraitSource, str]] = ..., purpose: _Optional[str] = ..., observed_at_ms: _Optional[int] = ...) -> None: ...
+
+class Consent(_message.Message):
+    __slots__ = ("purpose", "state", "source", "observed_at_ms")
+    PURPOSE_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    OBSERVED_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    purpose: str
+    state: ConsentState
+    source: str
+    observed_at_ms: int
+    def __init__(self, purpose: _Optional[str] = ..., state: _Optional[_Union[ConsentState, str]] = ..., source: _Optional[str] = ..., observed_at_ms: _Optional[int] = ...) -> None: ...
 
 class SnapshotVersions(_message.Message):
     __slots__ = ("catalogue", "policy")

@@ -21,6 +21,7 @@ class Ask(NamedTuple):
     context: Mapping[str, Value] = {}
     pending: Sequence[Entry] = ()  # feedback that is not yet durable here
     at: int | None = None  # replay clock, ms
+    overrides: Mapping[str, str] = {}  # arms by layer that were asked for
 
 
 class Choice(NamedTuple):
@@ -56,3 +57,4 @@ class Answer(NamedTuple):
     world: World  # the published state it was decided in; a publish since then changes nothing
     arms: Sequence[tuple[str, str]]
     decided_at: int
+    overridden: Sequence[str] = ()  # layers whose arm (or being in none) was asked for

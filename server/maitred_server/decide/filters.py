@@ -17,6 +17,11 @@ from maitred_server.policy.base import Bools
 Filter: TypeAlias = Callable[[Ground, list[int]], Bools | None]
 
 
+def available(ground: Ground, taken: list[int]) -> Bools | None:
+    """Nothing is offered that is killed, paused or out of stock."""
+    return ground.available
+
+
 def once_a_page(ground: Ground, taken: list[int]) -> Bools | None:
     """No item is shown twice on one page, in whatever variant."""
     if not taken:
@@ -24,7 +29,7 @@ def once_a_page(ground: Ground, taken: list[int]) -> Bools | None:
     return ~np.isin(ground.item_index, np.array(taken, dtype=np.int32))
 
 
-FILTERS: tuple[Filter, ...] = (once_a_page,)
+FILTERS: tuple[Filter, ...] = (available, once_a_page)
 
 
 def open_rows(ground: Ground, taken: list[int]) -> Bools | None:

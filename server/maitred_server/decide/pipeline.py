@@ -14,7 +14,8 @@ from maitred_server.decide.receipt import Receipt, SealedDecision, SealedSlot, S
 from maitred_server.decide.world import World
 from maitred_server.errors import NotPublished
 from maitred_server.model import Reason
-from maitred_server.subjects.assignment import Assignment, assign
+from maitred_server.subjects.assignment import Assignment, Situation, assign, own_unit
+from maitred_server.subjects.dimensions import dimensions
 
 
 def wall_clock() -> int:
@@ -60,16 +61,18 @@ class Pipeline:
 
         who = known(self._reader, ask)
         stopwatch("profile")
-        assignment = assign(world.catalogue.layers, {**ask.units, None: who.subject})
+        assignment = assign(world.layers, _situation(ask, who), ask.overrides)
         stopwatch("assignment")
         page = _Page(world, ask, who, assignment, now, seed, stopwatch)
         decisions = [
             page.decide((answer_id + bytes([index])).hex(), name, wanted)
             for index, (name, wanted) in enumerate(ask.placements)
         ]
-        receipt = self._sealer.seal(_receipt(page, decisions))
+        cuts = dimensions(world.catalogue.dimensions, ask.context, who.profile, now)
+        stopwatch("dimensions")
+        receipt = self._sealer.seal(_receipt(page, decisions, cuts))
         stopwatch("receipt")
-        return Answer(decisions, receipt, world, assignment.arms, now)
+        return Answer(decisions, receipt, world, assignment.arms, now, assignment.overridden)
 
 
 class _Page:
@@ -122,7 +125,12 @@ def _reason(served: scoring.Served, choices: Sequence[Choice]) -> Reason:
     return served.reason or choices[0].reason
 
 
-def _receipt(page: _Page, decisions: Sequence[Decision]) -> Receipt:
+def _situation(ask: Ask, who: Known) -> Situation:
+    own = own_unit(who.subject, who.profile)
+    return Situation({**ask.units, who.kind: own, None: own}, who.kind, ask.context, who.profile)
+
+
+def _receipt(page: _Page, decisions: Sequence[Decision], cuts: dict[str, str]) -> Receipt:
     return Receipt(
         page.who.subject,
         page.who.kind,
@@ -133,6 +141,11 @@ def _receipt(page: _Page, decisions: Sequence[Decision]) -> Receipt:
         page.world.snapshot_version,
         page.assignment.arms,
         tuple(_sealed(decision) for decision in decisions),
+        cuts,
+        merged=page.who.profile is not None and page.who.profile.merged,
+        overridden=page.assignment.overridden,
+        addressed=b"" if page.who.addressed == page.who.subject else page.who.addressed,
+        item_states=page.world.overlay.version,
     )
 
 

@@ -63,6 +63,17 @@ class Receipt(msgspec.Struct, frozen=True, array_like=True):
     snapshot: str
     arms: tuple[tuple[str, str], ...]
     decisions: tuple[SealedDecision, ...]
+    dimensions: dict[str, str] = {}
+    segments: tuple[str, ...] = ()
+    merged: bool = False
+    overridden: tuple[str, ...] = ()
+    addressed: SubjectKey = b""  # the key that led to the subject, when it was another than its canonical one
+    item_states: int = 0  # version of the live item states
+
+    @property
+    def asked_for(self) -> SubjectKey:
+        """The key that the decision was asked for: feedback with this receipt comes under it."""
+        return self.addressed or self.subject
 
     def decision(self, decision_id: str) -> SealedDecision | None:
         """The decision of that id; None when the receipt is of another answer."""

@@ -58,8 +58,9 @@ def _own(profile: Profile | None, ground: Ground) -> Floats | None:
 def closed_where(scores: Scores, open_rows: Bools | None) -> Floats:
     """Priorities with everything closed that a filter took out or that is no number: NaN would win every argmax."""
     priority = scores.priority
+    finite = np.isfinite(priority)
+    if not finite.all():
+        priority = np.where(finite, priority, CLOSED)
     if open_rows is not None:
         priority = np.where(open_rows, priority, CLOSED)
-    if not np.isfinite(priority).all():
-        priority = np.where(np.isfinite(priority), priority, CLOSED)
     return priority

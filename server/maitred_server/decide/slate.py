@@ -62,9 +62,9 @@ def fill(
 
 
 def fallback(world: World, actions: Positions, taken: Sequence[int], slots: int) -> list[Choice]:
-    """The placement's fallback, in its order, without what the page already shows."""
-    catalogue = world.catalogue
-    left = [int(action) for action in actions if int(catalogue.item_index[action]) not in taken]
+    """The placement's fallback, in its order, without what the page already shows or a live state closes."""
+    catalogue, is_open = world.catalogue, world.overlay.open
+    left = [int(one) for one in actions if is_open[one] and int(catalogue.item_index[one]) not in taken]
     return [
         Choice(slot, action, catalogue.item(action), catalogue.variant(action), Reason.FALLBACK, None, 1.0, 0.0)
         for slot, action in enumerate(left[:slots])

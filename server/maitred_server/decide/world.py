@@ -1,4 +1,4 @@
-"""What is published, joined once and then only read: a catalogue and the policy snapshot that goes with it."""
+"""What decisions read, joined once: a catalogue, the policy snapshot that goes with it, and the live item states."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from maitred_server.decide.overlay import Overlay
 from maitred_server.errors import UnknownName
 from maitred_server.playbook.catalogue import Catalogue
 from maitred_server.playbook.nouns import Placement
-from maitred_server.policy.base import Floats, Keys, Positions
+from maitred_server.policy.base import Bools, Floats, Keys, Positions
 from maitred_server.policy.features import KeyIndex
 from maitred_server.policy.snapshot import PolicySnapshot
+from maitred_server.subjects.assignment import divisions
 
 
 class Ground(NamedTuple):
@@ -25,22 +27,32 @@ class Ground(NamedTuple):
     key_index: KeyIndex
     popularity: Floats  # float64[m]
     order: Floats  # float64[m]
+    available: Bools | None = None  # bool[m]: not closed by a live state; None: none is
 
 
 class World:
-    """A pair of published states. Never changed: a publish makes a new one, and a decision holds on to the one it
-    began with.
+    """Published states and live ones. Never changed: a publish or a live state makes a new one, and a decision holds
+    on to the one it began with.
     """
 
-    def __init__(self, catalogue: Catalogue, snapshot: PolicySnapshot | None, before: World | None = None) -> None:
-        """`before`: the world that this one replaces; what did not change is taken from it."""
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        snapshot: PolicySnapshot | None,
+        before: World | None = None,
+        overlay: Overlay | None = None,
+    ) -> None:
+        """`before`: the world that this one replaces; what did not change is taken from it. `overlay`: of this
+        catalogue; None: no item has a live state.
+        """
         self.catalogue = catalogue
+        self.layers = divisions(catalogue.layers)
         self.snapshot = snapshot
         self.snapshot_version = snapshot.version if snapshot else ""
-        same = before._grounds if before is not None and before.catalogue is catalogue else {}
+        self.overlay = Overlay.of(catalogue) if overlay is None else overlay
+        same = before if before is not None and before.catalogue is catalogue else None
         self._grounds: dict[str, Ground] = {
-            name: self._with_popularity(same.get(name) or _lay(catalogue, placement))
-            for name, placement in catalogue.placements.items()
+            name: self._ground(placement, same) for name, placement in catalogue.placements.items()
         }
 
     def ground(self, name: str) -> Ground:
@@ -49,6 +61,12 @@ class World:
         if ground is None:
             raise UnknownName(f"there is no placement {name!r}{self._near(name)}", "placements")
         return ground
+
+    def _ground(self, placement: Placement, same: World | None) -> Ground:
+        ground = _lay(self.catalogue, placement) if same is None else same._grounds[placement.name]
+        if same is None or same.snapshot is not self.snapshot:
+            ground = self._with_popularity(ground)
+        return ground._replace(available=self.overlay.available(ground.actions))
 
     def _with_popularity(self, ground: Ground) -> Ground:
         if self.snapshot is None:

@@ -12,28 +12,32 @@ from typing import Final, TypeAlias
 import structlog
 
 from maitred_server.errors import StoreError
-from maitred_server.learn.publish import Resumed, forget, publish_snapshot, resume, save_cursor
-from maitred_server.learn.sums import Met, Sums, met_in
+from maitred_server.learn.publish import Reached, Resumed, forget, publish_snapshot, resume, save_cursor
+from maitred_server.learn.sums import Sums
 from maitred_server.model import Record
-from maitred_server.store import Store
+from maitred_server.policy.snapshot import PolicySnapshot
+from maitred_server.store import Changes, Lost, Store
+from maitred_server.store.counted import Met, met_in
 from maitred_server.store.keys import brand_of
 
 CHUNK: Final = 5_000  # records read at once
 
-ReadJournal: TypeAlias = Callable[[int, int], list[tuple[int, Record]]]
+ReadChanges: TypeAlias = Callable[[int, int, int], Changes]
 
 log = structlog.get_logger()
 
 
 class Learner:
-    """Sums over the journal, by brand. Every record counts exactly once, over restarts too (see `publish`)."""
+    """Sums over the journal, by brand. Every record counts exactly once while it is there, and not at all when it is
+    gone; over restarts too (see `publish`).
+    """
 
-    def __init__(self, read_journal: ReadJournal, folder: Path, chunk: int = CHUNK) -> None:
-        """`read_journal(after, limit)`: records with higher sequences, rising. `folder`: the data directory.
+    def __init__(self, read_changes: ReadChanges, folder: Path, chunk: int = CHUNK) -> None:
+        """`read_changes(after, limit, noted_through)`: see `Store.read_changes`. `folder`: the data directory.
 
         Goes on from what is published there. Raises OSError.
         """
-        self._read_journal = read_journal
+        self._read_changes = read_changes
         self._folder = folder
         self._chunk = chunk
         self._take_up(resume(folder))
@@ -41,17 +45,18 @@ class Learner:
     @property
     def cursor(self) -> int:
         """The sequence of the last record that was read; 0 before the first."""
-        return self._cursor
+        return self._reached.through
 
     def start_over(self) -> None:
         """Forgets everything, published or not, and reads from the beginning. Raises OSError."""
         forget(self._folder)
-        self._take_up(Resumed(0, {}))
+        self._take_up(Resumed(Reached(), {}))
 
     def _take_up(self, resumed: Resumed) -> None:
-        self._cursor = self._saved = resumed.cursor
+        self._reached = self._saved = resumed.reached
         self._brands = {
-            brand: _Brand(Sums.of(snapshot), snapshot.cursor) for brand, snapshot in resumed.snapshots.items()
+            brand: _Brand(Sums.of(snapshot), _further(resumed.reached, snapshot))
+            for brand, snapshot in resumed.snapshots.items()
         }
 
     def sums(self, brand: str) -> Sums:
@@ -60,52 +65,65 @@ class Learner:
         return known.sums if known else Sums()
 
     def step(self) -> int:
-        """Reads the next records, adds them up and says how many there were. Raises StoreError."""
-        records = self._read_journal(self._cursor, self._chunk)
-        if not records:
-            return 0
+        """Takes away what was forgotten, then adds up the next records; says how much there was. Raises StoreError."""
+        changes = self._read_changes(self._reached.through, self._chunk, self._reached.forgotten)
+        for note in changes.notes:
+            for lost in note.lost:
+                self._brand(lost.brand).take_away(note.number, lost)
+            self._reached = self._reached._replace(forgotten=note.number)
         by_prefix: dict[bytes, list[tuple[int, Record]]] = {}
-        for entry in records:
+        for entry in changes.records:
             subject = entry[1].subject
             by_prefix.setdefault(subject[: 1 + subject[0]], []).append(entry)
         for prefix, entries in by_prefix.items():
             self._brand(brand_of(prefix)).add(entries)
-        self._cursor = records[-1][0]
-        return len(records)
+        self._reached = self._reached._replace(through=changes.through)
+        return len(changes.notes) + len(changes.records)
 
     def _brand(self, name: str) -> _Brand:
         brand = self._brands.get(name)
         if brand is None:
-            brand = self._brands[name] = _Brand(Sums(), 0)
+            brand = self._brands[name] = _Brand(Sums(), Reached())
         return brand
 
     def publish(self) -> list[str]:
         """Publishes the brands that have new records, then the cursor; says which brands. Raises OSError."""
         changed = [name for name, brand in self._brands.items() if brand.changed]
         for name in changed:
-            publish_snapshot(self._folder, name, self._cursor, self._brands[name].sums.columns())
-            self._brands[name].changed = False
-        if self._cursor != self._saved:
-            save_cursor(self._folder, self._cursor, list(self._brands))
-            self._saved = self._cursor
+            brand = self._brands[name]
+            publish_snapshot(self._folder, name, brand.reached.further(self._reached), brand.sums.columns())
+            brand.changed = False
+        if self._reached != self._saved:
+            save_cursor(self._folder, self._reached, list(self._brands))
+            self._saved = self._reached
         return changed
 
 
 class _Brand:
-    """One brand's sums, and the sequence through which they hold every record of it."""
+    """One brand's sums, and how far they hold every record of it, and none that was forgotten."""
 
-    def __init__(self, sums: Sums, through: int) -> None:
+    def __init__(self, sums: Sums, reached: Reached) -> None:
         self.sums = sums
-        self.through = through
+        self.reached = reached
         self.changed = False
 
     def add(self, entries: Sequence[tuple[int, Record]]) -> None:
         """Adds records of rising sequences; those that the sums hold already are passed over."""
-        fresh = [record for sequence, record in entries if sequence > self.through]
+        fresh = [record for sequence, record in entries if sequence > self.reached.through]
         found: Counter[Met] = Counter(met for record in fresh for met in met_in(record))
         self.sums.add(found)
-        self.through = max(self.through, entries[-1][0])
+        self.reached = self.reached._replace(through=max(self.reached.through, entries[-1][0]))
         self.changed = self.changed or bool(fresh)
+
+    def take_away(self, number: int, lost: Lost) -> None:
+        """Takes away what a record counted for, if the sums hold it: it was read before it was forgotten."""
+        if number > self.reached.forgotten and lost.sequence <= self.reached.through:
+            self.sums.subtract(lost.counted)
+            self.changed = True
+
+
+def _further(reached: Reached, snapshot: PolicySnapshot) -> Reached:
+    return reached.further(Reached(snapshot.cursor, snapshot.forgotten))
 
 
 def run(data: Path, map_size: int, stop: StopEvent, interval_s: float = 1.0) -> None:
@@ -114,12 +132,13 @@ def run(data: Path, map_size: int, stop: StopEvent, interval_s: float = 1.0) -> 
     What the disk or the store refuses is logged and tried again. Raises StoreRefused, OSError when it cannot begin.
     """
     with Store.open(data, map_size=map_size, read_only=True) as store:
-        learner = Learner(store.read_journal, data)
+        learner = Learner(store.read_changes, data)
         _check_journal(learner, store.last_sequence())
         log.info("learner_started", cursor=learner.cursor)
         while True:
             stopping = stop.is_set()
             _round(learner, interval_s, stop)
+            store.tidy()
             if stopping:
                 break
             stop.wait(interval_s)

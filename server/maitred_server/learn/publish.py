@@ -2,7 +2,7 @@
 
 Snapshots first, the cursor after them. So every brand's sums hold all its records up to the cursor file, and perhaps
 some beyond: up to the cursor in its own snapshot. Whoever starts again reads from the cursor file and passes over, for
-each brand, what its snapshot has.
+each brand, what its snapshot has. The same goes for what was forgotten.
 """
 
 from __future__ import annotations
@@ -16,25 +16,45 @@ import msgspec
 
 from maitred_server.errors import RecordDamaged
 from maitred_server.policy.snapshot import SUFFIX, Column, PolicySnapshot, open_snapshot
-from maitred_server.store.published import brand_folder, brand_folders, current, prune, switch, withdraw, write_file
+from maitred_server.store.published import (
+    POLICY,
+    brand_folder,
+    brand_folders,
+    current,
+    prune,
+    switch,
+    withdraw,
+    write_file,
+)
 
 CURSOR: Final = "learner.cursor"
-POLICY: Final = "policy"
 KEEP: Final = 3  # snapshots of a brand, the newest
 _CHECKSUM_BYTES: Final = 16
 
 
-class _Reached(msgspec.Struct, frozen=True, array_like=True):
-    """`through`: the journal sequence that all brands have reached. `brands`: those that have a snapshot."""
+class Reached(NamedTuple):
+    """How far sums go: they hold every journal record up to a sequence, and nothing that was forgotten up to a note."""
+
+    through: int = 0
+    forgotten: int = 0
+
+    def further(self, other: Reached) -> Reached:
+        """What is known when both are: that the further one holds includes the other."""
+        return Reached(max(self.through, other.through), max(self.forgotten, other.forgotten))
+
+
+class _Cursor(msgspec.Struct, frozen=True, array_like=True):
+    """`through`, `forgotten`: what all brands have reached. `brands`: those that have a snapshot."""
 
     through: int
     brands: list[str]
+    forgotten: int = 0
 
 
 class Resumed(NamedTuple):
     """Where to go on, and what each brand has already."""
 
-    cursor: int
+    reached: Reached
     snapshots: dict[str, PolicySnapshot]
 
 
@@ -43,26 +63,33 @@ def policy_folder(data: Path, brand: str) -> Path:
     return brand_folder(data, brand) / POLICY
 
 
-def publish_snapshot(data: Path, brand: str, cursor: int, columns: Mapping[int, Column]) -> str:
-    """Writes a snapshot and puts it in force; its version is the cursor. Raises OSError."""
+def publish_snapshot(data: Path, brand: str, reached: Reached, columns: Mapping[int, Column]) -> str:
+    """Writes a snapshot and puts it in force; its version is the cursor, or the number after the one in force when that
+    has the same cursor. Raises OSError.
+    """
     folder = policy_folder(data, brand)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    version = str(cursor)
-    PolicySnapshot(version, cursor, columns).save(folder / f"{version}{SUFFIX}")
+    version = str(max(reached.through, int(current(folder) or -1) + 1))
+    PolicySnapshot(version, reached.through, columns, reached.forgotten).save(folder / f"{version}{SUFFIX}")
     switch(folder, version)
     prune(folder, KEEP, SUFFIX)
     return version
 
 
-def save_cursor(data: Path, cursor: int, brands: list[str]) -> None:
-    """Remembers that the snapshots of all these brands hold every record up to `cursor`. Raises OSError."""
-    content = msgspec.msgpack.encode(_Reached(cursor, sorted(brands)))
+def save_cursor(data: Path, reached: Reached, brands: list[str]) -> None:
+    """Remembers what the snapshots of all these brands have reached. Raises OSError."""
+    content = msgspec.msgpack.encode(_Cursor(reached.through, sorted(brands), reached.forgotten))
     write_file(data / CURSOR, [_checksum(content), content])
 
 
 def learned_through(data: Path) -> int:
     """The journal sequence up to which every brand's snapshot is complete; 0 when nothing is known. Raises OSError."""
-    return _reached(data).through
+    return _cursor(data).through
+
+
+def forgotten_through(data: Path) -> int:
+    """The note up to which no brand's snapshot holds what was forgotten (see `store.forgotten`). Raises OSError."""
+    return _cursor(data).forgotten
 
 
 def resume(data: Path) -> Resumed:
@@ -70,21 +97,26 @@ def resume(data: Path) -> Resumed:
 
     Raises OSError.
     """
-    reached = _reached(data)
+    cursor = _cursor(data)
     snapshots = {}
     for folder in brand_folders(data):
         snapshot = _last_snapshot(folder / POLICY)
         if snapshot is not None:
             snapshots[folder.name] = snapshot
-    whole = all(brand in snapshots for brand in reached.brands)
-    return Resumed(reached.through if whole else 0, snapshots)
+    whole = all(brand in snapshots for brand in cursor.brands)
+    return Resumed(Reached(cursor.through, cursor.forgotten) if whole else Reached(), snapshots)
 
 
 def forget(data: Path) -> None:
-    """Takes all snapshots out of force; who has one open keeps it until there is another. Raises OSError."""
-    save_cursor(data, 0, [])
+    """Takes all snapshots out of force and removes them; who has one open keeps it until there is another.
+
+    Raises OSError.
+    """
+    save_cursor(data, Reached(), [])
     for folder in brand_folders(data):
         withdraw(folder / POLICY)
+        for path in (folder / POLICY).glob(f"*{SUFFIX}"):
+            path.unlink(missing_ok=True)
 
 
 def _last_snapshot(folder: Path) -> PolicySnapshot | None:
@@ -95,16 +127,16 @@ def _last_snapshot(folder: Path) -> PolicySnapshot | None:
         return None
 
 
-def _reached(data: Path) -> _Reached:
+def _cursor(data: Path) -> _Cursor:
     """What the cursor file says; the beginning when it is not there or damaged: that costs time, not truth."""
     try:
         stored = (data / CURSOR).read_bytes()
     except FileNotFoundError:
-        return _Reached(0, [])
+        return _Cursor(0, [])
     checksum, content = stored[:_CHECKSUM_BYTES], stored[_CHECKSUM_BYTES:]
     if checksum != _checksum(content):
-        return _Reached(0, [])
-    return msgspec.msgpack.decode(content, type=_Reached)
+        return _Cursor(0, [])
+    return msgspec.msgpack.decode(content, type=_Cursor)
 
 
 def _checksum(content: bytes) -> bytes:

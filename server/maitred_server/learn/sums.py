@@ -3,41 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterable
 
 import numpy as np
 
-from maitred_server.model import Event, Exposure, Outcome, Record
 from maitred_server.policy.snapshot import Column, Counts, Keys, PolicySnapshot
-from maitred_server.store.keys import EXPOSURE_TYPE, action_key, group_key, item_key, outcome_type, type_code
-
-
-class Met(NamedTuple):
-    """One thing that happened to an action; equal ones are counted together before any key is looked up."""
-
-    type: str
-    item: str
-    variant: str
-    groups: tuple[str, ...]
-
-    def counts_for(self) -> Iterator[int]:
-        """The keys of the action, of its item as a whole, and of each of its groups."""
-        yield action_key(self.item, self.variant)
-        yield item_key(self.item)
-        yield from {group_key(group) for group in self.groups}
-
-
-def met_in(record: Record) -> Iterator[Met]:
-    """What a record counts for: nothing, one thing, or one for each slot that was shown."""
-    body = record.body
-    match body:
-        case Event(item=item) if item:
-            yield Met(body.type, item, body.variant, body.groups)
-        case Outcome():
-            yield Met(outcome_type(body.type), body.item, body.variant, body.groups)
-        case Exposure():
-            yield from (Met(EXPOSURE_TYPE, one.item, one.variant, one.groups) for one in body.shown)
+from maitred_server.store.counted import Met
+from maitred_server.store.keys import type_code
 
 
 class Sums:
@@ -61,6 +33,11 @@ class Sums:
             for key in met.counts_for():
                 table.add(key, times)
 
+    def subtract(self, counted: Iterable[tuple[int, int]]) -> None:
+        """Takes away what was added before, given as (type code, key), once for each time."""
+        for code, key in counted:
+            self._table(code).add(key, -1)
+
     def merge(self, other: Sums) -> None:
         """Adds the sums of another shard of the same brand."""
         for code, theirs in other._tables.items():
@@ -70,7 +47,7 @@ class Sums:
 
     def columns(self) -> dict[int, Column]:
         """The columns of a snapshot. They are new arrays where something changed, and the same as before elsewhere."""
-        return {code: table.column() for code, table in self._tables.items()}
+        return {code: table.column() for code, table in self._tables.items() if table.counts}
 
     @classmethod
     def of(cls, snapshot: PolicySnapshot) -> Sums:
@@ -95,7 +72,11 @@ class _Table:
         self._column: Column | None = None
 
     def add(self, key: int, times: int) -> None:
-        self.counts[key] = self.counts.get(key, 0) + times
+        count = self.counts.get(key, 0) + times
+        if count:
+            self.counts[key] = count
+        else:
+            self.counts.pop(key, None)
         self._column = None
 
     def column(self) -> Column:

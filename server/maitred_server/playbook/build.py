@@ -96,6 +96,7 @@ def _frozen(playbook: Playbook, draft: Draft, placed: Sequence[Actions]) -> Froz
         number_names=tuple(draft.attributes.number_names),
         text_names=tuple(draft.attributes.text_names),
         texts=tuple(draft.attributes.texts),
+        dimensions=playbook.dimensions,
     )
 
 

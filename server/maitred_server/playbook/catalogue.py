@@ -14,6 +14,7 @@ from maitred_server.errors import NotPublished
 from maitred_server.model import Arm, Layer
 from maitred_server.playbook.columns import Array, Frozen, FrozenPlacement, open_version
 from maitred_server.playbook.nouns import Placement
+from maitred_server.store.columns import find
 from maitred_server.store.keys import action_key, item_key
 from maitred_server.store.published import current
 
@@ -33,6 +34,7 @@ class Catalogue:
         self.name = frozen.name
         self.description = frozen.description
         self.layers: tuple[Layer, ...] = frozen.layers
+        self.dimensions = frozen.dimensions
         self.groups: tuple[str, ...] = frozen.groups
         self.action_keys: Keys = columns["action_keys"]
         self.item_keys: Keys = columns["item_keys"]
@@ -105,6 +107,21 @@ class Catalogue:
             return range(0)
         begin, end = self._columns["item_actions"][number : number + 2].tolist()
         return range(begin, end)
+
+    def items_of(self, keys: Keys) -> Positions:
+        """int32[s]: the items of some keys (`store.keys.item_key`); -1 where there is none."""
+        at, known = find(self._columns["item_lookup"], keys)
+        numbers = np.full(len(keys), -1, np.int32)
+        numbers[known] = self._columns["item_lookup_index"][at[known]]
+        return numbers
+
+    @property
+    def item_groups_columns(self) -> tuple[Array, Positions]:
+        """int64[items+1] and int32: the groups of item i are those from place [i] to [i+1] of the second column.
+
+        They are numbers into `groups` and `group_keys`.
+        """
+        return self._columns["item_group_offsets"], self._columns["item_groups"]
 
     def numbers(self, attribute: str) -> Numbers | None:
         """float64[items]: an attribute that is a number, a flag (0, 1) or a moment (ms); NaN where missing."""

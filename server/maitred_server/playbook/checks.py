@@ -64,6 +64,7 @@ def check_header(header: Checked[PlaybookFile], policies: Collection[str]) -> It
             yield header.mistake(
                 ("layers", at, "name"), f"`{HOLDOUT}` is the name of the holdout's layer; take another"
             )
+    yield from twice(header, ("dimensions", "context"), header.part.dimensions.context)
     holdout = header.part.holdout
     if holdout is not None and holdout.share > MOST_HOLDOUT:
         yield header.mistake((HOLDOUT, "share"), f"the holdout's share is at most {MOST_HOLDOUT}")
@@ -122,6 +123,15 @@ def unused_orders(header: PlaybookFile, placements: Sequence[PlacementPart]) -> 
     for part in placements:
         if part.order and part.name not in fixed and "fixed" not in (part.policy, part.baseline):
             yield f"placement `{part.name}` has an `order` that no policy follows: only `fixed` does"
+
+
+def shared_salts(header: PlaybookFile) -> Iterator[str]:
+    """Warnings about layers that divide alike."""
+    first = {header.holdout.salt: HOLDOUT} if header.holdout is not None else {}
+    for layer in header.layers:
+        other = first.setdefault(layer.salt or layer.name, layer.name)
+        if other != layer.name:
+            yield f"layer `{layer.name}` has the salt of `{other}`: the two divide alike and are not independent"
 
 
 def check_references(playbook: Playbook, items: Mapping[str, Collection[str]]) -> list[Mistake]:

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from maitred_server.errors import RecordDamaged
-from maitred_server.model import Layer
+from maitred_server.model import Dimensions, Layer
 from maitred_server.store.published import sync_folder, write_synced
 
 FORMAT: Final = 1
@@ -79,6 +79,7 @@ class Frozen(msgspec.Struct, frozen=True, array_like=True):
     number_names: tuple[str, ...]
     text_names: tuple[str, ...]
     texts: tuple[str, ...]
+    dimensions: Dimensions = Dimensions()
 
 
 def write(folder: Path, frozen: Frozen, columns: Mapping[str, Array]) -> None:

@@ -35,7 +35,7 @@ class Written(NamedTuple):
 def from_yaml(checked: Checked[ItemsFile]) -> list[Written]:
     """The items of items.yaml."""
     parts = enumerate(checked.part.items)
-    return [Written(_noun(part), checked.file, checked.line("items", at)) for at, part in parts]
+    return [Written(noun(part), checked.file, checked.line("items", at)) for at, part in parts]
 
 
 def from_jsonl(file: str, content: bytes) -> tuple[list[Written], list[Mistake]]:
@@ -50,7 +50,7 @@ def from_jsonl(file: str, content: bytes) -> tuple[list[Written], list[Mistake]]
         mistakes += found
         wrong += bool(found)
         if part is not None:
-            written.append(Written(_noun(part), file, number))
+            written.append(Written(noun(part), file, number))
         if len(written) > MOST_ITEMS or wrong > MOST_LINES_WITH_MISTAKES:
             mistakes.append(Mistake(file, number, "reading stops here: too many items, or too many with mistakes"))
             break
@@ -130,7 +130,8 @@ def _keeps_its_word(variant: Variant) -> bool:
     return True
 
 
-def _noun(part: ItemPart) -> Item:
+def noun(part: ItemPart) -> Item:
+    """The item as it is kept."""
     item = Item(part.id, tuple(part.groups), part.attributes)
     if not part.variants:
         return item

@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 from pydantic import BaseModel
 
 from maitred_server.errors import Mistake, PlaybookError
-from maitred_server.model import Arm, Item, Kind, Layer
+from maitred_server.model import Arm, Audience, Dimensions, Item, Kind, Layer, Stages, ValueBands
 from maitred_server.playbook import checks, items
 from maitred_server.playbook.hints import did_you_mean
 from maitred_server.playbook.nouns import Group, PlannedPlacement, Playbook, Reference
@@ -16,6 +16,8 @@ from maitred_server.playbook.schema import (
     FILES,
     KNOWN_POLICIES,
     ChosenCandidates,
+    DimensionsPart,
+    EligiblePart,
     GroupsFile,
     ItemsFile,
     LayerPart,
@@ -116,7 +118,12 @@ class _Loading:
             layers=tuple(_layers(header)),
             groups=tuple(Group(group.id, group.name, group.description) for group in groups),
             items=tuple(one.item for one in self._items),
-            warnings=tuple([*checks.unused_orders(header, placements), *self._undescribed()][:MOST_WARNINGS]),
+            warnings=tuple(
+                [*checks.unused_orders(header, placements), *checks.shared_salts(header), *self._undescribed()][
+                    :MOST_WARNINGS
+                ]
+            ),
+            dimensions=_dimensions(header.dimensions),
         )
 
     def _planned(self, at: int, part: PlacementPart) -> PlannedPlacement:
@@ -177,7 +184,22 @@ def _layers(header: PlaybookFile) -> Iterator[Layer]:
 
 def _layer(part: LayerPart) -> Layer:
     arms = tuple(Arm(arm.name, arm.share, dict(arm.policies)) for arm in part.arms)
-    return Layer(part.name, _unit(part.unit), part.salt or part.name, arms)
+    audience = _audience(part.eligible) if part.eligible else Audience()
+    return Layer(part.name, _unit(part.unit), part.salt or part.name, arms, eligible=audience)
+
+
+def _audience(part: EligiblePart) -> Audience:
+    return Audience(
+        kinds=tuple(Kind[kind.upper()] for kind in part.kinds),
+        context={name: tuple(values) for name, values in part.context.items()},
+        traits={name: tuple(values) for name, values in part.traits.items()},
+    )
+
+
+def _dimensions(part: DimensionsPart) -> Dimensions:
+    stages = Stages(part.stage.new_below, part.stage.lapsing_days, part.stage.lapsed_days)
+    bands = ValueBands(part.value_band.counts, tuple(part.value_band.bands.items()))
+    return Dimensions(tuple(part.context), stages, bands)
 
 
 def _unit(name: str) -> Kind | None:

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from maitred_server.model import Item, Layer
+from maitred_server.model import Dimensions, Item, Layer
 
 Positions: TypeAlias = npt.NDArray[np.int32]
 
@@ -58,6 +58,7 @@ class Playbook(msgspec.Struct, frozen=True):
     groups: tuple[Group, ...]
     items: tuple[Item, ...]
     warnings: tuple[str, ...] = ()
+    dimensions: Dimensions = Dimensions()
 
 
 class Placement(msgspec.Struct, frozen=True, eq=False):

@@ -7,6 +7,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Collection
+from itertools import pairwise
 from typing import Annotated, Any, Final, Literal, NamedTuple, Self, TypeAlias
 
 from pydantic import (
@@ -22,7 +23,7 @@ from pydantic import (
 )
 from pydantic.json_schema import models_json_schema
 
-from maitred_server.model import Value, Variant
+from maitred_server.model import Dimensions, Value, ValueBands, Variant
 
 NAME_BYTES: Final = 128
 TEXT_BYTES: Final = 1024
@@ -36,6 +37,21 @@ MOST_VARIANTS: Final = 32
 SHARE_POINTS: Final = 10_000
 MOST_HOLDOUT: Final = 0.5
 LONGEST_DURATION_MS: Final = 30 * 86_400_000
+
+MOST_CONTEXT_DIMENSIONS: Final = 8
+MOST_BANDS: Final = 20
+# What a report can be cut by anyway.
+RESERVED_DIMENSIONS: Final = (
+    "stage",
+    "value_band",
+    "arm",
+    "placement",
+    "policy",
+    "reason",
+    "segment",
+    "merged",
+    "overridden",
+)
 
 KNOWN_POLICIES: Final = ("fixed", "uniform", "popular", "habit")
 AUTOMATION: Final = ("fixed", "logging_only", "apprentice", "online")
@@ -89,6 +105,12 @@ def points(share: float) -> int:
     return number
 
 
+def _dimension(name: str) -> str:
+    if name in RESERVED_DIMENSIONS:
+        raise ValueError(f"`{name}` is kept for every decision anyway; it is no key of the context here")
+    return name
+
+
 def _share(share: float) -> float:
     return points(share) / SHARE_POINTS
 
@@ -105,6 +127,13 @@ def attribute(value: object) -> Value:
         case list():
             return _texts(value)
     raise ValueError("an attribute is a text, a number, true or false, or a list of texts")
+
+
+def choice(value: object) -> Value:
+    """One value that will do: as `attribute`, but no list. Raises ValueError."""
+    if isinstance(value, list):
+        raise ValueError("a text, a number, true or false is asked for here, not a list")
+    return attribute(value)
 
 
 def _number(value: float) -> float:
@@ -169,7 +198,12 @@ Share: TypeAlias = Annotated[
 ]
 Unit: TypeAlias = Literal["subject", "person", "household", "device", "session"]
 Automation: TypeAlias = Literal["fixed", "logging_only", "apprentice", "online"]
+Dimension: TypeAlias = Annotated[Name, AfterValidator(_dimension)]
+Finite: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
+SubjectKind: TypeAlias = Literal["person", "household", "device", "session"]
 Attribute: TypeAlias = Annotated[Any, PlainValidator(attribute, json_schema_input_type=bool | float | str | list[str])]
+OneValue: TypeAlias = Annotated[Any, PlainValidator(choice, json_schema_input_type=bool | float | str)]
+Values: TypeAlias = Annotated[list[OneValue], Field(min_length=1, max_length=MOST_ENTRIES)]
 Content: TypeAlias = Annotated[Any, PlainValidator(encoded, json_schema_input_type=str | dict[str, Any] | list[Any])]
 
 
@@ -236,12 +270,31 @@ class ArmPart(_Part):
     policies: dict[Name, Name] = Field(default={}, description="The policy by placement. Missing: the placement's own.")
 
 
+class EligiblePart(_Part):
+    """Whom a layer is for: all that is written here must hold."""
+
+    kinds: list[SubjectKind] = Field(default=[], max_length=4, description="What the subject is: one of these.")
+    context: dict[Name, Values] = Field(
+        default={}, max_length=16, description="Keys of the context, each with the values that will do."
+    )
+    traits: dict[Name, Values] = Field(
+        default={}, max_length=16, description="Traits that the subject gave itself, with the values that will do."
+    )
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Self:
+        if not (self.kinds or self.context or self.traits):
+            raise ValueError("nothing is asked; name kinds, context or traits, or take it out")
+        return self
+
+
 class LayerPart(_Part):
     """One division of the subjects into arms, independent of the others."""
 
     name: Name
     unit: Unit = Field(default="subject", description="Whose id decides. subject: whoever is decided for.")
     salt: Name | None = Field(default=None, description="Another salt divides anew. Missing: the layer's name.")
+    eligible: EligiblePart | None = Field(default=None, description="Whom it is for. Missing: everybody.")
     arms: list[ArmPart] = Field(min_length=1, max_length=100)
 
 
@@ -253,6 +306,51 @@ class HoldoutPart(_Part):
     salt: Name = Field(default="holdout", description="Another salt draws others.")
 
 
+class StagePart(_Part):
+    """Where the stages of a subject's life begin."""
+
+    new_below: int = Field(default=3, ge=0, le=1_000_000, description="Who did less often anything is new.")
+    lapsing_days: int = Field(default=30, ge=1, le=3_650, description="Days without a sign until it is lapsing.")
+    lapsed_days: int = Field(default=90, ge=1, le=3_650, description="Days without a sign until it has lapsed.")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.lapsed_days <= self.lapsing_days:
+            raise ValueError("`lapsed_days` is more than `lapsing_days`")
+        return self
+
+
+class ValueBandPart(_Part):
+    """Bands of what a subject was worth."""
+
+    counts: Name = Field(default="purchase", description="Whose values are summed: an event's type, or `outcome.TYPE`.")
+    bands: dict[Name, Finite] = Field(
+        default_factory=lambda: dict(ValueBands().bands),
+        min_length=1,
+        max_length=MOST_BANDS,
+        description="Names of the bands, each with the least sum that is in it; rising.",
+    )
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        leasts = list(self.bands.values())
+        if any(before >= after for before, after in pairwise(leasts)):
+            raise ValueError("the bands rise: each begins above the one before")
+        return self
+
+
+class DimensionsPart(_Part):
+    """What decisions, and all that follows from them, can be cut by later."""
+
+    context: list[Dimension] = Field(
+        default_factory=lambda: list(Dimensions().context),
+        max_length=MOST_CONTEXT_DIMENSIONS,
+        description="Keys of the context whose texts are kept.",
+    )
+    stage: StagePart = Field(default=StagePart(), description="How `stage` is told.")
+    value_band: ValueBandPart = Field(default=ValueBandPart(), description="How `value_band` is told.")
+
+
 class PlaybookFile(_Part):
     """playbook.yaml"""
 
@@ -260,6 +358,7 @@ class PlaybookFile(_Part):
     description: Description = ""
     layers: list[LayerPart] = Field(default=[], max_length=100)
     holdout: HoldoutPart | None = None
+    dimensions: DimensionsPart = DimensionsPart()
 
 
 class GroupPart(_Part):

@@ -151,7 +151,7 @@ def _not_one_of(expected: str, node: Node, label: str) -> str:
     known = [word.strip(" '") for word in expected.replace(" or ", ",").split(",")]
     if not isinstance(node.value, str):
         return _wrong_kind(f"one of {listed(known)}", node, label)
-    return f"unknown {label.strip('`')} `{node.value}`{did_you_mean(node.value, known)}"
+    return f"unknown {label.removeprefix('an entry of ').strip('`')} `{node.value}`{did_you_mean(node.value, known)}"
 
 
 def _wrong_kind(wanted: str, node: Node, label: str) -> str:

@@ -20,12 +20,12 @@ import numpy.typing as npt
 
 from maitred_server.errors import RecordDamaged
 from maitred_server.store import keys as names
-from maitred_server.store.published import write_file
+from maitred_server.store.published import SNAPSHOT, write_file
 
 Keys: TypeAlias = npt.NDArray[np.uint64]
 Counts: TypeAlias = npt.NDArray[np.int64]
 
-SUFFIX: Final = ".snapshot"
+SUFFIX: Final = SNAPSHOT
 _MAGIC: Final = b"maitredP"
 _FORMAT: Final = 1
 _HEADER: Final = struct.Struct("<8sII16s")  # magic, format, bytes of the directory, checksum
@@ -43,15 +43,21 @@ class _Directory(msgspec.Struct, frozen=True, array_like=True):
     version: str
     cursor: int
     types: list[tuple[int, int]]  # (type code, rows) in the order of the columns
+    forgotten: int = 0
 
 
 class PolicySnapshot:
     """Immutable. Keys are those of actions, items and groups (see `store.keys`): one row for each that was counted."""
 
-    def __init__(self, version: str, cursor: int, columns: Mapping[int, Column]) -> None:
-        """`columns`: a column for each type code (`store.keys.type_code`). They are kept as they are, not copied."""
+    def __init__(self, version: str, cursor: int, columns: Mapping[int, Column], forgotten: int = 0) -> None:
+        """`columns`: a column for each type code (`store.keys.type_code`). They are kept as they are, not copied.
+
+        `cursor`: the sequence of the last journal record in it; `forgotten`: the note (see `store.forgotten`) up to
+        which all that was forgotten is taken out.
+        """
         self.version = version
         self.cursor = cursor
+        self.forgotten = forgotten
         self.columns: Mapping[int, Column] = dict(columns)
 
     def counts(self, counter_type: str, keys: Keys) -> Counts:
@@ -67,7 +73,7 @@ class PolicySnapshot:
         """Writes the file, whole and durable or not at all. Raises OSError."""
         columns = sorted(self.columns.items())
         types = [(code, len(column.keys)) for code, column in columns]
-        directory = msgspec.msgpack.encode(_Directory(self.version, self.cursor, types))
+        directory = msgspec.msgpack.encode(_Directory(self.version, self.cursor, types, self.forgotten))
         parts: list[bytes | memoryview] = [directory + bytes(-len(directory) % _ALIGNMENT)]
         for _, column in columns:
             parts += [
@@ -96,9 +102,8 @@ class PolicySnapshot:
             directory = msgspec.msgpack.decode(body[:length], type=_Directory)
         except msgspec.MsgspecError as error:
             raise RecordDamaged("the policy snapshot's directory cannot be read") from error
-        return cls(
-            directory.version, directory.cursor, _columns(body[length + -length % _ALIGNMENT :], directory.types)
-        )
+        columns = _columns(body[length + -length % _ALIGNMENT :], directory.types)
+        return cls(directory.version, directory.cursor, columns, directory.forgotten)
 
 
 def _columns(data: memoryview, types: list[tuple[int, int]]) -> dict[int, Column]:

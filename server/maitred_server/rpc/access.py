@@ -22,12 +22,21 @@ ROLES: dict[str, str] = {
     "ProfileService/PutTraits": "profile",
     "ProfileService/RecordEvents": "profile",
     "ProfileService/DeleteProfile": "profile",
+    "ProfileService/GetErasure": "profile",
+    "ProfileService/ExportSubject": "profile",
+    "ProfileService/PutConsents": "profile",
+    "ProfileService/MergeSubjects": "profile",
+    "ProfileService/UnmergeSubjects": "profile",
+    "ProfileService/EndSession": "feedback",
     "AdminService/Publish": "admin",
     "AdminService/ImportItems": "admin",
+    "AdminService/SetItemState": "items",
+    "AdminService/GetItemState": "items",
     "AdminService/GetStatus": "admin",
 }
 IMPORT = "import"
-ALL_ROLES = frozenset(ROLES.values()) | {IMPORT}
+OVERRIDE = "override"
+ALL_ROLES = frozenset(ROLES.values()) | {IMPORT, OVERRIDE}
 
 
 class Caller(NamedTuple):
@@ -42,6 +51,11 @@ class Caller(NamedTuple):
         role = ROLES.get(method)
         if role is None or role not in self.roles:
             raise NotAllowed(f"this key may not call {method}; it needs the role {role!r}")
+
+    def require_right(self, right: str, field: str) -> None:
+        """Raises NotAllowed unless the caller may fill this field of a call; a right is a role on top of the call's."""
+        if right not in self.roles:
+            raise NotAllowed(f"this key may not set {field}; it needs the role {right!r}", field)
 
 
 class Access:

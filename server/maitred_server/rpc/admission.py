@@ -13,11 +13,13 @@ from maitred_server.decide.world import World
 from maitred_server.errors import Expired, InvalidRequest, MaitredError, NotAllowed
 from maitred_server.model import (
     Body,
+    Consents,
     Entry,
     Event,
     EventId,
     Exposure,
     Foreign,
+    Merge,
     Outcome,
     Record,
     Sequenced,
@@ -34,6 +36,7 @@ from maitred_server.store.keys import client_key
 MAX_EVENTS = 500
 CLIENT_BYTES = 64
 DAY_MS = 86_400_000
+_ALWAYS = 1 << 63  # of events that are replayed and have no receipt: their times say nothing of erasures
 
 log = structlog.get_logger()
 
@@ -74,14 +77,15 @@ class Admission:
         world_of: Callable[[str], World | None],
         clock: Callable[[], int],
         limits: Limits,
-        is_known: Callable[[SubjectKey], bool],
+        leads_to: Callable[[SubjectKey], SubjectKey | None],
     ) -> None:
+        """`leads_to`: the canonical key of the subject that is known under a key; None: nothing is known."""
         self._people = people
         self._sealer = sealer
         self._world_of = world_of
         self._clock = clock
         self._limits = limits
-        self._is_known = is_known
+        self._leads_to = leads_to
 
     def client(self, batch: feedback_pb2.FeedbackBatch, caller: Caller) -> bytes:
         """The key of the batch's client; b"" when it names none. Raises InvalidRequest."""
@@ -118,7 +122,7 @@ class _Reading:
         self._people = admission._people
         self._sealer = admission._sealer
         self._limits = admission._limits
-        self._is_known = admission._is_known
+        self._leads_to = admission._leads_to
         self._now = admission._clock()
         self._caller = caller
         self._client = client
@@ -126,12 +130,14 @@ class _Reading:
         world = admission._world_of(caller.brand)
         self._groups_of = world.catalogue.groups_of if world else _no_groups
         self._receipts: dict[bytes, Receipt] = {}
+        self._since: int | None = None
 
     def entry(self, wire: feedback_pb2.FeedbackEvent) -> Entry:
         """One event. Raises MaitredError with the field from the event."""
         event_id = self._event_id(wire)
         who = self._people.addressed(wire.subject, self._caller.brand)
         occurred_at = self._occurred_at(wire.occurred_at_ms)
+        self._since = _ALWAYS if self._limits.replay_clock else None
         subject, body = self._body(wire, who, occurred_at)
         record = Record(
             subject=subject,
@@ -143,7 +149,7 @@ class _Reading:
             touchpoint=convert.name(wire.touchpoint, "touchpoint", required=False),
             purpose=convert.name(wire.purpose, "purpose", required=False) or "service",
         )
-        return Entry(record, event_id)
+        return Entry(record, event_id, self._since)
 
     def _event_id(self, wire: feedback_pb2.FeedbackEvent) -> EventId:
         if wire.foreign_id:
@@ -185,7 +191,16 @@ class _Reading:
             return who.resolved(self._is_known), self._event(wire.event)
         if kind == "traits":
             return who.resolved(self._is_known), Traits(convert.traits(wire.traits.traits, at, "traits.traits"))
-        raise InvalidRequest("kind is missing: set exposure, outcome, event or traits", "kind")
+        if kind == "consents":
+            said = convert.consents(wire.consents.consents, at, "consents.consents")
+            return who.resolved(self._is_known), Consents(said)
+        if kind == "merge":
+            merging = self._people.merging(wire.subject, wire.merge.other, self._caller.brand, "merge.other")
+            return merging.subject, Merge(merging.other)
+        raise InvalidRequest("kind is missing: set exposure, outcome, event, traits, consents or merge", "kind")
+
+    def _is_known(self, key: SubjectKey) -> bool:
+        return self._leads_to(key) is not None
 
     def _exposure(self, wire: feedback_pb2.Exposure, who: Addressed, at: int) -> tuple[SubjectKey, Body]:
         if not wire.receipt:
@@ -193,7 +208,7 @@ class _Reading:
         receipt = self._open(wire.receipt, who, at, "exposure.receipt")
         decision = _decision(receipt, wire.decision_id, "exposure.decision_id")
         shown = tuple(self._shown(slot) for slot in _slots(decision, wire.slots))
-        return receipt.subject, Exposure(
+        return self._under(receipt, who), Exposure(
             decision_id=decision.decision_id,
             placement=decision.placement,
             showing=wire.showing_number or 1,
@@ -206,6 +221,10 @@ class _Reading:
             decided_at=receipt.decided_at,
             seed=receipt.seed,
             profile_sequence=receipt.profile_sequence,
+            dimensions=receipt.dimensions,
+            segments=receipt.segments,
+            merged=receipt.merged,
+            overridden=receipt.overridden,
         )
 
     def _shown(self, slot: SealedSlot) -> Shown:
@@ -223,7 +242,7 @@ class _Reading:
             decision = _decision(receipt, wire.decision_id, "outcome.decision_id")
             if not any(slot.item == item for slot in decision.slots):
                 raise InvalidRequest("outcome.item was not among the decision's choices", "outcome.item")
-            subject, placement = receipt.subject, decision.placement
+            subject, placement = self._under(receipt, who), decision.placement
         return subject, Outcome(
             type=convert.name(wire.type, "outcome.type"),
             value=convert.finite(wire.value, "outcome.value"),
@@ -253,12 +272,23 @@ class _Reading:
                 receipt = self._receipts[token] = self._sealer.open(token)
             except NotAllowed as error:
                 raise NotAllowed(error.message, field) from None
-        if not who.is_subject(receipt.subject):
+        if not (who.is_subject(receipt.asked_for) or who.is_subject(receipt.subject) or self._is_one(receipt, who)):
             raise NotAllowed("the receipt is of another subject", field)
         now = at if self._limits.replay_clock else self._now
         if now - receipt.decided_at > self._limits.receipt_ms:
             raise Expired(f"the receipt is older than {self._limits.receipt_ms / DAY_MS:g} days", field)
+        self._since = receipt.profile_sequence
         return receipt
+
+    def _is_one(self, receipt: Receipt, who: Addressed) -> bool:
+        """Whether the subject of a receipt was merged with this one, before or since."""
+        subject = self._leads_to(who.subject)
+        return subject is not None and subject in (receipt.subject, self._leads_to(receipt.subject))
+
+    def _under(self, receipt: Receipt, who: Addressed) -> SubjectKey:
+        """The key under which feedback with a receipt comes: the one that it was asked for, where it is given again."""
+        given = (key for key in (receipt.asked_for, receipt.subject) if who.is_subject(key))
+        return next(given, who.subject)
 
 
 def _no_groups(item: str) -> tuple[str, ...]:

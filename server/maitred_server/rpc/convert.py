@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar, cast
 from uuid import UUID
 
@@ -13,7 +13,18 @@ from maitred.v1 import admin_pb2, decision_pb2, types_pb2
 
 from maitred_server.decide.ask import Answer, Choice, Decision
 from maitred_server.errors import InvalidRequest
-from maitred_server.model import Item, Kind, Trait, TraitSource, Value, Variant
+from maitred_server.model import (
+    Consent,
+    ConsentState,
+    Item,
+    Kind,
+    LiveState,
+    StateChange,
+    Trait,
+    TraitSource,
+    Value,
+    Variant,
+)
 from maitred_server.playbook.catalogue import Catalogue
 
 NAME_BYTES = 128
@@ -24,11 +35,14 @@ MAX_CONTEXT = 64
 MAX_ATTRIBUTES = 32
 MAX_ALIASES = 8
 MAX_TRAITS = 64
+MAX_CONSENTS = 32
+MAX_OVERRIDES = 101  # as many layers as a playbook can have, and the holdout
 MAX_VARIANTS, MAX_GROUPS, CONTENT_BYTES = 32, 16, 16_384
 MIN_TIME_MS, MAX_TIME_MS = -2_208_988_800_000, 7_258_118_400_000  # years 1900 and 2200
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 M = TypeVar("M", bound=Message)
+N = TypeVar("N", int, float)
 
 
 def parse(message: type[M], data: bytes) -> M:
@@ -94,13 +108,27 @@ def value(wire: types_pb2.Value, field: str) -> Value:
     if member == "flag":
         return wire.flag
     if member == "texts":
-        texts = wire.texts.texts
-        if len(texts) > LIST_TEXTS:
-            raise InvalidRequest(f"{field} has {len(texts)} texts; at most {LIST_TEXTS} are allowed", field)
-        return tuple(_text(text, LIST_TEXT_BYTES, field) for text in texts)
+        return _texts(wire.texts.texts, field)
     if member == "time_ms":
         return moment(wire.time_ms, field)
     raise InvalidRequest(f"{field} has no value; set text, number, flag, texts or time_ms", field)
+
+
+def plain_value(plain: bool | float | str | Sequence[str], field: str) -> Value:
+    """A value as JSON has it. Moments are not among them: there they are texts or numbers."""
+    if isinstance(plain, str):
+        return _text(plain, TEXT_BYTES, field)
+    if isinstance(plain, bool):
+        return plain
+    if isinstance(plain, int | float):
+        return finite(float(plain), field)
+    return _texts(plain, field)
+
+
+def _texts(texts: Sequence[str], field: str) -> tuple[str, ...]:
+    if len(texts) > LIST_TEXTS:
+        raise InvalidRequest(f"{field} has {len(texts)} texts; at most {LIST_TEXTS} are allowed", field)
+    return tuple(_text(text, LIST_TEXT_BYTES, field) for text in texts)
 
 
 def _text(text: str, limit: int, field: str) -> str:
@@ -128,6 +156,15 @@ def trait(wire: types_pb2.Trait, now: int, field: str) -> Trait:
     )
 
 
+def overrides(wire: Mapping[str, str]) -> dict[str, str]:
+    """Arms by layer, as far as their form goes; no arm is ""."""
+    if len(wire) > MAX_OVERRIDES:
+        raise InvalidRequest(f"overrides has {len(wire)} layers; at most {MAX_OVERRIDES} are allowed", "overrides")
+    return {
+        name(layer, "overrides key"): name(arm, f"overrides[{layer}]", required=False) for layer, arm in wire.items()
+    }
+
+
 def _source(number: int, field: str) -> TraitSource:
     if number == 0:
         return TraitSource.INFERRED
@@ -141,6 +178,29 @@ def traits(wire: Iterable[types_pb2.Trait], now: int, field: str) -> tuple[Trait
     found = tuple(trait(item, now, f"{field}[{number}]") for number, item in enumerate(wire))
     if not 1 <= len(found) <= MAX_TRAITS:
         raise InvalidRequest(f"{field} must hold 1 to {MAX_TRAITS} traits", field)
+    return found
+
+
+def consent(wire: types_pb2.Consent, now: int, field: str) -> Consent:
+    return Consent(
+        purpose=name(wire.purpose, f"{field}.purpose"),
+        state=_state(wire.state, f"{field}.state"),
+        source=name(wire.source, f"{field}.source", required=False),
+        observed_at=moment(wire.observed_at_ms, f"{field}.observed_at_ms") or now,
+    )
+
+
+def _state(number: int, field: str) -> ConsentState:
+    try:
+        return ConsentState(number)
+    except ValueError:
+        raise InvalidRequest(f"{field} must be GRANTED, DENIED or REVOKED: 1 to 3", field) from None
+
+
+def consents(wire: Iterable[types_pb2.Consent], now: int, field: str) -> tuple[Consent, ...]:
+    found = tuple(consent(item, now, f"{field}[{number}]") for number, item in enumerate(wire))
+    if not 1 <= len(found) <= MAX_CONSENTS:
+        raise InvalidRequest(f"{field} must hold 1 to {MAX_CONSENTS} consents", field)
     return found
 
 
@@ -179,15 +239,52 @@ def _variant(wire: admin_pb2.ItemVariant, field: str) -> Variant:
     return Variant(name(wire.name, f"{field}.name", required=False), wire.content, content_type)
 
 
+def state_change(wire: admin_pb2.ItemState, field: str) -> StateChange:
+    if bool(wire.item) == bool(wire.group):
+        raise InvalidRequest(f"{field} must name an item or a group: one of them", f"{field}.item")
+    return StateChange(
+        item=name(wire.item, f"{field}.item", required=False),
+        group=name(wire.group, f"{field}.group", required=False),
+        stock=_not_negative(wire.stock, f"{field}.stock") if wire.HasField("stock") else None,
+        price=_not_negative(finite(wire.price, f"{field}.price"), f"{field}.price") if wire.HasField("price") else None,
+        paused=wire.paused if wire.HasField("paused") else None,
+        kill=wire.kill if wire.HasField("kill") else None,
+        reset=wire.reset,
+    )
+
+
+def _not_negative(number: N, field: str) -> N:
+    if number < 0:
+        raise InvalidRequest(f"{field} must not be negative", field)
+    return number
+
+
+def state_to_wire(state: LiveState) -> admin_pb2.ItemState:
+    """All that is in force; handed back with `reset` it is the same state again."""
+    return admin_pb2.ItemState(
+        item=state.item, group=state.group, stock=state.stock, price=state.price, paused=state.paused, kill=state.kill
+    )
+
+
 def answer_to_wire(answer: Answer) -> decision_pb2.DecideResponse:
     world = answer.world
     return decision_pb2.DecideResponse(
         decisions=[_decision_to_wire(decision, world.catalogue) for decision in answer.decisions],
         receipt=answer.receipt,
         versions=types_pb2.SnapshotVersions(catalogue=world.catalogue.version, policy=world.snapshot_version),
-        arms=[decision_pb2.ArmAssignment(layer=layer, arm=arm) for layer, arm in answer.arms],
+        arms=_arms_to_wire(answer),
         decided_at_ms=answer.decided_at,
     )
+
+
+def _arms_to_wire(answer: Answer) -> list[decision_pb2.ArmAssignment]:
+    """The arms, and the layers that the subject was put outside of."""
+    arms = dict(answer.arms)
+    outside = [layer for layer in answer.overridden if layer not in arms]
+    return [
+        decision_pb2.ArmAssignment(layer=layer, arm=arms.get(layer, ""), overridden=layer in answer.overridden)
+        for layer in (*arms, *outside)
+    ]
 
 
 def _decision_to_wire(decision: Decision, catalogue: Catalogue) -> decision_pb2.PlacementDecision:
@@ -234,5 +331,14 @@ def trait_to_wire(item: Trait) -> types_pb2.Trait:
         value=None if item.value is None else value_to_wire(item.value),
         source=cast(types_pb2.TraitSource, int(item.source)),
         purpose=item.purpose,
+        observed_at_ms=item.observed_at,
+    )
+
+
+def consent_to_wire(item: Consent) -> types_pb2.Consent:
+    return types_pb2.Consent(
+        purpose=item.purpose,
+        state=cast(types_pb2.ConsentState, int(item.state)),
+        source=item.source,
         observed_at_ms=item.observed_at,
     )

@@ -11,7 +11,7 @@ from maitred_server.decide.ask import Ask
 from maitred_server.decide.pipeline import Pipeline
 from maitred_server.errors import InvalidRequest, MaitredError, WrongMode
 from maitred_server.rpc import convert
-from maitred_server.rpc.access import Caller
+from maitred_server.rpc.access import OVERRIDE, Caller
 from maitred_server.rpc.admission import Admission
 from maitred_server.rpc.people import People
 from maitred_server.rpc.status import code_of
@@ -67,10 +67,11 @@ class Decisions:
             kind=who.kind,
             units=who.units(),
             placements=_placements(wire.placements),
-            aliases=who.aliases,
+            aliases=who.looked_up,
             context=convert.values(wire.context, convert.MAX_CONTEXT, "context"),
             pending=self._pending(wire, caller, who.is_subject) if wire.HasField("pending") else (),
             at=self._at(wire.at_ms),
+            overrides=_overrides(wire, caller) if wire.overrides else {},
         )
 
     def _pending(
@@ -90,6 +91,11 @@ class Decisions:
         if not self._replay_clock:
             raise WrongMode("at_ms is accepted only by a server that runs with a replay clock", "at_ms")
         return convert.moment(at_ms, "at_ms")
+
+
+def _overrides(wire: decision_pb2.DecideRequest, caller: Caller) -> dict[str, str]:
+    caller.require_right(OVERRIDE, "overrides")
+    return convert.overrides(wire.overrides)
 
 
 def _placements(wire: Sequence[decision_pb2.PlacementRequest]) -> list[tuple[str, int]]:

@@ -6,13 +6,16 @@ from collections.abc import Callable
 
 from maitred.v1 import feedback_pb2
 
+from maitred_server.errors import Erased
 from maitred_server.rpc import convert
 from maitred_server.rpc.access import Caller
 from maitred_server.rpc.admission import Admission, Admitted, Refusal
 from maitred_server.rpc.durable import Durable, when_asked
-from maitred_server.rpc.status import INTERNAL
-from maitred_server.store import AnyStore, Commit
+from maitred_server.rpc.status import INTERNAL, code_of
+from maitred_server.store import FORGOTTEN, AnyStore, Commit
 from maitred_server.telemetry import Telemetry
+
+_ERASED = Erased("the subject was erased after this", "subject")
 
 
 class Feedback:
@@ -68,7 +71,9 @@ def _batch_result(admitted: Admitted, commit: Commit, sequences: list[int]) -> f
     duplicates = sum(1 for sequence in commit.sequences if sequence == 0)
     refused = list(admitted.refused)
     for index, sequence in zip(admitted.indices, commit.sequences, strict=True):
-        if sequence < 0:
+        if sequence == FORGOTTEN:
+            refused.append(Refusal(index, sequences[index], code_of(_ERASED), _ERASED.field, _ERASED.message))
+        elif sequence < 0:
             refused.append(Refusal(index, sequences[index], INTERNAL.code, "", INTERNAL.message))
     return feedback_pb2.BatchResult(
         accepted=accepted,

@@ -15,6 +15,7 @@ from maitred_server.rpc.admin import Admin
 from maitred_server.rpc.decisions import Decisions
 from maitred_server.rpc.durable import Durable
 from maitred_server.rpc.feedback import Feedback
+from maitred_server.rpc.rights import Rights
 from maitred_server.rpc.subjects import Subjects
 
 KIB, MIB = 1024, 1024 * 1024
@@ -38,8 +39,16 @@ METHODS: dict[str, Method] = {
     "ProfileService/PutTraits": Method(MIB),
     "ProfileService/RecordEvents": Method(MIB),
     "ProfileService/DeleteProfile": Method(64 * KIB),
+    "ProfileService/GetErasure": Method(64 * KIB),
+    "ProfileService/ExportSubject": Method(64 * KIB),
+    "ProfileService/PutConsents": Method(64 * KIB),
+    "ProfileService/MergeSubjects": Method(64 * KIB),
+    "ProfileService/UnmergeSubjects": Method(64 * KIB),
+    "ProfileService/EndSession": Method(64 * KIB),
     "AdminService/Publish": Method(16 * MIB),
     "AdminService/ImportItems": Method(8 * MIB),
+    "AdminService/SetItemState": Method(4 * MIB),
+    "AdminService/GetItemState": Method(64 * KIB),
     "AdminService/GetStatus": Method(64 * KIB),
 }
 
@@ -47,7 +56,9 @@ METHODS: dict[str, Method] = {
 class Handlers:
     """All calls of one worker."""
 
-    def __init__(self, decisions: Decisions, feedback: Feedback, subjects: Subjects, admin: Admin) -> None:
+    def __init__(
+        self, decisions: Decisions, feedback: Feedback, subjects: Subjects, rights: Rights, admin: Admin
+    ) -> None:
         self._handlers: dict[str, Handler] = {
             "DecisionService/Decide": decisions.decide,
             "DecisionService/DecideBatch": decisions.decide_batch,
@@ -56,9 +67,17 @@ class Handlers:
             "ProfileService/GetProfile": subjects.get_profile,
             "ProfileService/PutTraits": subjects.put_traits,
             "ProfileService/RecordEvents": feedback.record,
-            "ProfileService/DeleteProfile": subjects.delete_profile,
+            "ProfileService/DeleteProfile": rights.delete_profile,
+            "ProfileService/GetErasure": rights.get_erasure,
+            "ProfileService/ExportSubject": rights.export_subject,
+            "ProfileService/PutConsents": subjects.put_consents,
+            "ProfileService/MergeSubjects": subjects.merge_subjects,
+            "ProfileService/UnmergeSubjects": subjects.unmerge_subjects,
+            "ProfileService/EndSession": subjects.end_session,
             "AdminService/Publish": admin.publish,
             "AdminService/ImportItems": admin.import_items,
+            "AdminService/SetItemState": admin.set_item_state,
+            "AdminService/GetItemState": admin.get_item_state,
             "AdminService/GetStatus": admin.get_status,
         }
 

@@ -28,11 +28,18 @@ class Addressed(NamedTuple):
         """The kind of one of the subject's keys."""
         return next((kind for kind, alias in self.aliases if alias == key), self.kind)
 
+    @property
+    def looked_up(self) -> tuple[tuple[Kind, SubjectKey], ...]:
+        """The other keys under which the subject may be known. None for a session: what was kept of whoever used the
+        same device before is not this visitor's; there the aliases are units of layers, no more.
+        """
+        return () if self.kind is Kind.SESSION else self.aliases
+
     def resolved(self, is_known: Callable[[SubjectKey], bool]) -> SubjectKey:
         """The first key under which something is known; the subject's own when nothing is."""
-        if not self.aliases or is_known(self.subject):
+        if not self.looked_up or is_known(self.subject):
             return self.subject
-        return next((key for _, key in self.aliases if is_known(key)), self.subject)
+        return next((key for _, key in self.looked_up if is_known(key)), self.subject)
 
     def units(self) -> Mapping[Kind | None, SubjectKey]:
         """The keys that layers may assign by; of two of a kind the first."""
@@ -42,12 +49,27 @@ class Addressed(NamedTuple):
         return found
 
 
+class Merging(NamedTuple):
+    """Two subjects that turned out to be one, by the very keys that were given."""
+
+    subject: SubjectKey
+    kind: Kind
+    other: SubjectKey
+
+
 class People:
     """Knows the pseudonyms and what a missing kind means."""
 
     def __init__(self, pseudonyms: Pseudonyms, default_kind: Kind) -> None:
         self._pseudonyms = pseudonyms
         self._default_kind = default_kind
+
+    def merging(self, subject: types_pb2.Subject, other: types_pb2.Subject, brand: str, field: str) -> Merging:
+        """The two that turned out to be one. Raises InvalidRequest."""
+        stays, joins = self.addressed(subject, brand), self.addressed(other, brand, field)
+        if stays.kind is Kind.SESSION and joins.kind is not Kind.SESSION:
+            raise InvalidRequest("a session ends: merge it into the other subject, not the other way round", "subject")
+        return Merging(stays.subject, stays.kind, joins.subject)
 
     def addressed(self, wire: types_pb2.Subject, brand: str, field: str = "subject") -> Addressed:
         """Raises InvalidRequest; the message never repeats an id."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from maitred_server.decide.world import World
 from maitred_server.playbook.catalogue import Catalogue
-from maitred_server.rpc.convert import trait_to_wire
+from maitred_server.rpc.convert import consent_to_wire, trait_to_wire
 from maitred_server.store import Profile
 from maitred_server.store.keys import action_key, group_key, item_key
 from maitred_server.store.profiles import CounterTable, Recent
@@ -21,7 +21,7 @@ TypeName: TypeAlias = Callable[[int], str | None]
 
 
 class Named(NamedTuple):
-    """What a counter is about; one of item and group is set."""
+    """What a counter is about; one of item and group is set, or neither: all of its type."""
 
     item: str = ""
     variant: str = ""
@@ -68,6 +68,8 @@ def profile_to_wire(
         journal_sequence=profile.sequence,
         first_seen_ms=profile.first_seen,
         last_seen_ms=profile.last_seen,
+        consents=[consent_to_wire(profile.consents[purpose]) for purpose in sorted(profile.consents)],
+        merged=profile.merged,
     )
 
 

@@ -58,6 +58,13 @@ def moved(buckets: Buckets, placed: Placed) -> Buckets:
     return _renumbered(buckets, placed.old.astype(np.uint64))
 
 
+def joined(one: Buckets, other: Buckets, placed: Placed, newest: int) -> Buckets:
+    """The buckets of two subjects whose counters were merged as `placed` says; `newest` is of both."""
+    theirs = _renumbered(other, placed.new.astype(np.uint64)) if len(other.cells) else other
+    both = _merge(moved(one, placed), theirs) if len(theirs.cells) else moved(one, placed)
+    return rolled(both, newest) if len(both.cells) else both
+
+
 def rolled(buckets: Buckets, newest: int) -> Buckets:
     """Old hours become days, and what ended before the horizon goes."""
     slots = buckets.cells & _SLOT

@@ -55,9 +55,9 @@ def place(old: Keys, new: Keys) -> Placed:
         return Placed(len(new), None, np.arange(len(new)), np.ones(len(new), np.bool_))
     at, known = find(old, new)
     fresh = ~known
-    inserted = np.cumsum(fresh)
-    if not inserted[-1]:
+    if not fresh.any():
         return Placed(len(old), None, at, fresh)
+    inserted = np.cumsum(fresh)
     size = len(old) + int(inserted[-1])
     where = at + inserted - fresh
     stays = np.ones(size, np.bool_)

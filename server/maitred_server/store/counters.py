@@ -6,6 +6,7 @@ comes back by mixing again.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -66,6 +67,19 @@ def look_up(rows: Rows, counter_type: str, keys: Keys, column: str) -> NDArray[A
     return found
 
 
+def value_of(rows: Rows, counter_type: str, key: int) -> float:
+    """The sum of the values of one counter; 0 where there is none."""
+    sought = _sought(counter_type, key)
+    ids = rows["id"]
+    row = ids.searchsorted(sought)
+    return float(rows["value"][row]) if row < len(ids) and ids[row] == sought else 0.0
+
+
+@lru_cache(maxsize=4_096)
+def _sought(counter_type: str, key: int) -> np.uint64:
+    return np.uint64(id_of(counter_type, key))
+
+
 def of_type(rows: Rows, counter_type: str) -> Rows:
     """The rows of one counter type."""
     chosen: Rows = rows[rows["type"] == type_code(counter_type)]
@@ -79,9 +93,11 @@ def add(rows: Rows, touches: Touches) -> Added:
     return Added(merged, placed, placed.new[of_touch])
 
 
-def merged(one: Rows, other: Rows) -> Rows:
-    """The counters of two subjects that turn out to be one: counts, quantities and values add up."""
-    return _merge(one, other)[0] if len(other) else one
+def merged(one: Rows, other: Rows) -> tuple[Rows, Placed]:
+    """The counters of two subjects that turn out to be one, and where they went: counts, quantities and values add
+    up.
+    """
+    return _merge(one, other)
 
 
 def keep_newest(rows: Rows, most: int = MOST_ROWS) -> NDArray[np.bool_]:

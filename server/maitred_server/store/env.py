@@ -14,9 +14,10 @@ import lmdb
 
 from maitred_server.errors import StoreBroken, StoreError, StoreFull, StoreRefused
 from maitred_server.store.directory import check_file_system, make_private
+from maitred_server.store.flag import Flag
 from maitred_server.store.journal import KIND_SLOTS, framed, unframed
 
-FORMAT = 1
+FORMAT = 2
 DEFAULT_MAP_SIZE = 64 << 30
 ADMIT_UP_TO = 0.85  # of the map: the rest lets deletes through
 DISK_RESERVE = 64 << 20  # free space (or 5% of a small disk) that is left for deletes
@@ -24,27 +25,40 @@ MAX_READERS = 1024
 
 _FORMAT_KEY = b"format"
 _COUNTS_KEY = b"counts"
+_SUCCESSOR_KEY = b"successor"
 _COUNTS = struct.Struct(f"<Q{KIND_SLOTS}Q")
 _NO_SPACE = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 _BROKEN = (lmdb.PanicError, lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.InvalidError)
 _LITTLE_SPACE = 1 << 20
 
 T = TypeVar("T")
+_SORTED_SETS = frozenset(("by_subject", "aliases"))  # databases that hold several values for a key
 Txn: TypeAlias = "lmdb.Transaction[bytes]"
 
 
 class Databases(NamedTuple):
     """Handles of the named databases, by what they hold."""
 
-    meta: Any  # b"format", b"counts"
+    meta: Any  # b"format", b"counts"; of `forgotten`, `ledger` and `compaction` what is kept once
     journal: Any  # sequence -> record
-    by_subject: Any  # subject -> sequences
-    profiles: Any  # subject -> profile
+    by_subject: Any  # subject's key -> sequences of what came under it, and of the merges that name it
+    profiles: Any  # subject's canonical key -> profile; other key -> pointer to the canonical one
+    aliases: Any  # canonical key -> the other keys that lead to it
+    origins: Any  # subject's key -> when it was first seen, where the record of that is kept no more
+    crowded: Any  # subject with more records than are kept of one -> nothing
+    sessions: Any  # session subject that is kept and was not merged -> nothing
     windows: Any  # client and epoch -> resend window
     foreign: Any  # foreign event id -> nothing
     tombstones: Any  # subject -> when it was forgotten
     items: Any  # brand and item -> item
+    item_states: Any  # brand and item or group -> live state
     names: Any  # code of a counter type -> its name
+    forgotten: Any  # number -> what records that are gone had counted for, until the learner has subtracted it
+    erasures: Any  # id of an erasure -> how far it has come
+    waiting: Any  # ids of the erasures that are not done yet
+
+
+MAX_DATABASES = len(Databases._fields) + 8
 
 
 class Counts(NamedTuple):
@@ -54,13 +68,18 @@ class Counts(NamedTuple):
     by_kind: tuple[int, ...] = (0,) * KIND_SLOTS
 
 
-class Environment:
-    """One opened environment. Raises only our own errors."""
+class Retired(Exception):
+    """This environment was rewritten into another, and is not to be written any more."""
 
-    def __init__(self, path: Path, env: lmdb.Environment, databases: Databases) -> None:
-        self._path = path
+
+class Environment:
+    """One opened environment. Raises only our own errors, and `Retired`."""
+
+    def __init__(self, path: Path, env: lmdb.Environment, databases: Databases, flag: Flag) -> None:
+        self.path = path
         self._env = env
         self.databases = databases
+        self.flag = flag
         self.map_size: int = env.info()["map_size"]
         self._page: int = env.stat()["psize"]
 
@@ -70,19 +89,38 @@ class Environment:
         if read_only and not (path / "data.mdb").exists():
             raise StoreRefused("there is no store in the data directory yet")
         check_file_system(path if read_only else make_private(path), allow_overlay)
+        flag = Flag.open(path)
         try:
             env = _opened(path, map_size, read_only)
         except lmdb.Error as error:
+            flag.close()
             raise StoreRefused(f"the store cannot be opened: {error}".replace(str(path), "store")) from error
         try:
-            return cls(path, env, _databases(env, read_only))
+            return cls(path, env, _databases(env, read_only), flag)
         except BaseException:
             env.close()
+            flag.close()
             raise
 
     def close(self) -> None:
         """Close; everything read before stays valid."""
         self._env.close()
+        self.flag.close()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a thread of this process is in the middle of reading."""
+        mine = (line.split() for line in self._env.readers().splitlines()[1:])
+        return any(pid == str(os.getpid()) and txn != "-" for pid, _, txn in mine)
+
+    def successor(self) -> str | None:
+        """The folder's name of the environment that this one was rewritten into; None while this one is in use."""
+        name = self.read(_SUCCESSOR_KEY, self.databases.meta)
+        return None if name is None else name.decode()
+
+    def retire(self, txn: Txn, successor: str) -> None:
+        """From this transaction on nothing is written here any more, by whatever process."""
+        txn.put(_SUCCESSOR_KEY, successor.encode(), db=self.databases.meta)
 
     def read(self, key: bytes, database: Any) -> bytes | None:
         """A copy of one value."""
@@ -103,9 +141,11 @@ class Environment:
             raise self.error(error) from error
 
     def write(self, work: Callable[[Txn], T]) -> T:
-        """Do something in one transaction; durable when this returns, undone when it raises."""
+        """Do something in one transaction; durable when this returns, undone when it raises. Raises also `Retired`."""
         try:
             with self._env.begin(write=True) as txn:
+                if txn.get(_SUCCESSOR_KEY, db=self.databases.meta) is not None:
+                    raise Retired
                 return work(txn)
         except lmdb.Error as error:
             raise self.error(error) from error
@@ -165,7 +205,7 @@ class Environment:
     def _disk(self) -> tuple[int, int]:
         """Free bytes and size of the file system; without a limit when it does not say."""
         try:
-            disk = os.statvfs(self._path)
+            disk = os.statvfs(self.path)
         except OSError:
             return 1 << 62, 1 << 62
         return disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize
@@ -186,7 +226,7 @@ def _opened(path: Path, map_size: int, read_only: bool) -> lmdb.Environment:
         lock=True,
         readahead=False,
         max_readers=MAX_READERS,
-        max_dbs=len(Databases._fields) + 8,
+        max_dbs=MAX_DATABASES,
         max_spare_txns=8,
     )
 
@@ -203,14 +243,18 @@ def _databases(env: lmdb.Environment, read_only: bool) -> Databases:
                     name.encode(),
                     txn,
                     create=not read_only,
-                    dupsort=name == "by_subject",
-                    dupfixed=name == "by_subject",
+                    **layout(name),
                 )
                 for name in Databases._fields[1:]
             ]
         except lmdb.Error as error:
             raise StoreRefused("the store is incomplete or of another program") from error
         return Databases(meta, *rest)
+
+
+def layout(database: str) -> dict[str, bool]:
+    """How a database is laid out, as LMDB's options."""
+    return {"dupsort": database in _SORTED_SETS, "dupfixed": database == "by_subject"}
 
 
 def _check_format(txn: Txn, meta: Any, read_only: bool) -> None:

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import structlog
 
 from maitred_server.errors import RecordDamaged, StoreError
-from maitred_server.model import Deletion, Entry, EventId, Kind, Record, Sequenced, SubjectKey
+from maitred_server.model import Deletion, Entry, EventId, ItemStates, Merge, Record, Sequenced, SubjectKey, Unmerge
 from maitred_server.store.env import Counts, Environment, Txn
-from maitred_server.store.journal import decode_record, encode_record, framed, kind_index, unframed
-from maitred_server.store.keys import foreign_key, sequence_key, type_code, window_key
-from maitred_server.store.profiles import Profile
-from maitred_server.store.results import DUPLICATE, REFUSED, Commit
+from maitred_server.store.erasure import is_late, tombstone_of
+from maitred_server.store.journal import encode_record, framed, kind_index, unframed
+from maitred_server.store.keys import foreign_key, same_brand, sequence_key, type_code, window_key
+from maitred_server.store.replay import keys_of, own_key, under
+from maitred_server.store.results import DUPLICATE, FORGOTTEN, REFUSED, Commit
+from maitred_server.store.retention import mark_crowded
 from maitred_server.store.seen import Window
 from maitred_server.store.touches import counter_types
+from maitred_server.store.working import Change, Place, Working
 
 log = structlog.get_logger(__name__)
-
-Place = tuple[int, int]  # batch and entry
 
 
 class Batch(NamedTuple):
@@ -27,6 +28,7 @@ class Batch(NamedTuple):
 
     entries: Sequence[Entry]
     encoded: Sequence[bytes | None]
+    mark: EventId | None = None  # the id of the batch as a whole
 
 
 class Outcome(NamedTuple):
@@ -40,15 +42,18 @@ class _Again(Exception):
     """Undo, and do it again without what failed."""
 
 
-def prepared(entries: Sequence[Entry]) -> Batch:
+def prepared(entries: Sequence[Entry], mark: EventId | None = None) -> Batch:
     """Encode the records of a batch."""
-    return Batch(entries, [_encoded(entry.record) for entry in entries])
+    return Batch(entries, [_encoded(entry.record) for entry in entries], mark)
 
 
-def commit_group(env: Environment, batches: Sequence[Batch], known_names: frozenset[str]) -> Outcome:
+def commit_group(
+    env: Environment, batches: Sequence[Batch], known_names: frozenset[str], history_records: int
+) -> Outcome:
     """Apply the batches in one transaction, durable on return; what cannot be applied is left out alone.
 
-    Raises StoreFull or StoreBroken when the transaction as a whole fails: nothing of it is kept.
+    `history_records`: subjects with more are remembered, to be brought back to it (see `keeping`). Raises StoreFull or
+    StoreBroken when the transaction as a whole fails: nothing of it is kept.
     """
     refused = {
         (number, place)
@@ -59,37 +64,9 @@ def commit_group(env: Environment, batches: Sequence[Batch], known_names: frozen
     failed: dict[int, StoreError] = {}
     while True:
         try:
-            return env.write(_Group(env, batches, known_names, refused, failed).apply)
+            return env.write(_Group(env, batches, known_names, history_records, refused, failed).apply)
         except _Again:
             log.warning("entries_refused", entries=len(refused), batches=len(failed))
-
-
-def current_profile(env: Environment, txn: Txn, subject: SubjectKey, kind: Kind) -> Profile:
-    """The profile as stored; made anew from the journal when it is damaged."""
-    stored = txn.get(subject, db=env.databases.profiles)
-    if stored is None:
-        return Profile.empty(kind)
-    try:
-        return Profile.decode(subject, stored)
-    except RecordDamaged:
-        log.warning("profile_rebuilt")
-        return Profile.empty(kind).with_records(list(subject_records(env, txn, subject)))
-
-
-def subject_records(env: Environment, txn: Txn, subject: SubjectKey, after: int = 0) -> Iterator[tuple[int, Record]]:
-    """The journal records of a subject that come after a sequence; damaged ones are left out."""
-    with txn.cursor(db=env.databases.by_subject) as cursor:
-        if not cursor.set_range_dup(subject, sequence_key(after + 1)):
-            return
-        for key in cursor.iternext_dup():
-            stored = txn.get(key, db=env.databases.journal)
-            try:
-                record = decode_record(key, stored or b"")
-            except RecordDamaged:
-                log.warning("record_damaged", sequence=int.from_bytes(key, "big"))
-                continue
-            if record.subject == subject:
-                yield int.from_bytes(key, "big"), record
 
 
 class _Group:
@@ -98,35 +75,44 @@ class _Group:
         env: Environment,
         batches: Sequence[Batch],
         known_names: frozenset[str],
+        history_records: int,
         refused: set[Place],
         failed: dict[int, StoreError],
     ) -> None:
         self._env, self._databases = env, env.databases
         self._batches, self._known_names = batches, known_names
+        self._history_records = history_records
         self._refused, self._failed = refused, failed
         self._windows: dict[bytes, Window] = {}
         self._journal: list[tuple[bytes, bytes]] = []
-        self._by_subject: dict[SubjectKey, list[tuple[int, Record, Place]]] = {}
+        self._by_subject: list[tuple[SubjectKey, bytes]] = []
         self._names: set[str] = set()
         self._sequence = 0
         self._by_kind: list[int] = []
         self._trouble = False
+        self._buried = False
 
     def apply(self, txn: Txn) -> Outcome:
         self._env.admit(txn)
+        self._buried = bool(txn.stat(self._databases.tombstones)["entries"])
         counts = self._env.counts(txn)
         self._sequence, self._by_kind = counts.sequence, list(counts.by_kind)
+        self._subjects = Working(self._env, txn)
         results = [self._batch(txn, number, batch) for number, batch in enumerate(self._batches)]
-        profiles = [(subject, self._profile(txn, subject, changes)) for subject, changes in self._by_subject.items()]
-        if self._trouble:
+        self._subjects.settle()
+        self._refused |= self._subjects.refused
+        if self._trouble or self._subjects.refused:
             raise _Again
-        self._write(txn, profiles)
+        self._write(txn)
+        mark_crowded(self._env, txn, self._subjects.write(), self._history_records)
         return Outcome(results, self._known_names | self._names)
 
     def _batch(self, txn: Txn, number: int, batch: Batch) -> Commit | StoreError:
         if number in self._failed:
             return self._failed[number]
         try:
+            if batch.mark is not None and not self._is_new(txn, batch.mark):
+                return Commit([DUPLICATE] * len(batch.entries), 0)
             sequences = [self._entry(txn, entry, (number, place)) for place, entry in enumerate(batch.entries)]
         except RecordDamaged as error:
             self._failed[number], self._trouble = error, True
@@ -138,14 +124,41 @@ class _Group:
             return REFUSED
         if entry.event_id is not None and not self._is_new(txn, entry.event_id):
             return DUPLICATE
+        if self._is_late(txn, entry):
+            return FORGOTTEN
+        record, other = self._addressed(entry.record)
+        if record.subject == other:
+            return DUPLICATE
         self._sequence += 1
-        record, encoded = entry.record, self._batches[place[0]].encoded[place[1]]
         key = sequence_key(self._sequence)
+        encoded = self._batches[place[0]].encoded[place[1]] if record is entry.record else encode_record(record)
         self._journal.append((key, framed(key, encoded or b"")))
-        self._by_subject.setdefault(record.subject, []).append((self._sequence, record, place))
+        self._by_subject += [(one, key) for one in keys_of(record)]
         self._by_kind[kind_index(record)] += 1
         self._names.update(name for name in counter_types(record) if name not in self._known_names)
+        self._subjects.add(Change(self._sequence, record, place))
+        if other is not None:
+            self._join(record.subject, other, place)
         return self._sequence
+
+    def _addressed(self, record: Record) -> tuple[Record, SubjectKey | None]:
+        """The record under its subject's canonical key, and, of a merge, the canonical key of the other."""
+        record = under(record, self._subjects.canonical(own_key(record)))
+        return record, self._subjects.canonical(record.body.other) if isinstance(record.body, Merge) else None
+
+    def _join(self, subject: SubjectKey, other: SubjectKey, place: Place) -> None:
+        try:
+            self._subjects.join(subject, other)
+        except ValueError:
+            log.warning("subjects_cannot_be_merged")
+            self._refused.add(place)
+            self._trouble = True
+
+    def _is_late(self, txn: Txn, entry: Entry) -> bool:
+        """By the tombstones of the keys that it came under: a merge with whom was forgotten brings nobody back."""
+        if not self._buried:
+            return False
+        return any(is_late(entry, tombstone_of(self._env, txn, key)) for key in keys_of(entry.record))
 
     def _is_new(self, txn: Txn, event_id: EventId) -> bool:
         """Whether an event was not received before; from now on it was."""
@@ -160,30 +173,12 @@ class _Group:
         self._windows[key] = window.plus(event_id.sequence)
         return True
 
-    def _profile(self, txn: Txn, subject: SubjectKey, changes: Sequence[tuple[int, Record, Place]]) -> bytes:
-        profile = current_profile(self._env, txn, subject, changes[0][1].kind)
-        try:
-            return profile.with_records([(sequence, record) for sequence, record, _ in changes]).encode(subject)
-        except Exception as error:  # noqa: BLE001  (whatever it is, it costs the entries that cause it and no others)
-            log.warning("entry_cannot_be_applied", error=type(error).__name__)
-            self._refused.update(_poison(profile, changes))
-            self._trouble = True
-            return b""
-
-    def _write(self, txn: Txn, profiles: Sequence[tuple[SubjectKey, bytes]]) -> None:
+    def _write(self, txn: Txn) -> None:
         databases = self._databases
         with txn.cursor(db=databases.journal) as journal:
             journal.putmulti(self._journal, append=True)
         with txn.cursor(db=databases.by_subject) as index:
-            index.putmulti(
-                [
-                    (subject, sequence_key(sequence))
-                    for subject, changes in self._by_subject.items()
-                    for sequence, _, _ in changes
-                ]
-            )
-        for subject, profile in profiles:
-            txn.put(subject, profile, db=databases.profiles)
+            index.putmulti(self._by_subject)
         for key, window in self._windows.items():
             txn.put(key, framed(key, window.encode()), db=databases.windows)
         for name in self._names:
@@ -198,21 +193,15 @@ def stored_window(stored: bytes | None, key: bytes) -> Window:
 
 def _encoded(record: Record) -> bytes | None:
     try:
-        return None if isinstance(record.body, Deletion) else encode_record(record)
-    except Exception as error:  # noqa: BLE001  (as above)
+        return encode_record(record) if _may_come_in(record) else None
+    except Exception as error:  # noqa: BLE001  (whatever it is, it costs this entry alone)
         log.warning("entry_cannot_be_stored", error=type(error).__name__)
         return None
 
 
-def _poison(profile: Profile, changes: Sequence[tuple[int, Record, Place]]) -> set[Place]:
-    """The entries that cannot be applied alone; all of them when each alone can."""
-    found = {place for sequence, record, place in changes if not _applies(profile, sequence, record)}
-    return found or {place for _, _, place in changes}
-
-
-def _applies(profile: Profile, sequence: int, record: Record) -> bool:
-    try:
-        profile.with_records([(sequence, record)])
-    except Exception:  # noqa: BLE001  (as above)
-        return False
-    return True
+def _may_come_in(record: Record) -> bool:
+    """Some kinds have calls of their own, and no merge is across brands."""
+    body = record.body
+    if isinstance(body, Merge):
+        return same_brand(own_key(record), body.other)
+    return not isinstance(body, Deletion | Unmerge | ItemStates)

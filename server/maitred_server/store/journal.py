@@ -11,7 +11,7 @@ from maitred_server.model import BODY_NAMES, Record
 
 KIND_NAMES: tuple[str, ...] = tuple(BODY_NAMES.values())
 KIND_INDEX: dict[type, int] = {body: index for index, body in enumerate(BODY_NAMES)}
-KIND_SLOTS = 8  # kept in stored counters, so that kinds can be added
+KIND_SLOTS = 16  # kept in stored counters, so that kinds can be added
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Record)

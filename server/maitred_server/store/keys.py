@@ -69,13 +69,20 @@ def brand_of(key: SubjectKey) -> str:
     return key[1 : 1 + key[0]].decode()
 
 
+def same_brand(one: SubjectKey, other: SubjectKey) -> bool:
+    """Whether two subject keys are of one brand."""
+    return len(one) == len(other) and one[: 1 + one[0]] == other[: 1 + one[0]]
+
+
 def client_key(brand: str, client: str) -> bytes:
     """Key of a feedback client: 16 bytes whatever the id's length, apart by brand."""
     return brand_prefix(brand) + blake2b(client.encode(), digest_size=16, person=b"maitred.client").digest()
 
 
-# The entity of an event that is about no item.
+# What stands for the item of an event that is about none.
 NO_ITEM_KEY = 0
+# The entity that everything of a type counts for, whatever it is about: its counter holds the type's totals.
+ANY_KEY = 0
 
 _MASK64 = (1 << 64) - 1
 _GOLDEN = 0x9E3779B97F4A7C15
@@ -83,10 +90,13 @@ _GOLDEN = 0x9E3779B97F4A7C15
 
 @lru_cache(maxsize=262_144)
 def entity_keys(item: str, variant: str, groups: tuple[str, ...]) -> tuple[int, ...]:
-    """Every key that something about this item counts for: its action, the item, each group once."""
+    """Every key that something about this item counts for: its action, the item, each group once, and all of its type.
+
+    `item` "": it is about none.
+    """
     if not item:
-        return (NO_ITEM_KEY,)
-    return (action_key(item, variant), item_key(item), *dict.fromkeys(group_key(group) for group in groups))
+        return (ANY_KEY,)
+    return (action_key(item, variant), item_key(item), *dict.fromkeys(group_key(group) for group in groups), ANY_KEY)
 
 
 @lru_cache(maxsize=65_536)

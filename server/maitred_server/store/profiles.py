@@ -1,7 +1,7 @@
 """The profile of a subject: an immutable value over the very bytes that are stored.
 
-Stored as: header (128 bytes), counter rows, ring of recent events, bucket cells, bucket tallies, traits. All but the
-traits are numpy arrays that need no parsing.
+Stored as: header (208 bytes), counter rows, ring of recent events, bucket cells, bucket tallies, traits, consents. All
+but the last two are numpy arrays that need no parsing.
 """
 
 from __future__ import annotations
@@ -18,21 +18,22 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from maitred_server.errors import RecordDamaged
-from maitred_server.model import Deletion, Kind, Record, SubjectKey, Trait
-from maitred_server.store import buckets, counters, traits
+from maitred_server.model import Consent, ConsentState, Deletion, Kind, Merge, Record, SubjectKey, Trait, Unmerge
+from maitred_server.store import buckets, consents, counters, traits
 from maitred_server.store.buckets import NO_BUCKETS, Buckets
 from maitred_server.store.counters import NO_ROWS, Rows
 from maitred_server.store.journal import KIND_SLOTS, by_kind, kind_index
-from maitred_server.store.keys import type_code
+from maitred_server.store.keys import ANY_KEY, PSEUDONYM_BYTES, type_code
 from maitred_server.store.touches import Touches, checked_time, touches_of
 
-LAYOUT = 1
+LAYOUT = 2
 MOST_RECENT = 256
 
-# checksum; layout, kind; sequence; first seen, last seen, newest event (ms); evicted; numbers of rows, of recent
-# events, of buckets; bytes of traits; totals by kind of record
-_HEADER = struct.Struct(f"<IHBxQqqqIIIII4x{KIND_SLOTS}Q")
+# checksum; layout, kind, flags; sequence; first seen, last seen, newest event (ms); evicted; numbers of rows, of recent
+# events, of buckets; bytes of traits, of consents; unit; totals by kind of record
+_HEADER = struct.Struct(f"<IHBBQqqqIIIIII{PSEUDONYM_BYTES}s{KIND_SLOTS}Q")
 _CHECKSUM = 4
+_MERGED, _HAS_UNIT = 1, 2  # flags
 
 RECENT = np.dtype([("time", "<i8"), ("action", "<u8"), ("item", "<u8"), ("type", "<u4"), ("quantity", "<u4")])
 _NO_RECENT: Rows = np.zeros(0, RECENT)
@@ -76,6 +77,9 @@ class Profile(msgspec.Struct, frozen=True, eq=False, dict=True):
     ring: Rows = _NO_RECENT  # by time, then by sequence
     buckets: Buckets = NO_BUCKETS
     stored_traits: bytes = traits.NONE
+    stored_consents: bytes = consents.NONE
+    unit: bytes = b""  # the pseudonym by which layers assign; b"": the subject's own
+    merged: bool = False  # two subjects that were seen apart are one: proofs leave it out
 
     @classmethod
     def empty(cls, kind: Kind) -> Profile:
@@ -92,6 +96,16 @@ class Profile(msgspec.Struct, frozen=True, eq=False, dict=True):
         """By name."""
         return traits.visible(self.stored_traits)
 
+    @cached_property
+    def consents(self) -> dict[str, Consent]:
+        """What the subject said last, by purpose."""
+        return consents.visible(self.stored_consents)
+
+    def consent(self, purpose: str) -> ConsentState | None:
+        """What the subject said about a purpose; None: nothing."""
+        said = self.consents.get(purpose)
+        return None if said is None else said.state
+
     def count(self, counter_type: str, keys: NDArray[np.uint64]) -> NDArray[np.uint32]:
         """How often each entity was counted; 0 where it never was. Like the four below: n keys in, n numbers out."""
         return counters.look_up(self.rows, counter_type, keys, "count")
@@ -103,6 +117,10 @@ class Profile(msgspec.Struct, frozen=True, eq=False, dict=True):
     def value(self, counter_type: str, keys: NDArray[np.uint64]) -> NDArray[np.float64]:
         """Sums of values."""
         return counters.look_up(self.rows, counter_type, keys, "value")
+
+    def total_value(self, counter_type: str) -> float:
+        """The sum of the values of everything of a type, whatever it was about."""
+        return counters.value_of(self.rows, counter_type, ANY_KEY)
 
     def first(self, counter_type: str, keys: NDArray[np.uint64]) -> NDArray[np.int64]:
         """Time of the first occurrence, ms; 0 where there is none."""
@@ -161,21 +179,22 @@ class Profile(msgspec.Struct, frozen=True, eq=False, dict=True):
     def _after(self, records: Sequence[tuple[int, Record]]) -> Profile:
         if not records:
             return self
-        received = [checked_time(record.received_at) for _, record in records]
-        by_kind = list(self.counts_by_kind)
+        by_kind, kind = list(self.counts_by_kind), self.kind
         for _, record in records:
             by_kind[kind_index(record)] += 1
+            kind = kind if record.addressed else record.kind
         stored_traits, gone = traits.put(self.stored_traits, records)
-        known = any(self.counts_by_kind)
+        seen = _times_seen(records)
         profile = replace(
             self,
-            kind=Kind(records[-1][1].kind),
+            kind=Kind(kind),
             sequence=max(self.sequence, max(sequence for sequence, _ in records)),
-            first_seen=min(received + [self.first_seen] * known),
-            last_seen=max(received + [self.last_seen] * known),
+            first_seen=min(seen + [self.first_seen] * bool(self.first_seen), default=0),
+            last_seen=max([*seen, self.last_seen]),
             evicted=self.evicted + gone,
             counts_by_kind=tuple(by_kind),
             stored_traits=stored_traits,
+            stored_consents=consents.put(self.stored_consents, records),
         )
         touches = touches_of(record for _, record in records)
         return profile if touches is None else profile._touched(touches)
@@ -188,9 +207,10 @@ class Profile(msgspec.Struct, frozen=True, eq=False, dict=True):
             held = buckets.rolled(held, newest)
         held = buckets.add(held, added.of_touch, touches.times.repeat(touches.spans), newest)
         ring = _ring_after(self.ring, touches)
-        return replace(self, newest=newest, rows=added.rows, ring=ring, buckets=held)._bounded()
+        return replace(self, newest=newest, rows=added.rows, ring=ring, buckets=held).bounded()
 
-    def _bounded(self) -> Profile:
+    def bounded(self) -> Profile:
+        """Itself, or without what goes over the bounds of counters and buckets."""
         profile = self
         if (excess := len(self.rows) - counters.MOST_ROWS) > 0:
             stays = counters.keep_newest(self.rows)
@@ -210,8 +230,10 @@ class Profile(msgspec.Struct, frozen=True, eq=False, dict=True):
 
     def _recently(self, code: int, key: int, since_ms: int) -> int:
         ring, sought = self.ring, np.uint64(key)
-        same = (ring["action"] == sought) | (ring["item"] == sought)
-        return int(np.count_nonzero(same & (ring["type"] == code) & (ring["time"] >= since_ms)))
+        found = (ring["type"] == code) & (ring["time"] >= since_ms)
+        if key != ANY_KEY:
+            found &= (ring["action"] == sought) | (ring["item"] == sought)
+        return int(np.count_nonzero(found))
 
     def encode(self, subject: SubjectKey) -> bytes:
         """As stored under `subject`."""
@@ -219,6 +241,7 @@ class Profile(msgspec.Struct, frozen=True, eq=False, dict=True):
             0,
             LAYOUT,
             self.kind,
+            _MERGED * self.merged | _HAS_UNIT * bool(self.unit),
             self.sequence,
             self.first_seen,
             self.last_seen,
@@ -228,10 +251,14 @@ class Profile(msgspec.Struct, frozen=True, eq=False, dict=True):
             len(self.ring),
             len(self.buckets.cells),
             len(self.stored_traits),
+            len(self.stored_consents),
+            self.unit,
             *self.counts_by_kind,
         )
         columns = (self.rows, self.ring, self.buckets.cells, self.buckets.tallies)
-        payload = b"".join((header[_CHECKSUM:], *(column.tobytes() for column in columns), self.stored_traits))
+        payload = b"".join(
+            (header[_CHECKSUM:], *(column.tobytes() for column in columns), self.stored_traits, self.stored_consents)
+        )
         return crc32(payload, crc32(subject)).to_bytes(_CHECKSUM, "little") + payload
 
     @classmethod
@@ -239,8 +266,8 @@ class Profile(msgspec.Struct, frozen=True, eq=False, dict=True):
         """The profile stored under `subject`, over the given bytes. Raises RecordDamaged."""
         if crc32(memoryview(stored)[_CHECKSUM:], crc32(subject)) != int.from_bytes(stored[:_CHECKSUM], "little"):
             raise RecordDamaged("a stored profile fails its checksum")
-        _, layout, kind, sequence, first, last, newest, evicted, rows, ring, cells, text, *totals = _HEADER.unpack_from(
-            stored
+        _, layout, kind, flags, sequence, first, last, newest, evicted, rows, ring, cells, text, said, unit, *totals = (
+            _HEADER.unpack_from(stored)
         )
         if layout != LAYOUT:
             raise RecordDamaged(f"a stored profile has layout {layout}; this version reads {LAYOUT}")
@@ -264,10 +291,19 @@ class Profile(msgspec.Struct, frozen=True, eq=False, dict=True):
             if cells
             else NO_BUCKETS,
             stored[at_traits : at_traits + text],
+            stored[at_traits + text : at_traits + text + said],
+            unit if flags & _HAS_UNIT else b"",
+            bool(flags & _MERGED),
         )
 
 
 _KINDS = {int(kind): kind for kind in Kind}
+
+
+def _times_seen(records: Sequence[tuple[int, Record]]) -> list[int]:
+    """When the subject itself was heard of: merging tells nothing of that."""
+    times = [(checked_time(record.received_at), record.body) for _, record in records]
+    return [time for time, body in times if not isinstance(body, Merge | Unmerge)]
 
 
 def _ring_after(ring: Rows, touches: Touches) -> Rows:
@@ -276,7 +312,12 @@ def _ring_after(ring: Rows, touches: Touches) -> Rows:
     both[: len(ring)], fresh = ring, both[len(ring) :]
     fresh["time"], fresh["action"], fresh["item"] = touches.times, touches.actions, touches.items
     fresh["type"], fresh["quantity"] = touches.types, np.minimum(touches.quantities, _MOST_QUANTITY)
-    times = both["time"]
+    return latest(both)
+
+
+def latest(ring: Rows) -> Rows:
+    """The latest 256 by time; of equal times in the order given."""
+    times = ring["time"]
     if (times[1:] < times[:-1]).any():
-        both = both[times.argsort(kind="stable")]
-    return both[-MOST_RECENT:]
+        ring = ring[times.argsort(kind="stable")]
+    return ring[-MOST_RECENT:]

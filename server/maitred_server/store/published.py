@@ -16,6 +16,8 @@ from maitred_server.errors import MaitredError
 
 CURRENT = "CURRENT"
 BRANDS = "brands"
+POLICY = "policy"  # in a brand's folder: what the learner published
+SNAPSHOT = ".snapshot"
 LONGEST_VERSION = 64
 
 T = TypeVar("T")
@@ -110,6 +112,15 @@ def prune(folder: Path, keep: int, suffix: str = "") -> list[int]:
         else:
             path.unlink(missing_ok=True)
     return gone
+
+
+def prune_policies(data: Path) -> None:
+    """Removes what was learned before what is in force, of every brand: it still counts who was erased since."""
+    for folder in brand_folders(data):
+        held = current(folder / POLICY) or ""
+        for version in numbered(folder / POLICY, SNAPSHOT) if held.isdigit() else []:
+            if version < int(held):
+                (folder / POLICY / f"{version}{SNAPSHOT}").unlink(missing_ok=True)
 
 
 class Follower(Generic[T]):

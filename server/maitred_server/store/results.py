@@ -5,18 +5,34 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from maitred_server.model import Record, SubjectKey
+from maitred_server.store.erasures import Erasure
+from maitred_server.store.forgotten import Note
+from maitred_server.store.profiles import Profile
+
 DUPLICATE = 0
 REFUSED = -1
+FORGOTTEN = -2
+_IN_NO_PROFILE = frozenset(("deletion", "item_states"))
 
 
 class Commit(NamedTuple):
     """A batch that is durable.
 
-    `sequences` has one number for each entry, in their order: its journal sequence, `DUPLICATE` or `REFUSED`.
+    `sequences` has one number for each entry, in their order: its journal sequence, `DUPLICATE`, `REFUSED`, or
+    `FORGOTTEN` when its subject was erased after it.
     """
 
     sequences: Sequence[int]
     last_sequence: int  # of the batch's last new record; 0 when none was written
+
+
+class Changes(NamedTuple):
+    """What the learner has to do, from one moment of the store: first take away, then add."""
+
+    notes: list[Note]  # of what was forgotten
+    records: list[tuple[int, Record]]  # the next of the journal, by sequence
+    through: int  # the journal is read to here
 
 
 class Deleted(NamedTuple):
@@ -24,6 +40,14 @@ class Deleted(NamedTuple):
 
     sequence: int  # of the deletion record
     existed: bool  # whether a profile was kept
+    erasure: Erasure  # what was forgotten
+
+
+class Found(NamedTuple):
+    """Whom a key leads to."""
+
+    subject: SubjectKey  # the canonical key
+    profile: Profile
 
 
 class Tombstone(NamedTuple):
@@ -44,18 +68,22 @@ class Usage(NamedTuple):
 
 
 class Audit(NamedTuple):
-    """What a full scan found, by kind. All three must be equal, but that no profile counts deletions."""
+    """What a full scan found, by kind. All three must be equal, but that no profile counts what is about no subject
+    any more: deletions and live item states.
+    """
 
     journalled: dict[str, int]  # records in the journal, by scan
     counted: dict[str, int]  # totals of all profiles, by scan
     recorded: dict[str, int]  # the journal's own counters
-    damaged: int  # records and profiles that fail their checksum
+    damaged: int  # records, profiles and live states that fail their checksum
 
     @property
     def sound(self) -> bool:
         """Whether the three agree and nothing is damaged."""
-        held = {kind: number for kind, number in self.journalled.items() if kind != "deletion"}
-        counted = {kind: number for kind, number in self.counted.items() if kind != "deletion"}
+        held, counted = (
+            {kind: number for kind, number in totals.items() if kind not in _IN_NO_PROFILE}
+            for totals in (self.journalled, self.counted)
+        )
         return not self.damaged and self.journalled == self.recorded and held == counted
 
 

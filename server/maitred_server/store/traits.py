@@ -49,6 +49,19 @@ def put(payload: bytes, records: Iterable[tuple[int, Record]]) -> tuple[bytes, i
     return (encoded, 0) if len(encoded) <= MOST_BYTES else _bounded(kept)
 
 
+def joined(payload: bytes, other: bytes) -> tuple[bytes, int]:
+    """The stored traits of two subjects that turn out to be one, by the same rule, and how many had to go."""
+    if other == NONE:
+        return payload, 0
+    kept = decode(payload)
+    for name, (trait, sequence) in decode(other).items():
+        known = kept.get(name)
+        if known is None or (trait.observed_at, sequence) >= (known[0].observed_at, known[1]):
+            kept[name] = trait, sequence
+    encoded = encode(kept)
+    return (encoded, 0) if len(encoded) <= MOST_BYTES else _bounded(kept)
+
+
 def visible(payload: bytes) -> dict[str, Trait]:
     """The traits that have a value."""
     return {name: trait for name, (trait, _) in decode(payload).items() if trait.value is not None}

@@ -9,15 +9,18 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 import structlog
 
 from maitred_server.errors import StoreBroken, StoreError, StoreFull
-from maitred_server.model import Entry
+from maitred_server.model import Entry, EventId
 from maitred_server.store.env import Environment, Txn
-from maitred_server.store.group import Batch, commit_group, prepared
-from maitred_server.store.results import DUPLICATE, REFUSED, Commit
+from maitred_server.store.generations import Generations
+from maitred_server.store.group import Batch, Outcome, commit_group, prepared
+from maitred_server.store.results import DUPLICATE, FORGOTTEN, REFUSED, Commit
+from maitred_server.store.retention import HISTORY_RECORDS
 
 log = structlog.get_logger(__name__)
 
@@ -28,6 +31,7 @@ GROUP_ENTRIES = 2_048
 class _Entries(NamedTuple):
     future: Future[Commit]
     entries: Sequence[Entry]
+    mark: EventId | None
 
     @property
     def size(self) -> int:
@@ -36,7 +40,7 @@ class _Entries(NamedTuple):
 
 class _Task(NamedTuple):
     future: Future[Any]
-    work: Callable[[Txn], Any]
+    work: Callable[[Environment, Txn], Any]
     size: int = 1
 
 
@@ -44,16 +48,20 @@ _Job: TypeAlias = _Entries | _Task
 
 
 class Writer:
-    """Owns the writing side of an environment."""
+    """Owns the writing side of a store."""
 
-    def __init__(self, env: Environment, queue_entries: int = QUEUE_ENTRIES) -> None:
-        self._env = env
+    def __init__(
+        self, generations: Generations, queue_entries: int = QUEUE_ENTRIES, history_records: int = HISTORY_RECORDS
+    ) -> None:
+        self._generations = generations
+        self.history_records = history_records
         self._limit = queue_entries
         self._jobs: deque[_Job] = deque()
         self._changed = threading.Condition()
         self._closing = False
         self._broken: StoreBroken | None = None
         self._names: frozenset[str] = frozenset()
+        self._named: Environment | None = None  # the environment that has these names
         self.waiting = self.groups = self.entries = self.duplicates = self.refused = self.turned_away = 0
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
@@ -63,14 +71,20 @@ class Writer:
         """Whether writes can succeed."""
         return self._broken is None and not self._closing
 
-    def submit(self, entries: Sequence[Entry]) -> Future[Commit]:
-        """Hand in a batch. Raises StoreFull at once when too much is waiting, StoreBroken when all is lost."""
-        job = _Entries(Future(), entries)
+    def submit(self, entries: Sequence[Entry], mark: EventId | None = None) -> Future[Commit]:
+        """Hand in a batch; `mark`: its id as a whole.
+
+        Raises StoreFull at once when too much is waiting, StoreBroken when all is lost.
+        """
+        job = _Entries(Future(), entries, mark)
         self._put(job)
         return job.future
 
-    def run(self, work: Callable[[Txn], Any], size: int = 1) -> Future[Any]:
-        """Do `work` in a transaction of its own, after what was handed in before. Raises as `submit`."""
+    def run(self, work: Callable[[Environment, Txn], Any], size: int = 1) -> Future[Any]:
+        """Do `work` in a transaction of its own, after what was handed in before. Raises as `submit`.
+
+        It is undone and done again from the start when the environment turns out to be retired.
+        """
         job = _Task(Future(), work, size)
         self._put(job)
         return job.future
@@ -132,11 +146,11 @@ class Writer:
             self._commit_batches(batches)
         for job in live:
             if isinstance(job, _Task):
-                job.future.set_result(self._env.write(job.work))
+                job.future.set_result(self._generations.write(partial(_in_transaction, job.work)))
 
     def _commit_batches(self, jobs: list[_Entries]) -> None:
-        prepared_batches: list[Batch] = [prepared(job.entries) for job in jobs]
-        outcome = commit_group(self._env, prepared_batches, self._names)
+        prepared_batches: list[Batch] = [prepared(job.entries, job.mark) for job in jobs]
+        outcome = self._generations.write(lambda env: self._group_in(env, prepared_batches))
         self._names = outcome.names
         self.groups += 1
         for job, result in zip(jobs, outcome.results, strict=True):
@@ -146,8 +160,14 @@ class Writer:
                 self._count(result)
                 job.future.set_result(result)
 
+    def _group_in(self, env: Environment, batches: list[Batch]) -> Outcome:
+        if env is not self._named:
+            self._names, self._named = frozenset(), env
+        return commit_group(env, batches, self._names, self.history_records)
+
     def _count(self, commit: Commit) -> None:
-        duplicates, refused = commit.sequences.count(DUPLICATE), commit.sequences.count(REFUSED)
+        duplicates = commit.sequences.count(DUPLICATE)
+        refused = commit.sequences.count(REFUSED) + commit.sequences.count(FORGOTTEN)
         self.duplicates += duplicates
         self.refused += refused
         self.entries += len(commit.sequences) - duplicates - refused
@@ -161,3 +181,7 @@ class Writer:
         for job in jobs:
             if not job.future.done():
                 job.future.set_exception(error)
+
+
+def _in_transaction(work: Callable[[Environment, Txn], Any], env: Environment) -> Any:
+    return env.write(lambda txn: work(env, txn))

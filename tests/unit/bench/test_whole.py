@@ -35,7 +35,18 @@ def test_the_report_has_its_keys(build: Path) -> None:
     assert report["decide"]["ratio_to_echo"] > 1
     assert report["decide"]["server_us"] > report["echo"]["server_us"] > 0
     assert list(report["stages_us"]) == [
-        *("request", "profile", "assignment", "candidates", "filters", "scoring", "slate", "receipt", "response")
+        *(
+            "request",
+            "profile",
+            "assignment",
+            "candidates",
+            "filters",
+            "scoring",
+            "slate",
+            "dimensions",
+            "receipt",
+            "response",
+        )
     ]
     assert min(report["stages_us"].values()) > 0
     for server in ("decide", "echo"):

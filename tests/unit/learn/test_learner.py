@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from maitred_server.learn import learner as learning
 from maitred_server.learn.learner import Learner
-from maitred_server.learn.publish import CURSOR, learned_through, policy_folder, publish_snapshot, resume
-from maitred_server.learn.sums import Sums, met_in
+from maitred_server.learn.publish import CURSOR, Reached, learned_through, policy_folder, publish_snapshot, resume
+from maitred_server.learn.sums import Sums
 from maitred_server.model import (
     Body,
     Deletion,
@@ -28,6 +28,8 @@ from maitred_server.model import (
     Traits,
 )
 from maitred_server.policy.snapshot import SUFFIX, Column, PolicySnapshot, open_snapshot
+from maitred_server.store import Changes
+from maitred_server.store.counted import met_in
 from maitred_server.store.keys import action_key, brand_prefix, group_key, item_key
 from maitred_server.store.published import current, numbered
 
@@ -65,8 +67,9 @@ class Journal:
     def __init__(self, records: Sequence[Record] = ()) -> None:
         self.entries = [(3 * at, one) for at, one in enumerate(records, 1)]
 
-    def read(self, after: int, limit: int) -> list[tuple[int, Record]]:
-        return [entry for entry in self.entries if entry[0] > after][:limit]
+    def read(self, after: int, limit: int, noted_through: int) -> Changes:
+        records = [entry for entry in self.entries if entry[0] > after][:limit]
+        return Changes([], records, records[-1][0] if records else after)
 
     def append(self, *records: Record) -> None:
         self.entries = Journal([*(one for _, one in self.entries), *records]).entries
@@ -220,11 +223,11 @@ def publish_but_cut(learner: Learner, after: int) -> None:
     """Publishes, and fails after some brands: before the cursor is written."""
     published: list[str] = []
 
-    def cut(data: Path, brand: str, cursor: int, columns: dict[int, Column]) -> None:
+    def cut(data: Path, brand: str, reached: Reached, columns: dict[int, Column]) -> None:
         if len(published) == after:
             raise _PowerCutError
         published.append(brand)
-        publish_snapshot(data, brand, cursor, columns)
+        publish_snapshot(data, brand, reached, columns)
 
     def no_cursor(*_: object) -> None:
         raise _PowerCutError
@@ -335,7 +338,7 @@ def test_starting_over_forgets_what_was_published(tmp_path: Path) -> None:
     after = [record(purchase("pears")), record(purchase("pears"), "other")]
     learner = Learner(Journal(after).read, tmp_path)
     learner.start_over()
-    assert resume(tmp_path).cursor == 0
+    assert resume(tmp_path).reached == Reached()
     assert in_force(tmp_path, "other") is None
     learner.step()
     learner.publish()

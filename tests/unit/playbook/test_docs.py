@@ -14,11 +14,15 @@ from maitred_server.playbook.loader import load
 from maitred_server.playbook.schema import (
     FILES,
     ArmPart,
+    DimensionsPart,
+    EligiblePart,
     GroupPart,
     HoldoutPart,
     ItemPart,
     LayerPart,
     PlacementPart,
+    StagePart,
+    ValueBandPart,
     VariantPart,
 )
 from pydantic import BaseModel
@@ -32,8 +36,12 @@ EXAMPLE = {
 TABLES = {
     "## Placements": PlacementPart,
     "| field of a layer": LayerPart,
+    "| field of `eligible`": EligiblePart,
     "| field of an arm": ArmPart,
     "| field of `holdout`": HoldoutPart,
+    "| field of `dimensions`": DimensionsPart,
+    "| field of `stage`": StagePart,
+    "| field of `value_band`": ValueBandPart,
     "| field of an item": ItemPart,
     "| field of a variant": VariantPart,
     "| field of a group": GroupPart,
@@ -72,9 +80,13 @@ def test_tables_have_every_field(title: str, model: type[BaseModel]) -> None:
 
 def plain(default: Any) -> str | None:
     """A default as the page writes it; None for those that need words."""
-    if default is PydanticUndefined or default is None or default in ("", []) or default == {}:
+    if default is PydanticUndefined or default is None or default in ("", []) or default == {} or is_part(default):
         return None
     return str(default)
+
+
+def is_part(default: Any) -> bool:
+    return isinstance(default, BaseModel)
 
 
 def test_the_mistakes_shown_are_real_ones() -> None:

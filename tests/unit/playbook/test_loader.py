@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from maitred_server.errors import PlaybookError
-from maitred_server.model import Arm, Item, Kind, Layer, Variant
+from maitred_server.model import Arm, Audience, Dimensions, Item, Kind, Layer, Stages, ValueBands, Variant
 from maitred_server.playbook.loader import load
 from maitred_server.playbook.nouns import Playbook
 from maitred_server.playbook.schema import json_schema, milliseconds, points
@@ -86,6 +86,51 @@ layers:
         Layer("holdout", Kind.HOUSEHOLD, "holdout", (Arm("holdout", 0.05),), holdout=True),
         Layer("policies", None, "policies", (Arm("one", 0.3333, {"home": "habit"}),)),
         Layer("colours", Kind.PERSON, "again", (Arm("red", 1.0),)),
+    )
+
+
+def test_eligibility() -> None:
+    """What a layer asks is kept by kind, context and traits, numbers as float; a layer that asks nothing is for all."""
+    playbook = loaded(
+        {
+            "playbook.yaml": """
+name: shop
+layers:
+  - name: one
+    eligible: {kinds: [household], context: {region: [north, 2]}, traits: {member: [true]}}
+    arms: [{name: a, share: 1}]
+  - {name: two, arms: [{name: a, share: 1}]}
+"""
+        }
+    )
+    asked, open_to_all = (layer.eligible for layer in playbook.layers)
+    assert asked == Audience((Kind.HOUSEHOLD,), {"region": ("north", 2.0)}, {"member": (True,)})
+    assert open_to_all == Audience()
+
+
+def test_layers_of_one_salt_are_warned_about() -> None:
+    """Two layers (or a layer and the holdout) with one salt are allowed, and said not to be independent."""
+    header = """
+name: shop
+holdout: {share: 0.1}
+layers:
+  - {name: one, arms: [{name: a, share: 1}]}
+  - {name: two, salt: one, arms: [{name: a, share: 1}]}
+  - {name: three, salt: holdout, arms: [{name: a, share: 1}]}
+"""
+    one, two = loaded({"playbook.yaml": header}).warnings
+    assert one.startswith("layer `two` has the salt of `one`")
+    assert two.startswith("layer `three` has the salt of `holdout`")
+
+
+def test_dimensions() -> None:
+    """Dimensions are as written; what is not written is as documented."""
+    header = (
+        "name: shop\ndimensions:\n  context: [till]\n  stage: {new_below: 9}\n  value_band: {bands: {a: 0, b: 2}}\n"
+    )
+    assert loaded({}).dimensions == Dimensions()
+    assert loaded({"playbook.yaml": header}).dimensions == Dimensions(
+        ("till",), Stages(new_below=9), ValueBands("purchase", (("a", 0.0), ("b", 2.0)))
     )
 
 

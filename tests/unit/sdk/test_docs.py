@@ -22,6 +22,7 @@ def test_the_example_runs(source: str, monkeypatch: pytest.MonkeyPatch, tmp_path
     """An example of the page runs as it stands; only the network is a fake."""
     slate: Slate = [{"item": "BANANAS", "content": {"text": "Fresh"}}, "MILK"]
     fake = FakeTransport.serving({"till-welcome": slate, "receipt-footer": ["BREAD"]})
+    fake.exports["household-900"] = {"history": [{"occurred_at": "2026-01-01T00:00:00.000Z", "words": "visit."}]}
     monkeypatch.setattr(base, "GrpcTransport", lambda address, config: fake)
     monkeypatch.chdir(tmp_path)
     shown: list[Any] = []

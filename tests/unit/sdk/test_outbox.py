@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from maitred._feedback import Event, Exposure, Feedback, Outcome, Rank, Traits
+from maitred._feedback import Consents, Event, Exposure, Feedback, Merge, Outcome, Rank, Traits
 from maitred._outbox import MAX_PENDING_BYTES, MAX_PENDING_EVENTS, Outbox, open_outbox, who
 from maitred.config import OutboxConfig
 from maitred.types import OutboxStatistics, Subject
@@ -21,6 +21,8 @@ BODIES: dict[Rank, Any] = {
     Rank.EVENT: Event("view", 1.0, "A", "", 1, {}),
     Rank.OUTCOME: Outcome("click", 1.0, "A", "", "d", b"r"),
     Rank.TRAITS: Traits((types_pb2.Trait(name="t"),)),
+    Rank.CONSENTS: Consents((types_pb2.Consent(purpose="ads"),)),
+    Rank.MERGE: Merge("v"),
 }
 
 
@@ -60,6 +62,14 @@ def test_the_least_dear_and_oldest_goes_first(outbox: Outbox) -> None:
         outbox.add(feedback(Rank.TRAITS))
     assert drain(outbox) == ["traits"] * 5
     assert outbox.statistics().dropped == {"exposure": 2, "event": 1, "outcome": 1}
+
+
+def test_consents_and_merges_outlive_all_else(outbox: Outbox) -> None:
+    """A full outbox gives up everything else before a consent or a merge."""
+    for rank in (Rank.MERGE, Rank.CONSENTS, Rank.EXPOSURE, Rank.OUTCOME, Rank.TRAITS, Rank.MERGE, Rank.CONSENTS):
+        outbox.add(feedback(rank))
+    outbox.add(feedback(Rank.CONSENTS))
+    assert drain(outbox) == ["merge", "consents", "merge", "consents", "consents"]
 
 
 def test_what_is_dearer_is_never_dropped_for_less(outbox: Outbox) -> None:

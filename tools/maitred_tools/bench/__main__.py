@@ -14,12 +14,12 @@ import grpc
 import typer
 from maitred_server.errors import MaitredError
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from maitred_tools.bench import growth, report, seed, stages
 from maitred_tools.bench.echo import Front
 from maitred_tools.bench.measure import Plan, interleaved
 from maitred_tools.bench.process import ServerProcess
+from maitred_tools.bench.progress import err, progress
 from maitred_tools.load import DECIDE, Load
 from maitred_tools.throwaway import accept_any_disk
 
@@ -30,7 +30,6 @@ STAGE_REQUESTS = 3_000
 BUSY = 0.7  # load average
 
 out = Console()
-err = Console(stderr=True)
 
 
 def main(
@@ -133,15 +132,6 @@ def ask(target: str, request: bytes) -> bytes:
             return bytes(call(request, timeout=10.0))
         except grpc.RpcError as error:
             raise RuntimeError(f"the server does not decide: {error.details()}") from None
-
-
-@contextmanager
-def progress(what: str, total: int) -> Iterator[Callable[..., None]]:
-    """A progress bar; the function it gives moves it on."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=err) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda steps=1: bar.advance(task, steps)
 
 
 def warn(message: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from typing import NamedTuple, Self
 START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 30.0
 POLL_S = 0.002
+_OPEN = "01"  # ESTABLISHED, as /proc/net/tcp has it
 
 
 class Memory(NamedTuple):
@@ -84,6 +86,13 @@ class ServerProcess:
         """CPU time used so far, nanoseconds: user and kernel mode, all threads, the process and its children."""
         return sum(time.clock_gettime_ns(_cpu_clock(pid)) for pid in _family(self._process.pid))
 
+    def connections(self) -> dict[int, int]:
+        """The clients' ports of the open connections to `target`, each with the process that holds it."""
+        port = int(self.target.rpartition(":")[2])
+        clients = _connected_clients(port)
+        held = ((inode, pid) for pid in _family(self._process.pid) for inode in _sockets(pid))
+        return {clients[inode]: pid for inode, pid in held if inode in clients}
+
     def memory(self) -> Memory:
         """What the process and its children hold now. Pages that they share are counted once."""
         family = [_rollup(pid) for pid in _family(self._process.pid)]
@@ -101,6 +110,29 @@ def _family(pid: int) -> Iterator[int]:
     for task in Path(f"/proc/{pid}/task").iterdir():
         for child in (task / "children").read_text().split():
             yield from _family(int(child))
+
+
+def _connected_clients(port: int) -> dict[str, int]:
+    """Sockets of this machine that serve a connection at a port: the client's port by inode."""
+    tables = [Path(f"/proc/net/{name}").read_text() for name in ("tcp", "tcp6")]  # gRPC serves IPv4 by IPv6 sockets
+    lines = (line.split() for table in tables for line in table.splitlines()[1:])
+    found = ((one[9], one[1].split(":"), one[2].split(":"), one[3]) for one in lines)
+    return {
+        inode: int(remote[1], 16)
+        for inode, local, remote, state in found
+        if state == _OPEN and int(local[1], 16) == port
+    }
+
+
+def _sockets(pid: int) -> Iterator[str]:
+    """The inodes of a process's sockets."""
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            kind, _, inode = os.readlink(link).partition(":[")
+        except FileNotFoundError:
+            continue
+        if kind == "socket":
+            yield inode.removesuffix("]")
 
 
 def _rollup(pid: int) -> dict[str, int]:

@@ -55,7 +55,7 @@ def data_directory(folder: Path, profiles: int, done: Callable[[int], None] = la
         finished.touch()
     done(profiles)
     with server(data) as running:
-        _publish(running.target)
+        publish(running.target, playbook())
         _learned(running.target)
     return data
 
@@ -109,9 +109,10 @@ def _sale(key: SubjectKey, chance: random.Random) -> Entry:
     return Entry(Record(key, Kind.PERSON, FIRST_MS, FIRST_MS, _purchase(_favourite(chance))))
 
 
-def _publish(target: str) -> None:
+def publish(target: str, files: dict[str, bytes]) -> None:
+    """Put a playbook in force on a server. Raises MaitredError."""
     with TemporaryDirectory() as folder:
-        for name, data in playbook().items():
+        for name, data in files.items():
             (Path(folder) / name).write_bytes(data)
         admin_client.publish(target, None, Path(folder), "bench", dry_run=False)
 

@@ -81,7 +81,7 @@ def _opened(data: Path, brand: str) -> Iterator[tuple[Decisions, Caller, TimedPi
     store: Any = Store.open(data, read_only=True)
     pipeline = TimedPipeline(store, worlds.world, sealer, wall_clock)
     limits = Limits(receipt_ms=0, replay_clock=False)
-    admission = Admission(people, sealer, worlds.world, wall_clock, limits, lambda subject: False)
+    admission = Admission(people, sealer, worlds.world, wall_clock, limits, lambda key: None)
     decisions = Decisions(pipeline, admission, people, Telemetry(), replay_clock=False)
     try:
         yield decisions, Access.open_to_all(brand).caller(None), pipeline
