@@ -88,6 +88,7 @@ def modelled(log: Log, upto: int) -> tuple[dict[bytes, Person], dict[bytes, byte
             holding[frozenset((own, what.other))] = sequence
         elif sequence <= upto and isinstance(what, tuple):
             del holding[frozenset((own, what[1]))]
+    holds = set(holding.values())
     people: dict[bytes, Person] = {}
     leads: dict[bytes, bytes] = {}
     for sequence, own, what in log:
@@ -96,7 +97,7 @@ def modelled(log: Log, upto: int) -> tuple[dict[bytes, Person], dict[bytes, byte
         who = leads.get(own, own)
         person = people.setdefault(who, Person())
         happens(person, sequence, what)
-        if isinstance(what, Merge) and sequence in holding.values():
+        if isinstance(what, Merge) and sequence in holds:
             other = leads.get(what.other, what.other)
             person.takes_in(people.pop(other, Person()), who, other)
             leads.update({one: who for one, to in leads.items() if to == other})
@@ -179,6 +180,7 @@ def change(dice: random.Random, subjects: int, changes: int) -> Any:
 def lived(store: AnyStore, dice: random.Random, subjects: int, changes: int) -> Log:
     """So many changes to each of some subjects, in any order, some merges being taken back; what was recorded."""
     log: Log = []
+    held: list[tuple[bytes, bytes]] = []
     whose = [key(number) for number in range(subjects) for _ in range(changes)]
     dice.shuffle(whose)
     for start in range(0, len(whose), BATCH):
@@ -189,18 +191,17 @@ def lived(store: AnyStore, dice: random.Random, subjects: int, changes: int) -> 
             Entry(Record(own, Kind.PERSON, at, NOON, what)) for at, (own, what) in zip(times, batch, strict=True)
         ]
         sequences = store.submit(entries).result(30).sequences
-        log += [(sequence, own, what) for sequence, (own, what) in zip(sequences, batch, strict=True) if sequence > 0]
-        part_one(store, dice, log)
+        new = [(sequence, own, what) for sequence, (own, what) in zip(sequences, batch, strict=True) if sequence > 0]
+        held += [(own, what.other) for _, own, what in new if isinstance(what, Merge)]
+        log += new
+        part_one(store, dice, log, held)
     return log
 
 
-def part_one(store: AnyStore, dice: random.Random, log: Log) -> None:
+def part_one(store: AnyStore, dice: random.Random, log: Log, held: list[tuple[bytes, bytes]]) -> None:
     """Now and then take back one of the merges that hold."""
-    parted = {frozenset((own, what[1])) for _, own, what in log if isinstance(what, tuple)}
-    held = [(own, what.other) for _, own, what in log if isinstance(what, Merge)]
-    held = [one for one in held if frozenset(one) not in parted]
     if held and dice.randrange(3) == 0:
-        one, other = dice.choice(held)
+        one, other = held.pop(dice.randrange(len(held)))
         at = NOON + store.last_sequence() + 1
         log.append((store.unmerge(one, other, at).result(30), one, ("part", other)))
 
