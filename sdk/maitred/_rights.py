@@ -22,7 +22,8 @@ TIMEOUT = 10.0  # seconds: these calls are made for people, not for a page that 
 
 
 def export_request(subject: Subject | str) -> bytes:
-    return profile_pb2.ExportSubjectRequest(subject=wire_subject(subject)).SerializeToString()
+    """Raises InvalidArgument."""
+    return profile_pb2.ExportSubjectRequest(subject=wire_subject(subject_of(subject))).SerializeToString()
 
 
 def read_export(answer: bytes) -> dict[str, Any]:
@@ -47,7 +48,8 @@ def end_session_request(session: Subject) -> bytes:
 
 
 def erase_request(subject: Subject | str) -> bytes:
-    return profile_pb2.DeleteProfileRequest(subject=wire_subject(subject)).SerializeToString()
+    """Raises InvalidArgument."""
+    return profile_pb2.DeleteProfileRequest(subject=wire_subject(subject_of(subject))).SerializeToString()
 
 
 def read_erasure(answer: bytes) -> Erasure:

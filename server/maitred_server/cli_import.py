@@ -84,8 +84,9 @@ def _recorded(asked: Asked, settings: Settings, data: Path | None) -> Summary:
 
     if data is None:
         raise InvalidRequest("name the data directory with --data, or a server with --server", "data")
+    target = runner.Target(data, settings.brand, settings.map_size, settings.history_records)
     with _watcher() as watcher:
-        return runner.run(asked, runner.Target(data, settings.brand, settings.map_size), watcher)
+        return runner.run(asked, target, watcher)
 
 
 def _sent(asked: Asked, server: str, key: str | None) -> Summary:

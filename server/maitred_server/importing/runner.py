@@ -14,15 +14,21 @@ from maitred_server.importing.report import Summary, Watcher
 from maitred_server.importing.stager import Plan
 from maitred_server.model import Item
 from maitred_server.store import Store
+from maitred_server.store.retention import HISTORY_RECORDS
 from maitred_server.store.secrets import KeyDirectory
 
 
 class Target(NamedTuple):
-    """A data directory and a brand in it. `map_size`: as the server has it, bytes."""
+    """A data directory and a brand in it. `map_size` (bytes) and `history_records`: as the server has them."""
 
     data: Path
     brand: str
     map_size: int
+    history_records: int = HISTORY_RECORDS
+
+    def opened(self) -> Store:
+        """Its store. Raises StoreRefused."""
+        return Store.open(self.data, map_size=self.map_size, history_records=self.history_records)
 
 
 def run(asked: Asked, target: Target, watcher: Watcher) -> Summary:
@@ -30,10 +36,10 @@ def run(asked: Asked, target: Target, watcher: Watcher) -> Summary:
     job = Job(asked.file, asked.rejects_file, asked.max_rejects)
     if asked.kind == "items":
         mapping = mappings.load(asked.mapping) if asked.mapping else None
-        with Store.open(target.data, map_size=target.map_size) as store:
+        with target.opened() as store:
             return catalogue.run(lambda items: _put(store, target.brand, items), mapping, job, watcher)
     prepared = prepare(asked, target.brand, watcher)
-    with Store.open(target.data, map_size=target.map_size) as store:
+    with target.opened() as store:
         KeyDirectory(target.data / "keys").prepare()
         plan = Plan(target.data, target.brand, prepared.reading, asked.remember_ids)
         gc.freeze()  # millions of values come and go, and none is in a ring

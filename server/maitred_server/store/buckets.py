@@ -51,6 +51,39 @@ def add(buckets: Buckets, rows: Places, times: NDArray[np.int64], newest: int) -
     return _merge(buckets, _gathered(cells, np.ones(len(cells), np.uint32)))
 
 
+def cells_of(
+    rows: Places, times: NDArray[np.int64], newest: NDArray[np.int64]
+) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
+    """Cells of many subjects' rows at their times, without those before the horizon, and which those are not.
+
+    `newest`: of each one's subject.
+    """
+    hours = (times // HOUR_MS).astype(np.uint64)
+    slots = np.where(hours < _oldest_hours(newest), _day_of(hours), hours)
+    covered = _ends(slots) > newest - DAYS * DAY_MS
+    return rows[covered].astype(np.uint64) << _ROW_SHIFT | slots[covered], covered
+
+
+def moved_on(
+    cells: NDArray[np.uint64], rows: Places, newest: NDArray[np.int64], rolls: NDArray[np.bool_]
+) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
+    """Cells of many subjects after their rows were numbered anew, and which of them stay; equal ones not yet added up.
+
+    `rows`: the new number of each one's row; `newest`: of its subject; `rolls`: whether its subject's hours move on.
+    """
+    slots = cells & _SLOT
+    stays = ~rolls | (_ends(slots) > newest - DAYS * DAY_MS)
+    hours = slots & _NUMBER
+    old = rolls & (slots < _DAY) & (hours < _oldest_hours(newest))
+    moved_cells = rows.astype(np.uint64) << _ROW_SHIFT | np.where(old, _day_of(hours), slots)
+    return moved_cells[stays], stays
+
+
+def rows_of(cells: NDArray[np.uint64]) -> Places:
+    """The number of each cell's row."""
+    return _rows(cells)
+
+
 def moved(buckets: Buckets, placed: Placed) -> Buckets:
     """The same buckets after counters were inserted before, between or after their own."""
     if placed.old is None or not len(buckets.cells):
@@ -117,6 +150,10 @@ def _one_a_row(buckets: Buckets, chosen: NDArray[np.bool_], ends: NDArray[np.int
 
 def _oldest_hour(newest: int) -> int:
     return max(0, newest // HOUR_MS - HOURS)
+
+
+def _oldest_hours(newest: NDArray[np.int64]) -> NDArray[np.uint64]:
+    return np.maximum(newest // HOUR_MS - HOURS, 0).astype(np.uint64)
 
 
 def _slots(times: NDArray[np.int64], newest: int) -> NDArray[np.uint64]:

@@ -126,6 +126,28 @@ def _rows_of(touches: Touches) -> tuple[Rows, Places]:
     return rows, together.places()
 
 
+def rows_of_each(touches: Touches) -> Rows:
+    """For each touched key a row of its own."""
+    rows = np.empty(len(touches.keys), ROW)
+    rows["type"] = touches.types.repeat(touches.spans)
+    rows["id"] = _mixed(touches.keys, rows["type"])
+    rows["count"] = 1
+    rows["quantity"] = touches.quantities.repeat(touches.spans)
+    rows["value"] = touches.values.repeat(touches.spans)
+    rows["first"] = rows["last"] = touches.times.repeat(touches.spans)
+    return rows
+
+
+def added_up(rows: Rows, starts: Places) -> Rows:
+    """Runs of rows of one counter, each as one row; `starts`: where each begins."""
+    out: Rows = rows[starts]
+    for column in ("count", "quantity", "value"):
+        out[column] = np.add.reduceat(rows[column], starts)
+    out["first"] = np.minimum.reduceat(rows["first"], starts)
+    out["last"] = np.maximum.reduceat(rows["last"], starts)
+    return out
+
+
 def _mixed(keys: Keys, types: NDArray[np.uint32]) -> Keys:
     """Keys into ids, or ids into keys."""
     return keys ^ types * np.uint64(type_mask(1))

@@ -179,13 +179,19 @@ class Profile(msgspec.Struct, frozen=True, eq=False, dict=True):
     def _after(self, records: Sequence[tuple[int, Record]]) -> Profile:
         if not records:
             return self
+        touches = touches_of(record for _, record in records)
+        profile = self.told(records)
+        return profile if touches is None else profile._touched(touches)
+
+    def told(self, records: Sequence[tuple[int, Record]]) -> Profile:
+        """The profile after some records, but for what they count for; see `together`."""
         by_kind, kind = list(self.counts_by_kind), self.kind
         for _, record in records:
             by_kind[kind_index(record)] += 1
             kind = kind if record.addressed else record.kind
         stored_traits, gone = traits.put(self.stored_traits, records)
         seen = _times_seen(records)
-        profile = replace(
+        return replace(
             self,
             kind=Kind(kind),
             sequence=max(self.sequence, max(sequence for sequence, _ in records)),
@@ -196,8 +202,6 @@ class Profile(msgspec.Struct, frozen=True, eq=False, dict=True):
             stored_traits=stored_traits,
             stored_consents=consents.put(self.stored_consents, records),
         )
-        touches = touches_of(record for _, record in records)
-        return profile if touches is None else profile._touched(touches)
 
     def _touched(self, touches: Touches) -> Profile:
         newest = max(self.newest, int(touches.times.max()))
@@ -310,9 +314,20 @@ def _ring_after(ring: Rows, touches: Touches) -> Rows:
     """The ring with what was touched, one for each row: the latest 256 by time."""
     both = np.empty(len(ring) + len(touches.types), RECENT)
     both[: len(ring)], fresh = ring, both[len(ring) :]
+    _fill(fresh, touches)
+    return latest(both)
+
+
+def recent_of(touches: Touches) -> Rows:
+    """What was touched as recent events, one for each row."""
+    fresh = np.empty(len(touches.types), RECENT)
+    _fill(fresh, touches)
+    return fresh
+
+
+def _fill(fresh: Rows, touches: Touches) -> None:
     fresh["time"], fresh["action"], fresh["item"] = touches.times, touches.actions, touches.items
     fresh["type"], fresh["quantity"] = touches.types, np.minimum(touches.quantities, _MOST_QUANTITY)
-    return latest(both)
 
 
 def latest(ring: Rows) -> Rows:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -46,9 +47,21 @@ class Touches(NamedTuple):
 
 def touches_of(records: Iterable[Record]) -> Touches | None:
     """All that the records count for; None when it is nothing. Raises ValueError for what cannot be counted."""
-    rows = [row for record in records for row in _rows(record)]
-    if not rows:
-        return None
+    return touches_of_each([records])[0]
+
+
+def touches_of_each(groups: Iterable[Iterable[Record]]) -> tuple[Touches | None, list[int]]:
+    """All that groups of records count for, one behind the other, and how many rows each group has."""
+    rows: list[_Row] = []
+    ends = [0]
+    for records in groups:
+        for record in records:
+            rows += _rows(record)
+        ends.append(len(rows))
+    return _columns(rows) if rows else None, [end - begin for begin, end in pairwise(ends)]
+
+
+def _columns(rows: list[_Row]) -> Touches:
     types, times, actions, items, quantities, values, entities = zip(*rows, strict=True)
     return Touches(
         np.array(types, np.uint32),

@@ -9,13 +9,15 @@ import structlog
 
 from maitred_server.errors import RecordDamaged
 from maitred_server.model import Kind, Record, SubjectKey
-from maitred_server.store import aliases
+from maitred_server.store import aliases, together
 from maitred_server.store.env import Environment, Txn
 from maitred_server.store.histories import replayed
 from maitred_server.store.joining import joined
 from maitred_server.store.profiles import Profile
 
 log = structlog.get_logger(__name__)
+
+MANY = 8  # subjects that are worth being changed together
 
 Place = tuple[int, int]  # batch and entry
 
@@ -92,6 +94,8 @@ class Working:
 
     def settle(self) -> None:
         """Apply all that waits."""
+        if len(self._waiting) >= MANY:
+            self._settle_many()
         for subject in list(self._waiting):
             self._settle(subject)
 
@@ -115,6 +119,19 @@ class Working:
             return profile
         self._changed[subject] = after
         return after
+
+    def _settle_many(self) -> None:
+        """As `_settle` for each, when nothing is wrong with any; else nothing, for then each is for itself."""
+        waiting = [(subject, changes) for subject, changes in self._waiting.items()]
+        before = [self._profile(subject) or self._begun(subject, some[0].record.kind) for subject, some in waiting]
+        records = [[(change.sequence, change.record) for change in changes] for _, changes in waiting]
+        try:
+            after = together.with_records(before, records)
+        except Exception as error:  # noqa: BLE001  (as in `_settle`)
+            log.warning("entries_cannot_be_applied_together", error=type(error).__name__)
+            return
+        self._changed.update(zip(self._waiting, after, strict=True))
+        self._waiting.clear()
 
     def _profile(self, subject: SubjectKey) -> Profile | None:
         return self._changed.get(subject) or self._read.get(subject)

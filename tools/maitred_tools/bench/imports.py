@@ -9,8 +9,8 @@ from __future__ import annotations
 import csv
 import gzip
 import json
-import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -38,6 +38,7 @@ AT_ONCE = 100_000
 ZIPF, SHIFT = 0.9, 100  # of how often a subject does anything, by its rank
 SHARES = {"web": 0.7, "orders": 0.25, "calls": 0.05}
 POLL_S = 0.05
+WATCH_S = 0.25
 
 ORDERS = """
 columns: {order: event_id, customer: subject, sku: item, amount: value, pieces: quantity, bought: time}
@@ -58,7 +59,7 @@ class File(NamedTuple):
 
 
 class Run(NamedTuple):
-    """One import, or its two halves. `peak_mib`: of the largest process."""
+    """One import, or its two halves. `peak_mib`: of all its processes together, what is not backed by files."""
 
     seconds: float
     peak_mib: float
@@ -117,15 +118,16 @@ def told(title: str, files: list[File], run: Callable[[File], Run]) -> list[Run]
 
 def imported(file: File, data: Path) -> Run:
     """Run the command to its end."""
-    began = time.monotonic()
+    began, peak = time.monotonic(), 0
     with started(file, data) as process:
         assert process.stdout is not None
+        while process.poll() is None:
+            peak = max(peak, anonymous(process.pid))
+            time.sleep(WATCH_S)
         answer = process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise RuntimeError(f"the import of {file.path.name} failed")
-    return Run(time.monotonic() - began, usage.ru_maxrss / 1024, json.loads(answer))
+    return Run(time.monotonic() - began, peak / 2**20, json.loads(answer))
 
 
 def killed(file: File, data: Path, chance: random.Random) -> Run:
@@ -154,6 +156,16 @@ def journal(data: Path) -> int:
             return store.last_sequence()
     except MaitredError:  # it is being made
         return 0
+
+
+def anonymous(pid: int) -> int:
+    """Bytes of a process and its children that no file backs; what ended in the meantime counts nothing."""
+    try:
+        family = [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+        states = [Path(f"/proc/{one}/status").read_text() for one in family]
+    except OSError:
+        return 0
+    return sum(int(found[1]) << 10 for state in states if (found := re.search(r"^RssAnon:\s+(\d+) kB", state, re.M)))
 
 
 def audited(data: Path) -> Audit:
