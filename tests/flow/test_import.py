@@ -145,13 +145,15 @@ def test_killed_again_and_again_it_loses_and_doubles_nothing(
     file = written(tmp_path / "e.jsonl", rows)
     rng = random.Random(f"{ids}{cleaned}")
     kills = [rng.randrange(0, 8), rng.randrange(8, 25), rng.randrange(12, 25), rng.randrange(8, 20)]
+    unfinished = 0
     for steps in kills:
         with started(file, data, ids) as process:
             said = list(steps_of(process, steps))
             process.kill()
-        assert "done" not in said
+        unfinished += "done" not in said
         if cleaned:
             lost_files(data)
+    assert unfinished >= 2  # the later ones may come too late
     with started(file, data, ids) as process:
         assert list(steps_of(process, 1_000))[-1] == "done"
     assert by_subject(journal(data)) == expected(data, rows)
