@@ -17,6 +17,7 @@ import msgspec
 from maitred_server.errors import RecordDamaged
 from maitred_server.policy.snapshot import SUFFIX, Column, PolicySnapshot, open_snapshot
 from maitred_server.store.published import (
+    LEARNER_CURSOR,
     POLICY,
     brand_folder,
     brand_folders,
@@ -27,7 +28,7 @@ from maitred_server.store.published import (
     write_file,
 )
 
-CURSOR: Final = "learner.cursor"
+CURSOR: Final = LEARNER_CURSOR
 KEEP: Final = 3  # snapshots of a brand, the newest
 _CHECKSUM_BYTES: Final = 16
 

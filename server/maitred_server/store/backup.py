@@ -21,19 +21,17 @@ from maitred_server.store.env import DEFAULT_MAP_SIZE, Environment
 from maitred_server.store.generations import FIRST, folder_in_use, number_of, open_current, sweep
 from maitred_server.store.ledger import LEDGER, Ledger
 from maitred_server.store.published import (
-    POLICY,
     brand_folders,
     current,
+    forget_learned,
     switch,
     sync_folder,
-    withdraw,
     write_file,
 )
 from maitred_server.store.rewriting import rewrite
 from maitred_server.store.store import Store
 
 CATALOGUE = "catalogue"
-LEARNER_CURSOR = "learner.cursor"
 
 
 class BackedUp(NamedTuple):
@@ -158,14 +156,6 @@ def _copy_store(backup: Path, folder: Path) -> None:
     with (folder / "data.mdb").open("rb") as file:
         os.fsync(file.fileno())
     sync_folder(folder)
-
-
-def forget_learned(data: Path) -> None:
-    """Remove what the learner published; it learns again from the journal. Raises OSError."""
-    (data / LEARNER_CURSOR).unlink(missing_ok=True)
-    for folder in brand_folders(data):
-        withdraw(folder / POLICY)
-        shutil.rmtree(folder / POLICY, ignore_errors=True)
 
 
 def _forgetting(data: Path, map_size: int, allow_overlay: bool | None) -> Restored:

@@ -131,6 +131,14 @@ class Environment:
         except lmdb.Error as error:
             raise self.error(error) from error
 
+    def look_up(self, find: Callable[[Txn, Any, bytes], T], key: bytes, database: Any) -> T:
+        """What `find` tells of a key in one database: the quickest way to more than one read of the same moment."""
+        try:
+            with self._env.begin(db=database) as txn:
+                return find(txn, database, key)
+        except lmdb.Error as error:
+            raise self.error(error) from error
+
     @contextmanager
     def reading(self) -> Iterator[Txn]:
         """A snapshot; to be left at once."""

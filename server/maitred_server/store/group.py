@@ -23,6 +23,9 @@ from maitred_server.store.working import Change, Place, Working
 log = structlog.get_logger(__name__)
 
 
+_APART = frozenset((Merge, Unmerge, Deletion, ItemStates))  # kinds with calls of their own
+
+
 class Batch(NamedTuple):
     """Entries with their records as bytes; None: it cannot be stored and is refused."""
 
@@ -133,9 +136,12 @@ class _Group:
         key = sequence_key(self._sequence)
         encoded = self._batches[place[0]].encoded[place[1]] if record is entry.record else encode_record(record)
         self._journal.append((key, framed(key, encoded or b"")))
-        self._by_subject += [(one, key) for one in keys_of(record)]
+        for one in keys_of(record):
+            self._by_subject.append((one, key))
         self._by_kind[kind_index(record)] += 1
-        self._names.update(name for name in counter_types(record) if name not in self._known_names)
+        for name in counter_types(record):
+            if name not in self._known_names:
+                self._names.add(name)
         self._subjects.add(Change(self._sequence, record, place))
         if other is not None:
             self._join(record.subject, other, place)
@@ -202,6 +208,6 @@ def _encoded(record: Record) -> bytes | None:
 def _may_come_in(record: Record) -> bool:
     """Some kinds have calls of their own, and no merge is across brands."""
     body = record.body
-    if isinstance(body, Merge):
-        return same_brand(own_key(record), body.other)
-    return not isinstance(body, Deletion | Unmerge | ItemStates)
+    if type(body) not in _APART:
+        return True
+    return isinstance(body, Merge) and same_brand(own_key(record), body.other)

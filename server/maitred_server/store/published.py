@@ -18,6 +18,7 @@ CURRENT = "CURRENT"
 BRANDS = "brands"
 POLICY = "policy"  # in a brand's folder: what the learner published
 SNAPSHOT = ".snapshot"
+LEARNER_CURSOR = "learner.cursor"  # in the data directory: how far the learner has come
 LONGEST_VERSION = 64
 
 T = TypeVar("T")
@@ -121,6 +122,14 @@ def prune_policies(data: Path) -> None:
         for version in numbered(folder / POLICY, SNAPSHOT) if held.isdigit() else []:
             if version < int(held):
                 (folder / POLICY / f"{version}{SNAPSHOT}").unlink(missing_ok=True)
+
+
+def forget_learned(data: Path) -> None:
+    """Removes what the learner published, while none runs; it learns again from the journal. Raises OSError."""
+    (data / LEARNER_CURSOR).unlink(missing_ok=True)
+    for folder in brand_folders(data):
+        withdraw(folder / POLICY)
+        shutil.rmtree(folder / POLICY, ignore_errors=True)
 
 
 class Follower(Generic[T]):

@@ -35,7 +35,7 @@ from maitred_server.store.keys import (
 )
 from maitred_server.store.ledger import Ledger
 from maitred_server.store.profiles import Profile
-from maitred_server.store.published import prune_policies
+from maitred_server.store.published import forget_learned, prune_policies
 from maitred_server.store.results import Audit, Changes, Commit, Deleted, Found, Statistics, Tombstone, Usage
 from maitred_server.store.retention import HISTORY_RECORDS, Keeping
 from maitred_server.store.writer import QUEUE_ENTRIES, Writer
@@ -174,8 +174,7 @@ class Store:
 
     def find(self, key: SubjectKey) -> Found | None:
         env = self._env
-        with env.reading() as txn:
-            found = aliases.followed(txn, env.databases.profiles, key)
+        found = env.look_up(aliases.followed, key, env.databases.profiles)
         return None if found is None else Found(found[0], Profile.decode(*found))
 
     def profile(self, subject: SubjectKey) -> Profile | None:
@@ -323,8 +322,9 @@ def _catch_up(env: Environment) -> int:
     with env.reading() as txn:
         known = Ledger(env.path.parent).is_known(env, txn)
     again = 0 if known else env.write(lambda txn: erasure.replay(env, txn))
-    if again:
+    if again:  # it is another journal than the one that was learned from
         log.warning("erased_again", subjects=again)
+        forget_learned(env.path.parent)
     return again
 
 

@@ -185,8 +185,10 @@ def test_a_store_put_back_by_hand_forgets_at_its_next_start(tmp_path: Path) -> N
     shutil.copy(data / "store" / "data.mdb", old)
     erase(data, 3)
     shutil.copy(old, data / "store" / "data.mdb")
+    (data / "learner.cursor").write_bytes(b"of another journal")
     with Store.open(data, map_size=MAP) as store:
         assert (store.erased_again, store.find(subject(3))) == (1, None)
+    assert not (data / "learner.cursor").exists()
     with Store.open(data, map_size=MAP) as store:
         assert store.erased_again == 0
 
