@@ -26,7 +26,7 @@ _KEY_ID = 4
 _SALT = 16
 _COUNTER = 12
 _HEADER = 1 + _KEY_ID + _SALT
-_LONGEST = 16_384
+_LONGEST = 262_144  # a page of 16 placements with 50 slots each, and long names
 
 
 class SealedSlot(msgspec.Struct, frozen=True, array_like=True, gc=False):

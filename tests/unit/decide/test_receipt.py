@@ -74,3 +74,13 @@ def test_an_unknown_key_is_looked_up_again() -> None:
         one.open(token)
     keys.update(KEYS)
     assert one.open(token) == RECEIPT
+
+
+def test_the_receipt_of_the_largest_page_opens() -> None:
+    """A page of 16 placements with 50 slots each, of items with names of 128 bytes, has a receipt that opens."""
+    import msgspec
+
+    slots = tuple(msgspec.structs.replace(SLOT, slot=slot, item="x" * 128) for slot in range(50))
+    page = tuple(msgspec.structs.replace(RECEIPT.decisions[0], decision_id=f"{n:032x}", slots=slots) for n in range(16))
+    receipt = msgspec.structs.replace(RECEIPT, decisions=page)
+    assert sealer().open(sealer().seal(receipt)) == receipt
