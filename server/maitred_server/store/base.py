@@ -53,6 +53,9 @@ class AnyStore(Protocol):
         `learned_through`: the note of `store.forgotten` that all published sums are past. Raises StoreError, OSError.
         """
 
+    def tidy(self) -> None:
+        """Let go of what is not needed any more, in a process that only reads; `settle` does it in one that writes."""
+
     def unmerge(self, subject: SubjectKey, other: SubjectKey, at_ms: int, source: str = "") -> Future[int]:
         """Take back the merge that made one subject of two keys: each has again what came under its own keys, also
         since. The sequence of the record that says so; 0: they are not one.

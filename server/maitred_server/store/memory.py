@@ -171,6 +171,9 @@ class MemoryStore:
     def settle(self, learned_through: int, at_ms: int) -> None:
         self._erasures.settle(learned_through, at_ms)
 
+    def tidy(self) -> None:
+        pass
+
     def unmerge(self, subject: SubjectKey, other: SubjectKey, at_ms: int, source: str = "") -> Future[int]:
         self._check_open()
         with self._lock:
