@@ -17,7 +17,7 @@ from maitred_server.learn.learner import run
 from maitred_server.learn.publish import learned_through, policy_folder
 from maitred_server.model import Entry, Event, Kind, Record
 from maitred_server.policy.snapshot import PolicySnapshot, open_snapshot
-from maitred_server.store import AnyStore, MemoryStore, Store
+from maitred_server.store import AnyStore, Changes, MemoryStore, Store
 from maitred_server.store.keys import brand_prefix, item_key
 from maitred_server.store.published import Follower
 
@@ -94,10 +94,10 @@ class Failing(MemoryStore):
 
     failing = True
 
-    def read_journal(self, after: int, limit: int) -> list[tuple[int, Record]]:
+    def read_changes(self, after: int, limit: int, noted_through: int) -> Changes:
         if self.failing:
             raise StoreBroken("the environment must be reopened")
-        return super().read_journal(after, limit)
+        return super().read_changes(after, limit, noted_through)
 
 
 @contextmanager

@@ -61,7 +61,7 @@ class Pipeline:
 
         who = known(self._reader, ask)
         stopwatch("profile")
-        assignment = assign(world.layers, _situation(ask, who), ask.overrides)
+        assignment = assign(world.layers, _situation(self._reader, world, ask, who), ask.overrides)
         stopwatch("assignment")
         page = _Page(world, ask, who, assignment, now, seed, stopwatch)
         decisions = [
@@ -125,9 +125,13 @@ def _reason(served: scoring.Served, choices: Sequence[Choice]) -> Reason:
     return served.reason or choices[0].reason
 
 
-def _situation(ask: Ask, who: Known) -> Situation:
+def _situation(reader: Reader, world: World, ask: Ask, who: Known) -> Situation:
     own = own_unit(who.subject, who.profile)
-    return Situation({**ask.units, who.kind: own, None: own}, who.kind, ask.context, who.profile)
+    units = {**ask.units, who.kind: own, None: own}
+    for kind in world.units.intersection(ask.units) - {who.kind}:  # a household, say, that was merged with another
+        found = reader.find(ask.units[kind])
+        units[kind] = ask.units[kind] if found is None else own_unit(found.subject, found.profile)
+    return Situation(units, who.kind, ask.context, who.profile)
 
 
 def _receipt(page: _Page, decisions: Sequence[Decision], cuts: dict[str, str]) -> Receipt:

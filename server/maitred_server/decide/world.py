@@ -47,6 +47,7 @@ class World:
         """
         self.catalogue = catalogue
         self.layers = divisions(catalogue.layers)
+        self.units = frozenset(layer.unit for layer in catalogue.layers if layer.unit is not None)
         self.snapshot = snapshot
         self.snapshot_version = snapshot.version if snapshot else ""
         self.overlay = Overlay.of(catalogue) if overlay is None else overlay

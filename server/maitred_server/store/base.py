@@ -54,7 +54,7 @@ class AnyStore(Protocol):
         """
 
     def tidy(self) -> None:
-        """Let go of an environment that was left, in a process that only reads; `settle` does it in one that writes."""
+        """Let go of what is not needed any more, in a process that only reads; `settle` does it in one that writes."""
 
     def unmerge(self, subject: SubjectKey, other: SubjectKey, at_ms: int, source: str = "") -> Future[int]:
         """Take back the merge that made one subject of two keys: each has again what came under its own keys, also

@@ -158,7 +158,6 @@ class Store:
             pass
 
     def tidy(self) -> None:
-        """Let go of an environment that was left, in a process that only reads; `settle` does it in one that writes."""
         self._generations.tidy()
 
     def keep(self, keeping: Keeping, now_ms: int) -> None:
