@@ -128,20 +128,22 @@ def test_with_several_processes_it_is_the_same(data: Path, tmp_path: Path, monke
     assert json.loads((tmp_path / "e.jsonl.rejects.jsonl").read_text())["line"] == 2_001
 
 
-def lost_files(data: Path) -> None:
+def lost_files(data: Path, pattern: str) -> None:
     """Someone cleans up what an import left."""
-    for path in (data / "import").rglob("*"):
-        if path.is_file():
-            path.unlink()
+    for path in (data / "import").glob(f"*/{pattern}"):
+        path.unlink()
 
 
-@pytest.mark.parametrize("ids", ["no", "ids"])
-@pytest.mark.parametrize("cleaned", [False, True], ids=["kept", "cleaned"])
+@pytest.mark.parametrize(
+    ("ids", "cleaned"),
+    [("no", ""), ("ids", "*"), ("no", "staged"), ("ids", "state.json")],
+    ids=["kept", "all-cleaned", "staging-cleaned", "state-cleaned"],
+)
 def test_killed_again_and_again_it_loses_and_doubles_nothing(
-    data: Path, tmp_path: Path, ids: str, cleaned: bool
+    data: Path, tmp_path: Path, ids: str, cleaned: str
 ) -> None:
     """Killed with -9 at random steps of reading and recording, it goes on; also when its own files are gone."""
-    rows = [event(number, event_id=f"id-{number}") for number in range(600)]
+    rows = [event(number, event_id=f"id-{number}") for number in range(1_600)]
     file = written(tmp_path / "e.jsonl", rows)
     rng = random.Random(f"{ids}{cleaned}")
     kills = [rng.randrange(0, 8), rng.randrange(8, 25), rng.randrange(12, 25), rng.randrange(8, 20)]
@@ -151,7 +153,7 @@ def test_killed_again_and_again_it_loses_and_doubles_nothing(
             process.kill()
         assert "done" not in said
         if cleaned:
-            lost_files(data)
+            lost_files(data, cleaned)
     with started(file, data, ids) as process:
         assert list(steps_of(process, 1_000))[-1] == "done"
     assert by_subject(journal(data)) == expected(data, rows)

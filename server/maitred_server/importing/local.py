@@ -60,7 +60,7 @@ def run(store: Store, plan: Plan, job: Job, identity: Identity, watcher: Watcher
             return _known(summary, state)
         summary.resumed = known > 0 or state.staged
         with place.staging() as staging:
-            _stage(plan, job, place, state, staging, watcher)
+            _stage(plan._replace(now=state.begun_at), job, place, state, staging, watcher)
             _tell_rejects(staging, job, summary)
             _record(_To(store, plan.brand, client, identity.epoch, known), staging, summary, watcher)
             summary.rows = staging.rows
@@ -85,7 +85,7 @@ def _finish(place: Place, state: State, staging: StagingFile, acknowledged: int)
 
 def _stage(plan: Plan, job: Job, place: Place, state: State, staging: StagingFile, watcher: Watcher) -> None:
     """Put the rest of the file into the staging file."""
-    if state.staged:
+    if state.staged and (state.rows, state.records) == (staging.rows, staging.records):
         return
     with opened(job.file, plan.reading.mapping) as source:
         size = job.file.stat().st_size
@@ -101,7 +101,7 @@ def _stage(plan: Plan, job: Job, place: Place, state: State, staging: StagingFil
                 staging.sync()
                 synced = staging.rows
     staging.sync()
-    place.keep(replace(state, staged=True))
+    place.keep(replace(state, staged=True, rows=staging.rows, records=staging.records))
 
 
 def _read_so_far(staging: StagingFile, rate: str) -> str:
