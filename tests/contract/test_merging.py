@@ -311,7 +311,8 @@ def run(store: AnyStore, step: Any) -> Any:
     if isinstance(step, bytes):
         return store.delete(step, NOON).result(30)[:2]
     if isinstance(step, tuple):
-        return store.unmerge(*step, NOON).result(30)
+        subject, other = step
+        return store.unmerge(subject, other, NOON).result(30)
     return put(store, *step)
 
 

@@ -172,7 +172,8 @@ def test_totals_and_times(store: AnyStore) -> None:
         store, Entry(shown("MILK")), Entry(bought(at=NOON + 7)), Entry(bought(subject=BERT)), Entry(bought(at=NOON - 7))
     )
     profile = kept(store)
-    assert ({**NONE_OF_ANY, "exposure": 1, "event": 2}, NOON - 7, NOON + 7, 4, Kind.HOUSEHOLD) == (
+    expected = {**NONE_OF_ANY, "exposure": 1, "event": 2}
+    assert (expected, NOON - 7, NOON + 7, 4, Kind.HOUSEHOLD) == (
         profile.totals,
         profile.first_seen,
         profile.last_seen,
@@ -334,8 +335,10 @@ def visible(store: AnyStore, subject: bytes) -> Any:
 def test_both_stores_answer_alike(steps: list[Any], tmp_path_factory: pytest.TempPathFactory) -> None:
     """Any batches and deletions leave the real store and its twin with the same answers, journals and profiles."""
     stores: list[AnyStore] = [open_store(tmp_path_factory.mktemp("store")), MemoryStore()]
-    run: Callable[[AnyStore, Any], Any] = lambda one, step: (  # noqa: E731
-        one.delete(step, 9).result(30)[:2] if isinstance(step, bytes) else one.submit(step).result(30)
+    run: Callable[[AnyStore, Any], Any] = (
+        lambda one, step: (  # noqa: E731
+            one.delete(step, 9).result(30)[:2] if isinstance(step, bytes) else one.submit(step).result(30)
+        )
     )
     answers = [[tuple(run(one, step)) for step in steps] for one in stores]
     assert answers[0] == answers[1]
