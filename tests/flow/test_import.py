@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
@@ -284,6 +285,20 @@ def test_events_from_parquet(data: Path, tmp_path: Path) -> None:
     parquet.write_table(table, tmp_path / "e.parquet")
     assert imported(data, tmp_path / "e.parquet").accepted == 50
     assert by_subject(journal(data)) == expected(data, rows)
+
+
+def test_a_full_disk_is_told_and_gone_on_from(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When what is read cannot be set aside it says so; the same import then goes on."""
+    file = written(tmp_path / "e.jsonl", [event(number) for number in range(100)])
+
+    def full(staging: object, block: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("maitred_server.importing.staged.StagingFile.append", full)
+        with pytest.raises(MaitredError, match="data directory: No space"):
+            imported(data, file)
+    assert imported(data, file).accepted == 100
 
 
 def test_two_at_once_are_refused(data: Path, tmp_path: Path) -> None:

@@ -17,13 +17,13 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from maitred_server.errors import InvalidRequest
+from maitred_server.errors import InvalidRequest, MaitredError
 from maitred_server.importing import progress, rejects
 from maitred_server.importing.pool import blocks
 from maitred_server.importing.progress import Identity, Place, State
 from maitred_server.importing.report import Rate, Summary, Watcher
 from maitred_server.importing.sources import opened
-from maitred_server.importing.staged import Staged, StagingFile
+from maitred_server.importing.staged import Block, Staged, StagingFile
 from maitred_server.importing.stager import Plan
 from maitred_server.model import Entry, Foreign, Record, Sequenced
 from maitred_server.store import Commit, Store
@@ -94,7 +94,7 @@ def _stage(plan: Plan, job: Job, place: Place, state: State, staging: StagingFil
         rate, synced = Rate(), staging.rows
         before = staging.rows
         for block in blocks(plan, rest, alone=size < SMALL):
-            staging.append(block)
+            _append(staging, block)
             _enough(job, place, staging)
             watcher.at(source.position(), _read_so_far(staging, rate(staging.rows - before)))
             if staging.rows - synced > SYNC_ROWS:
@@ -102,6 +102,13 @@ def _stage(plan: Plan, job: Job, place: Place, state: State, staging: StagingFil
                 synced = staging.rows
     staging.sync()
     place.keep(replace(state, staged=True, rows=staging.rows, records=staging.records))
+
+
+def _append(staging: StagingFile, block: Block) -> None:
+    try:
+        staging.append(block)
+    except OSError as error:
+        raise MaitredError(f"cannot set aside what was read, in the data directory: {error.strerror}") from None
 
 
 def _read_so_far(staging: StagingFile, rate: str) -> str:
