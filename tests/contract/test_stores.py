@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -335,11 +335,12 @@ def visible(store: AnyStore, subject: bytes) -> Any:
 def test_both_stores_answer_alike(steps: list[Any], tmp_path_factory: pytest.TempPathFactory) -> None:
     """Any batches and deletions leave the real store and its twin with the same answers, journals and profiles."""
     stores: list[AnyStore] = [open_store(tmp_path_factory.mktemp("store")), MemoryStore()]
-    run: Callable[[AnyStore, Any], Any] = (
-        lambda one, step: (  # noqa: E731
-            one.delete(step, 9).result(30)[:2] if isinstance(step, bytes) else one.submit(step).result(30)
-        )
-    )
+
+    def run(one: AnyStore, step: Any) -> Any:
+        if isinstance(step, bytes):
+            return one.delete(step, 9).result(30)[:2]
+        return one.submit(step).result(30)
+
     answers = [[tuple(run(one, step)) for step in steps] for one in stores]
     assert answers[0] == answers[1]
     assert stores[0].read_journal(0, 1_000) == stores[1].read_journal(0, 1_000)
