@@ -172,13 +172,14 @@ def test_totals_and_times(store: AnyStore) -> None:
         store, Entry(shown("MILK")), Entry(bought(at=NOON + 7)), Entry(bought(subject=BERT)), Entry(bought(at=NOON - 7))
     )
     profile = kept(store)
-    assert (
+    expected = {**NONE_OF_ANY, "exposure": 1, "event": 2}
+    assert (expected, NOON - 7, NOON + 7, 4, Kind.HOUSEHOLD) == (
         profile.totals,
         profile.first_seen,
         profile.last_seen,
         profile.sequence,
         profile.kind,
-    ) == ({**NONE_OF_ANY, "exposure": 1, "event": 2}, NOON - 7, NOON + 7, 4, Kind.HOUSEHOLD)
+    )
 
 
 def test_the_newest_observation_of_a_trait_wins(store: AnyStore) -> None:
@@ -336,7 +337,9 @@ def test_both_stores_answer_alike(steps: list[Any], tmp_path_factory: pytest.Tem
     stores: list[AnyStore] = [open_store(tmp_path_factory.mktemp("store")), MemoryStore()]
 
     def run(one: AnyStore, step: Any) -> Any:
-        return one.delete(step, 9).result(30)[:2] if isinstance(step, bytes) else one.submit(step).result(30)
+        if isinstance(step, bytes):
+            return one.delete(step, 9).result(30)[:2]
+        return one.submit(step).result(30)
 
     answers = [[tuple(run(one, step)) for step in steps] for one in stores]
     assert answers[0] == answers[1]

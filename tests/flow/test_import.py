@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
@@ -128,20 +129,22 @@ def test_with_several_processes_it_is_the_same(data: Path, tmp_path: Path, monke
     assert json.loads((tmp_path / "e.jsonl.rejects.jsonl").read_text())["line"] == 2_001
 
 
-def lost_files(data: Path) -> None:
+def lost_files(data: Path, pattern: str) -> None:
     """Someone cleans up what an import left."""
-    for path in (data / "import").rglob("*"):
-        if path.is_file():
-            path.unlink()
+    for path in (data / "import").glob(f"*/{pattern}"):
+        path.unlink()
 
 
-@pytest.mark.parametrize("ids", ["no", "ids"])
-@pytest.mark.parametrize("cleaned", [False, True], ids=["kept", "cleaned"])
+@pytest.mark.parametrize(
+    ("ids", "cleaned"),
+    [("no", ""), ("ids", "*"), ("no", "staged"), ("ids", "state.json")],
+    ids=["kept", "all-cleaned", "staging-cleaned", "state-cleaned"],
+)
 def test_killed_again_and_again_it_loses_and_doubles_nothing(
-    data: Path, tmp_path: Path, ids: str, cleaned: bool
+    data: Path, tmp_path: Path, ids: str, cleaned: str
 ) -> None:
     """Killed with -9 at random steps of reading and recording, it goes on; also when its own files are gone."""
-    rows = [event(number, event_id=f"id-{number}") for number in range(600)]
+    rows = [event(number, event_id=f"id-{number}") for number in range(1_600)]
     file = written(tmp_path / "e.jsonl", rows)
     rng = random.Random(f"{ids}{cleaned}")
     kills = [rng.randrange(0, 8), rng.randrange(8, 25), rng.randrange(12, 25), rng.randrange(8, 20)]
@@ -152,7 +155,7 @@ def test_killed_again_and_again_it_loses_and_doubles_nothing(
             process.kill()
         unfinished += "done" not in said
         if cleaned:
-            lost_files(data)
+            lost_files(data, cleaned)
     assert unfinished >= 2  # the later ones may come too late
     with started(file, data, ids) as process:
         assert list(steps_of(process, 1_000))[-1] == "done"
@@ -284,6 +287,20 @@ def test_events_from_parquet(data: Path, tmp_path: Path) -> None:
     parquet.write_table(table, tmp_path / "e.parquet")
     assert imported(data, tmp_path / "e.parquet").accepted == 50
     assert by_subject(journal(data)) == expected(data, rows)
+
+
+def test_a_full_disk_is_told_and_gone_on_from(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When what is read cannot be set aside it says so; the same import then goes on."""
+    file = written(tmp_path / "e.jsonl", [event(number) for number in range(100)])
+
+    def full(staging: object, block: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("maitred_server.importing.staged.StagingFile.append", full)
+        with pytest.raises(MaitredError, match="data directory: No space"):
+            imported(data, file)
+    assert imported(data, file).accepted == 100
 
 
 def test_two_at_once_are_refused(data: Path, tmp_path: Path) -> None:

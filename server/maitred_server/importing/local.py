@@ -17,13 +17,13 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from maitred_server.errors import InvalidRequest
+from maitred_server.errors import InvalidRequest, MaitredError
 from maitred_server.importing import progress, rejects
 from maitred_server.importing.pool import blocks
 from maitred_server.importing.progress import Identity, Place, State
 from maitred_server.importing.report import Rate, Summary, Watcher
 from maitred_server.importing.sources import opened
-from maitred_server.importing.staged import Staged, StagingFile
+from maitred_server.importing.staged import Block, Staged, StagingFile
 from maitred_server.importing.stager import Plan
 from maitred_server.model import Entry, Foreign, Record, Sequenced
 from maitred_server.store import Commit, Store
@@ -60,7 +60,7 @@ def run(store: Store, plan: Plan, job: Job, identity: Identity, watcher: Watcher
             return _known(summary, state)
         summary.resumed = known > 0 or state.staged
         with place.staging() as staging:
-            _stage(plan, job, place, state, staging, watcher)
+            _stage(plan._replace(now=state.begun_at), job, place, state, staging, watcher)
             _tell_rejects(staging, job, summary)
             _record(_To(store, plan.brand, client, identity.epoch, known), staging, summary, watcher)
             summary.rows = staging.rows
@@ -85,7 +85,7 @@ def _finish(place: Place, state: State, staging: StagingFile, acknowledged: int)
 
 def _stage(plan: Plan, job: Job, place: Place, state: State, staging: StagingFile, watcher: Watcher) -> None:
     """Put the rest of the file into the staging file."""
-    if state.staged:
+    if state.staged and (state.rows, state.records) == (staging.rows, staging.records):
         return
     with opened(job.file, plan.reading.mapping) as source:
         size = job.file.stat().st_size
@@ -94,14 +94,21 @@ def _stage(plan: Plan, job: Job, place: Place, state: State, staging: StagingFil
         rate, synced = Rate(), staging.rows
         before = staging.rows
         for block in blocks(plan, rest, alone=size < SMALL):
-            staging.append(block)
+            _append(staging, block)
             _enough(job, place, staging)
             watcher.at(source.position(), _read_so_far(staging, rate(staging.rows - before)))
             if staging.rows - synced > SYNC_ROWS:
                 staging.sync()
                 synced = staging.rows
     staging.sync()
-    place.keep(replace(state, staged=True))
+    place.keep(replace(state, staged=True, rows=staging.rows, records=staging.records))
+
+
+def _append(staging: StagingFile, block: Block) -> None:
+    try:
+        staging.append(block)
+    except OSError as error:
+        raise MaitredError(f"cannot set aside what was read, in the data directory: {error.strerror}") from None
 
 
 def _read_so_far(staging: StagingFile, rate: str) -> str:

@@ -55,7 +55,7 @@ class State(msgspec.Struct, frozen=True):
     staged: bool = False  # all of the file is in the staging file
     finished_at: int = 0
     acknowledged: int = 0  # what the store had acknowledged when it was finished
-    records: int = 0
+    records: int = 0  # what the staging file has when it has all
     rows: int = 0
     rejected: int = 0
 

@@ -6,6 +6,7 @@ import gc
 from pathlib import Path
 from typing import NamedTuple
 
+from maitred_server.errors import MaitredError
 from maitred_server.importing import catalogue, local
 from maitred_server.importing import mapping as mappings
 from maitred_server.importing.local import Job
@@ -46,6 +47,8 @@ def run(asked: Asked, target: Target, watcher: Watcher) -> Summary:
         gc.disable()
         try:
             return local.run(store, plan, job, prepared.identity, watcher)
+        except OSError as error:
+            raise MaitredError(f"the data directory cannot be used: {error.strerror}") from None
         finally:
             gc.enable()
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
@@ -26,21 +24,23 @@ REMEMBERED_MS = 3 * 365 * 86_400_000
 
 
 class Plan(NamedTuple):
-    """How a file becomes blocks; goes to other processes. `remember_ids`: of rows that have one."""
+    """How a file becomes blocks; goes to other processes. `remember_ids`: of rows that have one. `now`: when the import
+    was begun, ms: what is too far ahead of it is so whenever it is gone on with.
+    """
 
     data: Path
     brand: str
     reading: Reading
     remember_ids: bool = False
+    now: int = 0
 
 
 class Stager:
     """Makes blocks of one file."""
 
-    def __init__(self, plan: Plan, clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> None:
+    def __init__(self, plan: Plan) -> None:
         """Raises StoreRefused when there are no keys, InvalidRequest when mapping and columns do not go together."""
         self._plan = plan
-        self._clock = clock
         self._key = KeyDirectory(plan.data / "keys").pseudonym_key()
         self._subject_key = Pseudonyms(self._key).subject_key
         self._parser = Parser(plan.reading, groups_of(plan.data, plan.brand))
@@ -49,7 +49,7 @@ class Stager:
         rejects: list[Reject] = []
         staged: list[Staged] = []
         rows = 0
-        for _, told in self._parser.told(part, self._clock(), rejects):
+        for _, told in self._parser.told(part, self._plan.now, rejects):
             staged += [self._staged(one) for one in told]
             rows += 1
         return block(rows + len(rejects), staged, rejects)
