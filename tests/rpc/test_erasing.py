@@ -227,12 +227,12 @@ def erased_at(server: Running, subject: str) -> int:
 
 def test_a_new_decision_of_whom_was_erased_counts(server: Running) -> None:
     """After an erasure a decision for the same id brings a receipt that is accepted, though nothing is known of it."""
-    server.record(purchase("again", 1, "MILK"), client="again")
-    erase(server, "again")
-    shown = server.decide("again", "home")
+    server.record(purchase("back again", 1, "MILK"), client="back again")
+    erase(server, "back again")
+    shown = server.decide("back again", "home")
     exposure = feedback_pb2.Exposure(decision_id=shown.decisions[0].decision_id, receipt=shown.receipt)
-    event = feedback_pb2.FeedbackEvent(sequence=2, subject=types_pb2.Subject(id="again"), exposure=exposure)
-    assert server.record(event, client="again").accepted == 1
+    event = feedback_pb2.FeedbackEvent(sequence=2, subject=types_pb2.Subject(id="back again"), exposure=exposure)
+    assert server.record(event, client="back again").accepted == 1
 
 
 def test_an_erasure_is_followed_by_its_id(server: Running) -> None:
