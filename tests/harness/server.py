@@ -140,6 +140,17 @@ class Running:
     def status(self) -> admin_pb2.GetStatusResponse:
         return self.call("AdminService/GetStatus", admin_pb2.GetStatusRequest(), admin_pb2.GetStatusResponse)
 
+    def versions(self, connections: int = 12) -> set[str]:
+        """The catalogues in force, as new connections see them: with several workers they spread over all."""
+        found = set()
+        for _ in range(connections):
+            with grpc.insecure_channel(self.target, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
+                status: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(
+                    "/maitred.v1.AdminService/GetStatus"
+                )
+                found.add(admin_pb2.GetStatusResponse.FromString(status(b"", timeout=20)).versions.catalogue)
+        return found
+
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
         self._gone()

@@ -146,14 +146,7 @@ def test_workers_share_the_port_and_each_serves_what_is_published(start: Callabl
     running = start("--workers", "3")
     running.publish()
 
-    def version() -> str:
-        with grpc.insecure_channel(running.target, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
-            status: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(
-                "/maitred.v1.AdminService/GetStatus"
-            )
-            return admin_pb2.GetStatusResponse.FromString(status(b"")).versions.catalogue
-
-    assert eventually(lambda: {version() for _ in range(12)} == {"1"})
+    assert eventually(lambda: running.versions() == {"1"})
     running.record(purchase("w", 1, "SOAP"))
     assert running.decide("w").decisions[0].slate[0].item == "SOAP"
     assert running.stop() == 0
