@@ -17,6 +17,7 @@ from maitred_server.store.compaction import compact, is_due
 from maitred_server.telemetry import set_up_logging
 
 HOUR_S = 3_600.0
+LEAST_S = 3.0  # between two looks: each starts a process
 
 log = structlog.get_logger()
 
@@ -31,7 +32,7 @@ class Schedule(NamedTuple):
     def of(cls, compact_hours: float) -> Schedule:
         """`compact_hours`: the setting."""
         wait_s = compact_hours * HOUR_S
-        return cls(wait_s, max(1.0, wait_s / 8))
+        return cls(wait_s, max(LEAST_S, wait_s / 8))
 
 
 class Compactor:

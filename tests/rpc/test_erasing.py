@@ -169,7 +169,7 @@ def test_nothing_is_left_of_whom_was_erased(start: Callable[..., Running], tmp_p
     the data directory, no log, no metric and no fresh backup does. Nothing is used from the moment the call returns,
     and late feedback is refused.
     """
-    server = start("--set", "compact_hours=0.0001", "--metrics", "127.0.0.1:0", "--workers", "2")
+    server = start("--set", "compact_hours=0.0001", "--metrics", "127.0.0.1:0")
     server.publish()
     server.record(purchase("witness", 1, "MILK"), client="witness")
     canary = Canaries()

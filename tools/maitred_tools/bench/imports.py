@@ -11,6 +11,7 @@ import gzip
 import json
 import random
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -59,9 +60,10 @@ class File(NamedTuple):
 
 
 class Run(NamedTuple):
-    """One import, or its two halves. `peak_mib`: of all its processes together, what is not backed by files."""
+    """One import, or its two halves. `cpu_s`: of all its processes. `peak_mib`: of all together, what no file backs."""
 
     seconds: float
+    cpu_s: float
     peak_mib: float
     summary: dict[str, Any]
 
@@ -101,12 +103,13 @@ def main(
 
 def told(title: str, files: list[File], run: Callable[[File], Run]) -> list[Run]:
     """Run it for every file and print how it was."""
-    table = Table(*("file", "rows", "seconds", "rows/s", "peak MiB", "accepted", "before", "rejected"), title=title)
+    names = ("file", "rows", "seconds", "CPU s", "rows/s", "peak MiB", "accepted", "before", "rejected")
+    table = Table(*names, title=title)
     runs = []
     for file in files:
         done = run(file)
         runs.append(done)
-        figures = (file.rows, done.seconds, file.rows / done.seconds, done.peak_mib)
+        figures = (file.rows, done.seconds, done.cpu_s, file.rows / done.seconds, done.peak_mib)
         counts = [done.summary[name] for name in ("accepted", "before", "rejected")]
         table.add_row(file.path.name, *(f"{figure:,.0f}" for figure in (*figures, *counts)))
     out.print(table)
@@ -118,7 +121,7 @@ def told(title: str, files: list[File], run: Callable[[File], Run]) -> list[Run]
 
 def imported(file: File, data: Path) -> Run:
     """Run the command to its end."""
-    began, peak = time.monotonic(), 0
+    began, used, peak = time.monotonic(), cpu_s(), 0
     with started(file, data) as process:
         assert process.stdout is not None
         while process.poll() is None:
@@ -127,19 +130,25 @@ def imported(file: File, data: Path) -> Run:
         answer = process.stdout.read()
     if process.returncode:
         raise RuntimeError(f"the import of {file.path.name} failed")
-    return Run(time.monotonic() - began, peak / 2**20, json.loads(answer))
+    return Run(time.monotonic() - began, cpu_s() - used, peak / 2**20, json.loads(answer))
 
 
 def killed(file: File, data: Path, chance: random.Random) -> Run:
     """Kill it while it records, then run it again."""
-    began = time.monotonic()
+    began, used = time.monotonic(), cpu_s()
     before, wanted = journal(data), int(file.rows * chance.uniform(0.2, 0.8))
     with started(file, data) as process:
         while process.poll() is None and journal(data) < before + wanted:
             time.sleep(POLL_S)
         process.send_signal(signal.SIGKILL)
     run = imported(file, data)
-    return run._replace(seconds=time.monotonic() - began)
+    return run._replace(seconds=time.monotonic() - began, cpu_s=cpu_s() - used)
+
+
+def cpu_s() -> float:
+    """CPU time of all processes that were started and have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def started(file: File, data: Path) -> subprocess.Popen[str]:
