@@ -60,6 +60,15 @@ class Reason(IntEnum):
     POPULAR = 11
 
 
+class Intensity(IntEnum):
+    """How much may be used of a subject; numbered as on the wire. The lower, the less."""
+
+    OFF = 1  # the baseline only
+    CONTEXTUAL = 2  # nothing of the profile
+    EXPLICIT = 3  # what the subject told us itself
+    FULL = 4
+
+
 class _Noun(msgspec.Struct, frozen=True, array_like=True, gc=False):
     pass
 
@@ -94,6 +103,7 @@ class Shown(_Noun, frozen=True):
     propensity: float | None
     priority: float
     reason: Reason
+    stretch: bool = False  # chosen from outside of the subject's usual groups, on purpose
 
 
 class Exposure(_Noun, frozen=True, tag_field="body", tag=1):
@@ -115,6 +125,9 @@ class Exposure(_Noun, frozen=True, tag_field="body", tag=1):
     segments: tuple[str, ...] = ()
     merged: bool = False  # of a merged subject: proofs leave it out
     overridden: tuple[str, ...] = ()  # layers whose arm was asked for: proofs leave it out
+    context: dict[str, Value] = {}  # of the request
+    item_states: int = 0  # version of the live item states
+    channel: str = ""  # where it was shown: the context's `channel`, else the placement's
 
 
 class Outcome(_Noun, frozen=True, tag_field="body", tag=2):
@@ -199,7 +212,17 @@ class ItemStates(_Noun, frozen=True, tag_field="body", tag=9):
     before: int = 0  # sequence of the brand's record of this kind before this one; 0: it is the first
 
 
-Body: TypeAlias = Exposure | Outcome | Event | Traits | Deletion | Consents | Merge | Unmerge | ItemStates
+class Objection(_Noun, frozen=True, tag_field="body", tag=10):
+    """The subject does not want to see an item, or anything of a group; or takes that back."""
+
+    item: str = ""
+    group: str = ""
+    reason: str = ""
+    withdrawn: bool = False
+    decision_id: str = ""
+
+
+Body: TypeAlias = Exposure | Outcome | Event | Traits | Deletion | Consents | Merge | Unmerge | ItemStates | Objection
 
 # What `Status` and `verify` call the kinds of record.
 BODY_NAMES: dict[type, str] = {
@@ -212,6 +235,7 @@ BODY_NAMES: dict[type, str] = {
     Merge: "merge",
     Unmerge: "unmerge",
     ItemStates: "item_states",
+    Objection: "objection",
 }
 
 
@@ -265,6 +289,11 @@ class Variant(_Noun, frozen=True):
     name: str = ""
     content: bytes = b""
     content_type: str = "application/json"
+    devices: tuple[str, ...] = ()  # it is for these only; none: for all. Likewise locales and formats
+    locales: tuple[str, ...] = ()
+    formats: tuple[str, ...] = ()
+    template: bool = False  # the content has places that are filled in for each subject
+    plain: bytes = b""  # what is shown when a template lacks a value
 
 
 class Item(_Noun, frozen=True):

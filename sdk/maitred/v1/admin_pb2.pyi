@@ -9,7 +9,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class PublishRequest(_message.Message):
-    __slots__ = ("files", "author", "dry_run")
+    __slots__ = ("files", "author", "dry_run", "note")
     class FilesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -20,10 +20,12 @@ class PublishRequest(_message.Message):
     FILES_FIELD_NUMBER: _ClassVar[int]
     AUTHOR_FIELD_NUMBER: _ClassVar[int]
     DRY_RUN_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
     files: _containers.ScalarMap[str, bytes]
     author: str
     dry_run: bool
-    def __init__(self, files: _Optional[_Mapping[str, bytes]] = ..., author: _Optional[str] = ..., dry_run: bool = ...) -> None: ...
+    note: str
+    def __init__(self, files: _Optional[_Mapping[str, bytes]] = ..., author: _Optional[str] = ..., dry_run: bool = ..., note: _Optional[str] = ...) -> None: ...
 
 class PublishResponse(_message.Message):
     __slots__ = ("versions", "items", "actions", "placements", "warnings")
@@ -59,14 +61,24 @@ class Item(_message.Message):
     def __init__(self, id: _Optional[str] = ..., groups: _Optional[_Iterable[str]] = ..., attributes: _Optional[_Mapping[str, _types_pb2.Value]] = ..., variants: _Optional[_Iterable[_Union[ItemVariant, _Mapping]]] = ...) -> None: ...
 
 class ItemVariant(_message.Message):
-    __slots__ = ("name", "content", "content_type")
+    __slots__ = ("name", "content", "content_type", "devices", "locales", "formats", "template", "plain")
     NAME_FIELD_NUMBER: _ClassVar[int]
     CONTENT_FIELD_NUMBER: _ClassVar[int]
     CONTENT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    DEVICES_FIELD_NUMBER: _ClassVar[int]
+    LOCALES_FIELD_NUMBER: _ClassVar[int]
+    FORMATS_FIELD_NUMBER: _ClassVar[int]
+    TEMPLATE_FIELD_NUMBER: _ClassVar[int]
+    PLAIN_FIELD_NUMBER: _ClassVar[int]
     name: str
     content: bytes
     content_type: str
-    def __init__(self, name: _Optional[str] = ..., content: _Optional[bytes] = ..., content_type: _Optional[str] = ...) -> None: ...
+    devices: _containers.RepeatedScalarFieldContainer[str]
+    locales: _containers.RepeatedScalarFieldContainer[str]
+    formats: _containers.RepeatedScalarFieldContainer[str]
+    template: bool
+    plain: bytes
+    def __init__(self, name: _Optional[str] = ..., content: _Optional[bytes] = ..., content_type: _Optional[str] = ..., devices: _Optional[_Iterable[str]] = ..., locales: _Optional[_Iterable[str]] = ..., formats: _Optional[_Iterable[str]] = ..., template: bool = ..., plain: _Optional[bytes] = ...) -> None: ...
 
 class ImportItemsRequest(_message.Message):
     __slots__ = ("items", "replace_all")
@@ -170,3 +182,151 @@ class GetStatusResponse(_message.Message):
     store_bytes: int
     store_limit_bytes: int
     def __init__(self, server_version: _Optional[str] = ..., versions: _Optional[_Union[_types_pb2.SnapshotVersions, _Mapping]] = ..., items: _Optional[int] = ..., placements: _Optional[int] = ..., subjects: _Optional[int] = ..., journal_sequence: _Optional[int] = ..., learner_lag: _Optional[int] = ..., journal_records: _Optional[_Mapping[str, int]] = ..., uptime_ms: _Optional[int] = ..., workers: _Optional[int] = ..., store_bytes: _Optional[int] = ..., store_limit_bytes: _Optional[int] = ...) -> None: ...
+
+class DiffPlaybookRequest(_message.Message):
+    __slots__ = ("files", "against")
+    class FilesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: bytes
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[bytes] = ...) -> None: ...
+    FILES_FIELD_NUMBER: _ClassVar[int]
+    AGAINST_FIELD_NUMBER: _ClassVar[int]
+    files: _containers.ScalarMap[str, bytes]
+    against: str
+    def __init__(self, files: _Optional[_Mapping[str, bytes]] = ..., against: _Optional[str] = ...) -> None: ...
+
+class DiffPlaybookResponse(_message.Message):
+    __slots__ = ("against", "changes")
+    AGAINST_FIELD_NUMBER: _ClassVar[int]
+    CHANGES_FIELD_NUMBER: _ClassVar[int]
+    against: str
+    changes: _containers.RepeatedCompositeFieldContainer[PlaybookChange]
+    def __init__(self, against: _Optional[str] = ..., changes: _Optional[_Iterable[_Union[PlaybookChange, _Mapping]]] = ...) -> None: ...
+
+class PlaybookChange(_message.Message):
+    __slots__ = ("what", "name", "change", "text")
+    WHAT_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    CHANGE_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    what: str
+    name: str
+    change: str
+    text: str
+    def __init__(self, what: _Optional[str] = ..., name: _Optional[str] = ..., change: _Optional[str] = ..., text: _Optional[str] = ...) -> None: ...
+
+class PreviewPlaybookRequest(_message.Message):
+    __slots__ = ("files", "subjects")
+    class FilesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: bytes
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[bytes] = ...) -> None: ...
+    FILES_FIELD_NUMBER: _ClassVar[int]
+    SUBJECTS_FIELD_NUMBER: _ClassVar[int]
+    files: _containers.ScalarMap[str, bytes]
+    subjects: _containers.RepeatedCompositeFieldContainer[PreviewSubject]
+    def __init__(self, files: _Optional[_Mapping[str, bytes]] = ..., subjects: _Optional[_Iterable[_Union[PreviewSubject, _Mapping]]] = ...) -> None: ...
+
+class PreviewSubject(_message.Message):
+    __slots__ = ("subject", "context")
+    class ContextEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: _types_pb2.Value
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[_types_pb2.Value, _Mapping]] = ...) -> None: ...
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_FIELD_NUMBER: _ClassVar[int]
+    subject: _types_pb2.Subject
+    context: _containers.MessageMap[str, _types_pb2.Value]
+    def __init__(self, subject: _Optional[_Union[_types_pb2.Subject, _Mapping]] = ..., context: _Optional[_Mapping[str, _types_pb2.Value]] = ...) -> None: ...
+
+class PreviewPlaybookResponse(_message.Message):
+    __slots__ = ("subjects", "changes", "changed")
+    class ChangedEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    SUBJECTS_FIELD_NUMBER: _ClassVar[int]
+    CHANGES_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_FIELD_NUMBER: _ClassVar[int]
+    subjects: int
+    changes: _containers.RepeatedCompositeFieldContainer[ShareChange]
+    changed: _containers.ScalarMap[str, int]
+    def __init__(self, subjects: _Optional[int] = ..., changes: _Optional[_Iterable[_Union[ShareChange, _Mapping]]] = ..., changed: _Optional[_Mapping[str, int]] = ...) -> None: ...
+
+class ShareChange(_message.Message):
+    __slots__ = ("placement", "segment", "item", "before", "after", "subjects")
+    PLACEMENT_FIELD_NUMBER: _ClassVar[int]
+    SEGMENT_FIELD_NUMBER: _ClassVar[int]
+    ITEM_FIELD_NUMBER: _ClassVar[int]
+    BEFORE_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    SUBJECTS_FIELD_NUMBER: _ClassVar[int]
+    placement: str
+    segment: str
+    item: str
+    before: float
+    after: float
+    subjects: int
+    def __init__(self, placement: _Optional[str] = ..., segment: _Optional[str] = ..., item: _Optional[str] = ..., before: _Optional[float] = ..., after: _Optional[float] = ..., subjects: _Optional[int] = ...) -> None: ...
+
+class ListVersionsRequest(_message.Message):
+    __slots__ = ("limit",)
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    limit: int
+    def __init__(self, limit: _Optional[int] = ...) -> None: ...
+
+class ListVersionsResponse(_message.Message):
+    __slots__ = ("versions",)
+    VERSIONS_FIELD_NUMBER: _ClassVar[int]
+    versions: _containers.RepeatedCompositeFieldContainer[PublishedVersion]
+    def __init__(self, versions: _Optional[_Iterable[_Union[PublishedVersion, _Mapping]]] = ...) -> None: ...
+
+class PublishedVersion(_message.Message):
+    __slots__ = ("version", "published_at_ms", "author", "note", "in_force", "rollback_of", "items", "kept")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    PUBLISHED_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    AUTHOR_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    IN_FORCE_FIELD_NUMBER: _ClassVar[int]
+    ROLLBACK_OF_FIELD_NUMBER: _ClassVar[int]
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    KEPT_FIELD_NUMBER: _ClassVar[int]
+    version: str
+    published_at_ms: int
+    author: str
+    note: str
+    in_force: bool
+    rollback_of: str
+    items: int
+    kept: bool
+    def __init__(self, version: _Optional[str] = ..., published_at_ms: _Optional[int] = ..., author: _Optional[str] = ..., note: _Optional[str] = ..., in_force: bool = ..., rollback_of: _Optional[str] = ..., items: _Optional[int] = ..., kept: bool = ...) -> None: ...
+
+class RollbackRequest(_message.Message):
+    __slots__ = ("version", "author", "note")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    AUTHOR_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    version: str
+    author: str
+    note: str
+    def __init__(self, version: _Optional[str] = ..., author: _Optional[str] = ..., note: _Optional[str] = ...) -> None: ...
+
+class RollbackResponse(_message.Message):
+    __slots__ = ("versions", "warnings")
+    VERSIONS_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    versions: _types_pb2.SnapshotVersions
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, versions: _Optional[_Union[_types_pb2.SnapshotVersions, _Mapping]] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...

@@ -26,7 +26,7 @@ from maitred.v1 import feedback_pb2 as maitred_dot_v1_dot_feedback__pb2
 from maitred.v1 import types_pb2 as maitred_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19maitred/v1/decision.proto\x12\nmaitred.v1\x1a\x19maitred/v1/feedback.proto\x1a\x16maitred/v1/types.proto\"\x8d\x03\n\rDecideRequest\x12$\n\x07subject\x18\x01 \x01(\x0b\x32\x13.maitred.v1.Subject\x12\x37\n\x07\x63ontext\x18\x02 \x03(\x0b\x32&.maitred.v1.DecideRequest.ContextEntry\x12\x30\n\nplacements\x18\x03 \x03(\x0b\x32\x1c.maitred.v1.PlacementRequest\x12*\n\x07pending\x18\x04 \x01(\x0b\x32\x19.maitred.v1.FeedbackBatch\x12\r\n\x05\x61t_ms\x18\x05 \x01(\x03\x12;\n\toverrides\x18\x06 \x03(\x0b\x32(.maitred.v1.DecideRequest.OverridesEntry\x1a\x41\n\x0c\x43ontextEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12 \n\x05value\x18\x02 \x01(\x0b\x32\x11.maitred.v1.Value:\x02\x38\x01\x1a\x30\n\x0eOverridesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"4\n\x10PlacementRequest\x12\x11\n\tplacement\x18\x01 \x01(\t\x12\r\n\x05slots\x18\x02 \x01(\r\"\xc3\x01\n\x0e\x44\x65\x63ideResponse\x12\x30\n\tdecisions\x18\x01 \x03(\x0b\x32\x1d.maitred.v1.PlacementDecision\x12\x0f\n\x07receipt\x18\x02 \x01(\x0c\x12.\n\x08versions\x18\x03 \x01(\x0b\x32\x1c.maitred.v1.SnapshotVersions\x12\'\n\x04\x61rms\x18\x04 \x03(\x0b\x32\x19.maitred.v1.ArmAssignment\x12\x15\n\rdecided_at_ms\x18\x05 \x01(\x03\"?\n\rArmAssignment\x12\r\n\x05layer\x18\x01 \x01(\t\x12\x0b\n\x03\x61rm\x18\x02 \x01(\t\x12\x12\n\noverridden\x18\x03 \x01(\x08\"\xb4\x01\n\x11PlacementDecision\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\x12\x11\n\tplacement\x18\x02 \x01(\t\x12!\n\x05slate\x18\x03 \x03(\x0b\x32\x12.maitred.v1.Choice\x12\"\n\x06reason\x18\x04 \x01(\x0e\x32\x12.maitred.v1.Reason\x12\x0e\n\x06policy\x18\x05 \x01(\t\x12\x0e\n\x06ttl_ms\x18\x06 \x01(\r\x12\x10\n\x08stale_ms\x18\x07 \x01(\r\"\xa2\x02\n\x06\x43hoice\x12\x0c\n\x04slot\x18\x01 \x01(\r\x12\x0c\n\x04item\x18\x02 \x01(\t\x12\x0f\n\x07variant\x18\x03 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x04 \x01(\x0c\x12\x14\n\x0c\x63ontent_type\x18\x05 \x01(\t\x12\"\n\x06reason\x18\x06 \x01(\x0e\x32\x12.maitred.v1.Reason\x12!\n\x14predicted_propensity\x18\x07 \x01(\x01H\x00\x88\x01\x01\x12\x1a\n\x12\x61\x63tion_probability\x18\x08 \x01(\x01\x12\x10\n\x08priority\x18\t \x01(\x01\x12\x1f\n\x12remaining_showings\x18\n \x01(\rH\x01\x88\x01\x01\x42\x17\n\x15_predicted_propensityB\x15\n\x13_remaining_showings\"A\n\x12\x44\x65\x63ideBatchRequest\x12+\n\x08requests\x18\x01 \x03(\x0b\x32\x19.maitred.v1.DecideRequest\"@\n\x13\x44\x65\x63ideBatchResponse\x12)\n\x07results\x18\x01 \x03(\x0b\x32\x18.maitred.v1.DecideResult\"p\n\x0c\x44\x65\x63ideResult\x12.\n\x08response\x18\x01 \x01(\x0b\x32\x1a.maitred.v1.DecideResponseH\x00\x12&\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x15.maitred.v1.CallErrorH\x00\x42\x08\n\x06result\"9\n\tCallError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\r\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t2\xa2\x01\n\x0f\x44\x65\x63isionService\x12?\n\x06\x44\x65\x63ide\x12\x19.maitred.v1.DecideRequest\x1a\x1a.maitred.v1.DecideResponse\x12N\n\x0b\x44\x65\x63ideBatch\x12\x1e.maitred.v1.DecideBatchRequest\x1a\x1f.maitred.v1.DecideBatchResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19maitred/v1/decision.proto\x12\nmaitred.v1\x1a\x19maitred/v1/feedback.proto\x1a\x16maitred/v1/types.proto\"\x8d\x03\n\rDecideRequest\x12$\n\x07subject\x18\x01 \x01(\x0b\x32\x13.maitred.v1.Subject\x12\x37\n\x07\x63ontext\x18\x02 \x03(\x0b\x32&.maitred.v1.DecideRequest.ContextEntry\x12\x30\n\nplacements\x18\x03 \x03(\x0b\x32\x1c.maitred.v1.PlacementRequest\x12*\n\x07pending\x18\x04 \x01(\x0b\x32\x19.maitred.v1.FeedbackBatch\x12\r\n\x05\x61t_ms\x18\x05 \x01(\x03\x12;\n\toverrides\x18\x06 \x03(\x0b\x32(.maitred.v1.DecideRequest.OverridesEntry\x1a\x41\n\x0c\x43ontextEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12 \n\x05value\x18\x02 \x01(\x0b\x32\x11.maitred.v1.Value:\x02\x38\x01\x1a\x30\n\x0eOverridesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"4\n\x10PlacementRequest\x12\x11\n\tplacement\x18\x01 \x01(\t\x12\r\n\x05slots\x18\x02 \x01(\r\"\xd8\x01\n\x0e\x44\x65\x63ideResponse\x12\x30\n\tdecisions\x18\x01 \x03(\x0b\x32\x1d.maitred.v1.PlacementDecision\x12\x0f\n\x07receipt\x18\x02 \x01(\x0c\x12.\n\x08versions\x18\x03 \x01(\x0b\x32\x1c.maitred.v1.SnapshotVersions\x12\'\n\x04\x61rms\x18\x04 \x03(\x0b\x32\x19.maitred.v1.ArmAssignment\x12\x15\n\rdecided_at_ms\x18\x05 \x01(\x03\x12\x13\n\x0bsubject_tag\x18\x06 \x01(\x0c\"?\n\rArmAssignment\x12\r\n\x05layer\x18\x01 \x01(\t\x12\x0b\n\x03\x61rm\x18\x02 \x01(\t\x12\x12\n\noverridden\x18\x03 \x01(\x08\"\xb4\x01\n\x11PlacementDecision\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\x12\x11\n\tplacement\x18\x02 \x01(\t\x12!\n\x05slate\x18\x03 \x03(\x0b\x32\x12.maitred.v1.Choice\x12\"\n\x06reason\x18\x04 \x01(\x0e\x32\x12.maitred.v1.Reason\x12\x0e\n\x06policy\x18\x05 \x01(\t\x12\x0e\n\x06ttl_ms\x18\x06 \x01(\r\x12\x10\n\x08stale_ms\x18\x07 \x01(\r\"\xd8\x02\n\x06\x43hoice\x12\x0c\n\x04slot\x18\x01 \x01(\r\x12\x0c\n\x04item\x18\x02 \x01(\t\x12\x0f\n\x07variant\x18\x03 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x04 \x01(\x0c\x12\x14\n\x0c\x63ontent_type\x18\x05 \x01(\t\x12\"\n\x06reason\x18\x06 \x01(\x0e\x32\x12.maitred.v1.Reason\x12!\n\x14predicted_propensity\x18\x07 \x01(\x01H\x00\x88\x01\x01\x12\x1a\n\x12\x61\x63tion_probability\x18\x08 \x01(\x01\x12\x10\n\x08priority\x18\t \x01(\x01\x12\x1f\n\x12remaining_showings\x18\n \x01(\rH\x01\x88\x01\x01\x12\x13\n\x0breason_text\x18\x0b \x01(\t\x12\x0f\n\x07stretch\x18\x0c \x01(\x08\x12\x0e\n\x06groups\x18\r \x03(\tB\x17\n\x15_predicted_propensityB\x15\n\x13_remaining_showings\"A\n\x12\x44\x65\x63ideBatchRequest\x12+\n\x08requests\x18\x01 \x03(\x0b\x32\x19.maitred.v1.DecideRequest\"@\n\x13\x44\x65\x63ideBatchResponse\x12)\n\x07results\x18\x01 \x03(\x0b\x32\x18.maitred.v1.DecideResult\"p\n\x0c\x44\x65\x63ideResult\x12.\n\x08response\x18\x01 \x01(\x0b\x32\x1a.maitred.v1.DecideResponseH\x00\x12&\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x15.maitred.v1.CallErrorH\x00\x42\x08\n\x06result\"9\n\tCallError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\r\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\"\xa1\x01\n\x0e\x45xplainRequest\x12,\n\x07request\x18\x01 \x01(\x0b\x32\x19.maitred.v1.DecideRequestH\x00\x12(\n\x04past\x18\x02 \x01(\x0b\x32\x18.maitred.v1.PastDecisionH\x00\x12\x11\n\tplacement\x18\x03 \x01(\t\x12\r\n\x05items\x18\x04 \x03(\t\x12\r\n\x05limit\x18\x05 \x01(\rB\x06\n\x04what\"4\n\x0cPastDecision\x12\x0f\n\x07receipt\x18\x01 \x01(\x0c\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x02 \x01(\t\"\xab\x03\n\x0f\x45xplainResponse\x12\x15\n\rdecided_at_ms\x18\x01 \x01(\x03\x12.\n\x08versions\x18\x02 \x01(\x0b\x32\x1c.maitred.v1.SnapshotVersions\x12(\n\tintensity\x18\x03 \x01(\x0e\x32\x15.maitred.v1.Intensity\x12\x33\n\x04seen\x18\x04 \x03(\x0b\x32%.maitred.v1.ExplainResponse.SeenEntry\x12\x0e\n\x06unseen\x18\x05 \x03(\t\x12\x10\n\x08segments\x18\x06 \x03(\t\x12\'\n\x04\x61rms\x18\x07 \x03(\x0b\x32\x19.maitred.v1.ArmAssignment\x12\x34\n\nplacements\x18\x08 \x03(\x0b\x32 .maitred.v1.PlacementExplanation\x12\x15\n\x08repeated\x18\t \x01(\x08H\x00\x88\x01\x01\x12\r\n\x05notes\x18\n \x03(\t\x1a>\n\tSeenEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12 \n\x05value\x18\x02 \x01(\x0b\x32\x11.maitred.v1.Value:\x02\x38\x01\x42\x0b\n\t_repeated\"\xdf\x01\n\x14PlacementExplanation\x12\x11\n\tplacement\x18\x01 \x01(\t\x12\x0e\n\x06policy\x18\x02 \x01(\t\x12\"\n\x06reason\x18\x03 \x01(\x0e\x32\x12.maitred.v1.Reason\x12\'\n\x06\x66unnel\x18\x04 \x03(\x0b\x32\x17.maitred.v1.FunnelStage\x12\x34\n\ncandidates\x18\x05 \x03(\x0b\x32 .maitred.v1.CandidateExplanation\x12!\n\x05slate\x18\x06 \x03(\x0b\x32\x12.maitred.v1.Choice\")\n\x0b\x46unnelStage\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04left\x18\x02 \x01(\r\"\xfb\x01\n\x14\x43\x61ndidateExplanation\x12\x0c\n\x04item\x18\x01 \x01(\t\x12\x0f\n\x07variant\x18\x02 \x01(\t\x12\x11\n\x04slot\x18\x03 \x01(\rH\x00\x88\x01\x01\x12\x0f\n\x07\x66\x65ll_at\x18\x04 \x01(\t\x12\x0b\n\x03why\x18\x05 \x03(\t\x12>\n\x07\x66\x61\x63tors\x18\x06 \x03(\x0b\x32-.maitred.v1.CandidateExplanation.FactorsEntry\x12\x1a\n\x12\x61\x63tion_probability\x18\x07 \x01(\x01\x1a.\n\x0c\x46\x61\x63torsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x42\x07\n\x05_slot\"0\n\x0cWatchRequest\x12\r\n\x05since\x18\x01 \x01(\x04\x12\x11\n\tcatalogue\x18\x02 \x01(\t\"y\n\rWatchResponse\x12\x10\n\x08position\x18\x01 \x01(\x04\x12\x12\n\neverything\x18\x02 \x01(\x08\x12\x11\n\tcatalogue\x18\x03 \x01(\t\x12\r\n\x05items\x18\x04 \x03(\t\x12\x0e\n\x06groups\x18\x05 \x03(\t\x12\x10\n\x08subjects\x18\x06 \x03(\x0c\x32\xa8\x02\n\x0f\x44\x65\x63isionService\x12?\n\x06\x44\x65\x63ide\x12\x19.maitred.v1.DecideRequest\x1a\x1a.maitred.v1.DecideResponse\x12N\n\x0b\x44\x65\x63ideBatch\x12\x1e.maitred.v1.DecideBatchRequest\x1a\x1f.maitred.v1.DecideBatchResponse\x12\x42\n\x07\x45xplain\x12\x1a.maitred.v1.ExplainRequest\x1a\x1b.maitred.v1.ExplainResponse\x12@\n\x05Watch\x12\x18.maitred.v1.WatchRequest\x1a\x19.maitred.v1.WatchResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,6 +37,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DECIDEREQUEST_CONTEXTENTRY']._serialized_options = b'8\001'
   _globals['_DECIDEREQUEST_OVERRIDESENTRY']._loaded_options = None
   _globals['_DECIDEREQUEST_OVERRIDESENTRY']._serialized_options = b'8\001'
+  _globals['_EXPLAINRESPONSE_SEENENTRY']._loaded_options = None
+  _globals['_EXPLAINRESPONSE_SEENENTRY']._serialized_options = b'8\001'
+  _globals['_CANDIDATEEXPLANATION_FACTORSENTRY']._loaded_options = None
+  _globals['_CANDIDATEEXPLANATION_FACTORSENTRY']._serialized_options = b'8\001'
   _globals['_DECIDEREQUEST']._serialized_start=93
   _globals['_DECIDEREQUEST']._serialized_end=490
   _globals['_DECIDEREQUEST_CONTEXTENTRY']._serialized_start=375
@@ -46,21 +50,41 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PLACEMENTREQUEST']._serialized_start=492
   _globals['_PLACEMENTREQUEST']._serialized_end=544
   _globals['_DECIDERESPONSE']._serialized_start=547
-  _globals['_DECIDERESPONSE']._serialized_end=742
-  _globals['_ARMASSIGNMENT']._serialized_start=744
-  _globals['_ARMASSIGNMENT']._serialized_end=807
-  _globals['_PLACEMENTDECISION']._serialized_start=810
-  _globals['_PLACEMENTDECISION']._serialized_end=990
-  _globals['_CHOICE']._serialized_start=993
-  _globals['_CHOICE']._serialized_end=1283
-  _globals['_DECIDEBATCHREQUEST']._serialized_start=1285
-  _globals['_DECIDEBATCHREQUEST']._serialized_end=1350
-  _globals['_DECIDEBATCHRESPONSE']._serialized_start=1352
-  _globals['_DECIDEBATCHRESPONSE']._serialized_end=1416
-  _globals['_DECIDERESULT']._serialized_start=1418
-  _globals['_DECIDERESULT']._serialized_end=1530
-  _globals['_CALLERROR']._serialized_start=1532
-  _globals['_CALLERROR']._serialized_end=1589
-  _globals['_DECISIONSERVICE']._serialized_start=1592
-  _globals['_DECISIONSERVICE']._serialized_end=1754
+  _globals['_DECIDERESPONSE']._serialized_end=763
+  _globals['_ARMASSIGNMENT']._serialized_start=765
+  _globals['_ARMASSIGNMENT']._serialized_end=828
+  _globals['_PLACEMENTDECISION']._serialized_start=831
+  _globals['_PLACEMENTDECISION']._serialized_end=1011
+  _globals['_CHOICE']._serialized_start=1014
+  _globals['_CHOICE']._serialized_end=1358
+  _globals['_DECIDEBATCHREQUEST']._serialized_start=1360
+  _globals['_DECIDEBATCHREQUEST']._serialized_end=1425
+  _globals['_DECIDEBATCHRESPONSE']._serialized_start=1427
+  _globals['_DECIDEBATCHRESPONSE']._serialized_end=1491
+  _globals['_DECIDERESULT']._serialized_start=1493
+  _globals['_DECIDERESULT']._serialized_end=1605
+  _globals['_CALLERROR']._serialized_start=1607
+  _globals['_CALLERROR']._serialized_end=1664
+  _globals['_EXPLAINREQUEST']._serialized_start=1667
+  _globals['_EXPLAINREQUEST']._serialized_end=1828
+  _globals['_PASTDECISION']._serialized_start=1830
+  _globals['_PASTDECISION']._serialized_end=1882
+  _globals['_EXPLAINRESPONSE']._serialized_start=1885
+  _globals['_EXPLAINRESPONSE']._serialized_end=2312
+  _globals['_EXPLAINRESPONSE_SEENENTRY']._serialized_start=2237
+  _globals['_EXPLAINRESPONSE_SEENENTRY']._serialized_end=2299
+  _globals['_PLACEMENTEXPLANATION']._serialized_start=2315
+  _globals['_PLACEMENTEXPLANATION']._serialized_end=2538
+  _globals['_FUNNELSTAGE']._serialized_start=2540
+  _globals['_FUNNELSTAGE']._serialized_end=2581
+  _globals['_CANDIDATEEXPLANATION']._serialized_start=2584
+  _globals['_CANDIDATEEXPLANATION']._serialized_end=2835
+  _globals['_CANDIDATEEXPLANATION_FACTORSENTRY']._serialized_start=2780
+  _globals['_CANDIDATEEXPLANATION_FACTORSENTRY']._serialized_end=2826
+  _globals['_WATCHREQUEST']._serialized_start=2837
+  _globals['_WATCHREQUEST']._serialized_end=2885
+  _globals['_WATCHRESPONSE']._serialized_start=2887
+  _globals['_WATCHRESPONSE']._serialized_end=3008
+  _globals['_DECISIONSERVICE']._serialized_start=3011
+  _globals['_DECISIONSERVICE']._serialized_end=3307
 # @@protoc_insertion_point(module_scope)

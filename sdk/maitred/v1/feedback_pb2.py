@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from maitred.v1 import types_pb2 as maitred_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19maitred/v1/feedback.proto\x12\nmaitred.v1\x1a\x16maitred/v1/types.proto\"Y\n\rFeedbackBatch\x12\x0e\n\x06\x63lient\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12)\n\x06\x65vents\x18\x03 \x03(\x0b\x32\x19.maitred.v1.FeedbackEvent\"\xa0\x03\n\rFeedbackEvent\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x12\n\nforeign_id\x18\x02 \x01(\t\x12$\n\x07subject\x18\x03 \x01(\x0b\x32\x13.maitred.v1.Subject\x12\x16\n\x0eoccurred_at_ms\x18\x04 \x01(\x03\x12\x12\n\ntouchpoint\x18\x05 \x01(\t\x12\x0e\n\x06source\x18\x06 \x01(\t\x12\x0f\n\x07purpose\x18\x07 \x01(\t\x12(\n\x08\x65xposure\x18\n \x01(\x0b\x32\x14.maitred.v1.ExposureH\x00\x12&\n\x07outcome\x18\x0b \x01(\x0b\x32\x13.maitred.v1.OutcomeH\x00\x12\"\n\x05\x65vent\x18\x0c \x01(\x0b\x32\x11.maitred.v1.EventH\x00\x12\'\n\x06traits\x18\r \x01(\x0b\x32\x15.maitred.v1.TraitsPutH\x00\x12+\n\x08\x63onsents\x18\x0e \x01(\x0b\x32\x17.maitred.v1.ConsentsPutH\x00\x12\"\n\x05merge\x18\x0f \x01(\x0b\x32\x11.maitred.v1.MergeH\x00\x42\x06\n\x04kind\"W\n\x08\x45xposure\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\x12\r\n\x05slots\x18\x02 \x03(\r\x12\x16\n\x0eshowing_number\x18\x03 \x01(\r\x12\x0f\n\x07receipt\x18\x04 \x01(\x0c\"k\n\x07Outcome\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01\x12\x0c\n\x04item\x18\x03 \x01(\t\x12\x0f\n\x07variant\x18\x04 \x01(\t\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x05 \x01(\t\x12\x0f\n\x07receipt\x18\x06 \x01(\x0c\"\xd2\x01\n\x05\x45vent\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0c\n\x04item\x18\x02 \x01(\t\x12\x0f\n\x07variant\x18\x03 \x01(\t\x12\r\n\x05value\x18\x04 \x01(\x01\x12\x10\n\x08quantity\x18\x05 \x01(\r\x12\x35\n\nattributes\x18\x06 \x03(\x0b\x32!.maitred.v1.Event.AttributesEntry\x1a\x44\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12 \n\x05value\x18\x02 \x01(\x0b\x32\x11.maitred.v1.Value:\x02\x38\x01\".\n\tTraitsPut\x12!\n\x06traits\x18\x01 \x03(\x0b\x32\x11.maitred.v1.Trait\"4\n\x0b\x43onsentsPut\x12%\n\x08\x63onsents\x18\x01 \x03(\x0b\x32\x13.maitred.v1.Consent\"+\n\x05Merge\x12\"\n\x05other\x18\x01 \x01(\x0b\x32\x13.maitred.v1.Subject\"9\n\rRecordRequest\x12(\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x19.maitred.v1.FeedbackBatch\"9\n\x0eRecordResponse\x12\'\n\x06result\x18\x01 \x01(\x0b\x32\x17.maitred.v1.BatchResult\"9\n\rStreamRequest\x12(\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x19.maitred.v1.FeedbackBatch\"v\n\x0eStreamResponse\x12\x0e\n\x06\x63lient\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x1c\n\x14\x61\x63knowledged_through\x18\x03 \x01(\x04\x12\'\n\x06result\x18\x04 \x01(\x0b\x32\x17.maitred.v1.BatchResult\"x\n\x0b\x42\x61tchResult\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\r\x12\x12\n\nduplicates\x18\x02 \x01(\r\x12)\n\x07refused\x18\x03 \x03(\x0b\x32\x18.maitred.v1.RefusedEvent\x12\x18\n\x10journal_sequence\x18\x04 \x01(\x04\"]\n\x0cRefusedEvent\x12\r\n\x05index\x18\x01 \x01(\r\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x0c\n\x04\x63ode\x18\x03 \x01(\r\x12\r\n\x05\x66ield\x18\x04 \x01(\t\x12\x0f\n\x07message\x18\x05 \x01(\t2\x97\x01\n\x0f\x46\x65\x65\x64\x62\x61\x63kService\x12?\n\x06Record\x12\x19.maitred.v1.RecordRequest\x1a\x1a.maitred.v1.RecordResponse\x12\x43\n\x06Stream\x12\x19.maitred.v1.StreamRequest\x1a\x1a.maitred.v1.StreamResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19maitred/v1/feedback.proto\x12\nmaitred.v1\x1a\x16maitred/v1/types.proto\"Y\n\rFeedbackBatch\x12\x0e\n\x06\x63lient\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12)\n\x06\x65vents\x18\x03 \x03(\x0b\x32\x19.maitred.v1.FeedbackEvent\"\xcc\x03\n\rFeedbackEvent\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x12\n\nforeign_id\x18\x02 \x01(\t\x12$\n\x07subject\x18\x03 \x01(\x0b\x32\x13.maitred.v1.Subject\x12\x16\n\x0eoccurred_at_ms\x18\x04 \x01(\x03\x12\x12\n\ntouchpoint\x18\x05 \x01(\t\x12\x0e\n\x06source\x18\x06 \x01(\t\x12\x0f\n\x07purpose\x18\x07 \x01(\t\x12(\n\x08\x65xposure\x18\n \x01(\x0b\x32\x14.maitred.v1.ExposureH\x00\x12&\n\x07outcome\x18\x0b \x01(\x0b\x32\x13.maitred.v1.OutcomeH\x00\x12\"\n\x05\x65vent\x18\x0c \x01(\x0b\x32\x11.maitred.v1.EventH\x00\x12\'\n\x06traits\x18\r \x01(\x0b\x32\x15.maitred.v1.TraitsPutH\x00\x12+\n\x08\x63onsents\x18\x0e \x01(\x0b\x32\x17.maitred.v1.ConsentsPutH\x00\x12\"\n\x05merge\x18\x0f \x01(\x0b\x32\x11.maitred.v1.MergeH\x00\x12*\n\nnot_for_me\x18\x10 \x01(\x0b\x32\x14.maitred.v1.NotForMeH\x00\x42\x06\n\x04kind\"W\n\x08\x45xposure\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\x12\r\n\x05slots\x18\x02 \x03(\r\x12\x16\n\x0eshowing_number\x18\x03 \x01(\r\x12\x0f\n\x07receipt\x18\x04 \x01(\x0c\"k\n\x07Outcome\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01\x12\x0c\n\x04item\x18\x03 \x01(\t\x12\x0f\n\x07variant\x18\x04 \x01(\t\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x05 \x01(\t\x12\x0f\n\x07receipt\x18\x06 \x01(\x0c\"\xd2\x01\n\x05\x45vent\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0c\n\x04item\x18\x02 \x01(\t\x12\x0f\n\x07variant\x18\x03 \x01(\t\x12\r\n\x05value\x18\x04 \x01(\x01\x12\x10\n\x08quantity\x18\x05 \x01(\r\x12\x35\n\nattributes\x18\x06 \x03(\x0b\x32!.maitred.v1.Event.AttributesEntry\x1a\x44\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12 \n\x05value\x18\x02 \x01(\x0b\x32\x11.maitred.v1.Value:\x02\x38\x01\".\n\tTraitsPut\x12!\n\x06traits\x18\x01 \x03(\x0b\x32\x11.maitred.v1.Trait\"^\n\x0b\x43onsentsPut\x12%\n\x08\x63onsents\x18\x01 \x03(\x0b\x32\x13.maitred.v1.Consent\x12(\n\tintensity\x18\x02 \x01(\x0e\x32\x15.maitred.v1.Intensity\"_\n\x08NotForMe\x12\x0c\n\x04item\x18\x01 \x01(\t\x12\r\n\x05group\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x11\n\twithdrawn\x18\x04 \x01(\x08\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x05 \x01(\t\"+\n\x05Merge\x12\"\n\x05other\x18\x01 \x01(\x0b\x32\x13.maitred.v1.Subject\"9\n\rRecordRequest\x12(\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x19.maitred.v1.FeedbackBatch\"9\n\x0eRecordResponse\x12\'\n\x06result\x18\x01 \x01(\x0b\x32\x17.maitred.v1.BatchResult\"9\n\rStreamRequest\x12(\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x19.maitred.v1.FeedbackBatch\"v\n\x0eStreamResponse\x12\x0e\n\x06\x63lient\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x1c\n\x14\x61\x63knowledged_through\x18\x03 \x01(\x04\x12\'\n\x06result\x18\x04 \x01(\x0b\x32\x17.maitred.v1.BatchResult\"x\n\x0b\x42\x61tchResult\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\r\x12\x12\n\nduplicates\x18\x02 \x01(\r\x12)\n\x07refused\x18\x03 \x03(\x0b\x32\x18.maitred.v1.RefusedEvent\x12\x18\n\x10journal_sequence\x18\x04 \x01(\x04\"]\n\x0cRefusedEvent\x12\r\n\x05index\x18\x01 \x01(\r\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x0c\n\x04\x63ode\x18\x03 \x01(\r\x12\r\n\x05\x66ield\x18\x04 \x01(\t\x12\x0f\n\x07message\x18\x05 \x01(\t2\x97\x01\n\x0f\x46\x65\x65\x64\x62\x61\x63kService\x12?\n\x06Record\x12\x19.maitred.v1.RecordRequest\x1a\x1a.maitred.v1.RecordResponse\x12\x43\n\x06Stream\x12\x19.maitred.v1.StreamRequest\x1a\x1a.maitred.v1.StreamResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,33 +37,35 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FEEDBACKBATCH']._serialized_start=65
   _globals['_FEEDBACKBATCH']._serialized_end=154
   _globals['_FEEDBACKEVENT']._serialized_start=157
-  _globals['_FEEDBACKEVENT']._serialized_end=573
-  _globals['_EXPOSURE']._serialized_start=575
-  _globals['_EXPOSURE']._serialized_end=662
-  _globals['_OUTCOME']._serialized_start=664
-  _globals['_OUTCOME']._serialized_end=771
-  _globals['_EVENT']._serialized_start=774
-  _globals['_EVENT']._serialized_end=984
-  _globals['_EVENT_ATTRIBUTESENTRY']._serialized_start=916
-  _globals['_EVENT_ATTRIBUTESENTRY']._serialized_end=984
-  _globals['_TRAITSPUT']._serialized_start=986
-  _globals['_TRAITSPUT']._serialized_end=1032
-  _globals['_CONSENTSPUT']._serialized_start=1034
-  _globals['_CONSENTSPUT']._serialized_end=1086
-  _globals['_MERGE']._serialized_start=1088
-  _globals['_MERGE']._serialized_end=1131
-  _globals['_RECORDREQUEST']._serialized_start=1133
-  _globals['_RECORDREQUEST']._serialized_end=1190
-  _globals['_RECORDRESPONSE']._serialized_start=1192
-  _globals['_RECORDRESPONSE']._serialized_end=1249
-  _globals['_STREAMREQUEST']._serialized_start=1251
-  _globals['_STREAMREQUEST']._serialized_end=1308
-  _globals['_STREAMRESPONSE']._serialized_start=1310
-  _globals['_STREAMRESPONSE']._serialized_end=1428
-  _globals['_BATCHRESULT']._serialized_start=1430
-  _globals['_BATCHRESULT']._serialized_end=1550
-  _globals['_REFUSEDEVENT']._serialized_start=1552
-  _globals['_REFUSEDEVENT']._serialized_end=1645
-  _globals['_FEEDBACKSERVICE']._serialized_start=1648
-  _globals['_FEEDBACKSERVICE']._serialized_end=1799
+  _globals['_FEEDBACKEVENT']._serialized_end=617
+  _globals['_EXPOSURE']._serialized_start=619
+  _globals['_EXPOSURE']._serialized_end=706
+  _globals['_OUTCOME']._serialized_start=708
+  _globals['_OUTCOME']._serialized_end=815
+  _globals['_EVENT']._serialized_start=818
+  _globals['_EVENT']._serialized_end=1028
+  _globals['_EVENT_ATTRIBUTESENTRY']._serialized_start=960
+  _globals['_EVENT_ATTRIBUTESENTRY']._serialized_end=1028
+  _globals['_TRAITSPUT']._serialized_start=1030
+  _globals['_TRAITSPUT']._serialized_end=1076
+  _globals['_CONSENTSPUT']._serialized_start=1078
+  _globals['_CONSENTSPUT']._serialized_end=1172
+  _globals['_NOTFORME']._serialized_start=1174
+  _globals['_NOTFORME']._serialized_end=1269
+  _globals['_MERGE']._serialized_start=1271
+  _globals['_MERGE']._serialized_end=1314
+  _globals['_RECORDREQUEST']._serialized_start=1316
+  _globals['_RECORDREQUEST']._serialized_end=1373
+  _globals['_RECORDRESPONSE']._serialized_start=1375
+  _globals['_RECORDRESPONSE']._serialized_end=1432
+  _globals['_STREAMREQUEST']._serialized_start=1434
+  _globals['_STREAMREQUEST']._serialized_end=1491
+  _globals['_STREAMRESPONSE']._serialized_start=1493
+  _globals['_STREAMRESPONSE']._serialized_end=1611
+  _globals['_BATCHRESULT']._serialized_start=1613
+  _globals['_BATCHRESULT']._serialized_end=1733
+  _globals['_REFUSEDEVENT']._serialized_start=1735
+  _globals['_REFUSEDEVENT']._serialized_end=1828
+  _globals['_FEEDBACKSERVICE']._serialized_start=1831
+  _globals['_FEEDBACKSERVICE']._serialized_end=1982
 # @@protoc_insertion_point(module_scope)

@@ -18,7 +18,7 @@ class FeedbackBatch(_message.Message):
     def __init__(self, client: _Optional[str] = ..., epoch: _Optional[int] = ..., events: _Optional[_Iterable[_Union[FeedbackEvent, _Mapping]]] = ...) -> None: ...
 
 class FeedbackEvent(_message.Message):
-    __slots__ = ("sequence", "foreign_id", "subject", "occurred_at_ms", "touchpoint", "source", "purpose", "exposure", "outcome", "event", "traits", "consents", "merge")
+    __slots__ = ("sequence", "foreign_id", "subject", "occurred_at_ms", "touchpoint", "source", "purpose", "exposure", "outcome", "event", "traits", "consents", "merge", "not_for_me")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     FOREIGN_ID_FIELD_NUMBER: _ClassVar[int]
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
@@ -32,6 +32,7 @@ class FeedbackEvent(_message.Message):
     TRAITS_FIELD_NUMBER: _ClassVar[int]
     CONSENTS_FIELD_NUMBER: _ClassVar[int]
     MERGE_FIELD_NUMBER: _ClassVar[int]
+    NOT_FOR_ME_FIELD_NUMBER: _ClassVar[int]
     sequence: int
     foreign_id: str
     subject: _types_pb2.Subject
@@ -45,7 +46,8 @@ class FeedbackEvent(_message.Message):
     traits: TraitsPut
     consents: ConsentsPut
     merge: Merge
-    def __init__(self, sequence: _Optional[int] = ..., foreign_id: _Optional[str] = ..., subject: _Optional[_Union[_types_pb2.Subject, _Mapping]] = ..., occurred_at_ms: _Optional[int] = ..., touchpoint: _Optional[str] = ..., source: _Optional[str] = ..., purpose: _Optional[str] = ..., exposure: _Optional[_Union[Exposure, _Mapping]] = ..., outcome: _Optional[_Union[Outcome, _Mapping]] = ..., event: _Optional[_Union[Event, _Mapping]] = ..., traits: _Optional[_Union[TraitsPut, _Mapping]] = ..., consents: _Optional[_Union[ConsentsPut, _Mapping]] = ..., merge: _Optional[_Union[Merge, _Mapping]] = ...) -> None: ...
+    not_for_me: NotForMe
+    def __init__(self, sequence: _Optional[int] = ..., foreign_id: _Optional[str] = ..., subject: _Optional[_Union[_types_pb2.Subject, _Mapping]] = ..., occurred_at_ms: _Optional[int] = ..., touchpoint: _Optional[str] = ..., source: _Optional[str] = ..., purpose: _Optional[str] = ..., exposure: _Optional[_Union[Exposure, _Mapping]] = ..., outcome: _Optional[_Union[Outcome, _Mapping]] = ..., event: _Optional[_Union[Event, _Mapping]] = ..., traits: _Optional[_Union[TraitsPut, _Mapping]] = ..., consents: _Optional[_Union[ConsentsPut, _Mapping]] = ..., merge: _Optional[_Union[Merge, _Mapping]] = ..., not_for_me: _Optional[_Union[NotForMe, _Mapping]] = ...) -> None: ...
 
 class Exposure(_message.Message):
     __slots__ = ("decision_id", "slots", "showing_number", "receipt")
@@ -105,10 +107,26 @@ class TraitsPut(_message.Message):
     def __init__(self, traits: _Optional[_Iterable[_Union[_types_pb2.Trait, _Mapping]]] = ...) -> None: ...
 
 class ConsentsPut(_message.Message):
-    __slots__ = ("consents",)
+    __slots__ = ("consents", "intensity")
     CONSENTS_FIELD_NUMBER: _ClassVar[int]
+    INTENSITY_FIELD_NUMBER: _ClassVar[int]
     consents: _containers.RepeatedCompositeFieldContainer[_types_pb2.Consent]
-    def __init__(self, consents: _Optional[_Iterable[_Union[_types_pb2.Consent, _Mapping]]] = ...) -> None: ...
+    intensity: _types_pb2.Intensity
+    def __init__(self, consents: _Optional[_Iterable[_Union[_types_pb2.Consent, _Mapping]]] = ..., intensity: _Optional[_Union[_types_pb2.Intensity, str]] = ...) -> None: ...
+
+class NotForMe(_message.Message):
+    __slots__ = ("item", "group", "reason", "withdrawn", "decision_id")
+    ITEM_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    WITHDRAWN_FIELD_NUMBER: _ClassVar[int]
+    DECISION_ID_FIELD_NUMBER: _ClassVar[int]
+    item: str
+    group: str
+    reason: str
+    withdrawn: bool
+    decision_id: str
+    def __init__(self, item: _Optional[str] = ..., group: _Optional[str] = ..., reason: _Optional[str] = ..., withdrawn: bool = ..., decision_id: _Optional[str] = ...) -> None: ...
 
 class Merge(_message.Message):
     __slots__ = ("other",)

@@ -21,7 +21,7 @@ class GetProfileRequest(_message.Message):
     def __init__(self, subject: _Optional[_Union[_types_pb2.Subject, _Mapping]] = ..., recent: _Optional[int] = ..., as_of_sequence: _Optional[int] = ..., as_of_ms: _Optional[int] = ...) -> None: ...
 
 class GetProfileResponse(_message.Message):
-    __slots__ = ("kind", "traits", "counters", "recent", "journal_sequence", "first_seen_ms", "last_seen_ms", "consents", "merged")
+    __slots__ = ("kind", "traits", "counters", "recent", "journal_sequence", "first_seen_ms", "last_seen_ms", "consents", "merged", "intensity", "objections")
     KIND_FIELD_NUMBER: _ClassVar[int]
     TRAITS_FIELD_NUMBER: _ClassVar[int]
     COUNTERS_FIELD_NUMBER: _ClassVar[int]
@@ -31,6 +31,8 @@ class GetProfileResponse(_message.Message):
     LAST_SEEN_MS_FIELD_NUMBER: _ClassVar[int]
     CONSENTS_FIELD_NUMBER: _ClassVar[int]
     MERGED_FIELD_NUMBER: _ClassVar[int]
+    INTENSITY_FIELD_NUMBER: _ClassVar[int]
+    OBJECTIONS_FIELD_NUMBER: _ClassVar[int]
     kind: _types_pb2.SubjectKind
     traits: _containers.RepeatedCompositeFieldContainer[_types_pb2.Trait]
     counters: _containers.RepeatedCompositeFieldContainer[Counter]
@@ -40,7 +42,19 @@ class GetProfileResponse(_message.Message):
     last_seen_ms: int
     consents: _containers.RepeatedCompositeFieldContainer[_types_pb2.Consent]
     merged: bool
-    def __init__(self, kind: _Optional[_Union[_types_pb2.SubjectKind, str]] = ..., traits: _Optional[_Iterable[_Union[_types_pb2.Trait, _Mapping]]] = ..., counters: _Optional[_Iterable[_Union[Counter, _Mapping]]] = ..., recent: _Optional[_Iterable[_Union[RecentEvent, _Mapping]]] = ..., journal_sequence: _Optional[int] = ..., first_seen_ms: _Optional[int] = ..., last_seen_ms: _Optional[int] = ..., consents: _Optional[_Iterable[_Union[_types_pb2.Consent, _Mapping]]] = ..., merged: bool = ...) -> None: ...
+    intensity: _types_pb2.Intensity
+    objections: _containers.RepeatedCompositeFieldContainer[Objection]
+    def __init__(self, kind: _Optional[_Union[_types_pb2.SubjectKind, str]] = ..., traits: _Optional[_Iterable[_Union[_types_pb2.Trait, _Mapping]]] = ..., counters: _Optional[_Iterable[_Union[Counter, _Mapping]]] = ..., recent: _Optional[_Iterable[_Union[RecentEvent, _Mapping]]] = ..., journal_sequence: _Optional[int] = ..., first_seen_ms: _Optional[int] = ..., last_seen_ms: _Optional[int] = ..., consents: _Optional[_Iterable[_Union[_types_pb2.Consent, _Mapping]]] = ..., merged: bool = ..., intensity: _Optional[_Union[_types_pb2.Intensity, str]] = ..., objections: _Optional[_Iterable[_Union[Objection, _Mapping]]] = ...) -> None: ...
+
+class Objection(_message.Message):
+    __slots__ = ("item", "group", "since_ms")
+    ITEM_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    SINCE_MS_FIELD_NUMBER: _ClassVar[int]
+    item: str
+    group: str
+    since_ms: int
+    def __init__(self, item: _Optional[str] = ..., group: _Optional[str] = ..., since_ms: _Optional[int] = ...) -> None: ...
 
 class Counter(_message.Message):
     __slots__ = ("type", "item", "variant", "group", "count", "value", "first_ms", "last_ms")
@@ -125,12 +139,14 @@ class ErasedStore(_message.Message):
     def __init__(self, name: _Optional[str] = ..., records: _Optional[int] = ..., done_at_ms: _Optional[int] = ...) -> None: ...
 
 class PutConsentsRequest(_message.Message):
-    __slots__ = ("subject", "consents")
+    __slots__ = ("subject", "consents", "intensity")
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     CONSENTS_FIELD_NUMBER: _ClassVar[int]
+    INTENSITY_FIELD_NUMBER: _ClassVar[int]
     subject: _types_pb2.Subject
     consents: _containers.RepeatedCompositeFieldContainer[_types_pb2.Consent]
-    def __init__(self, subject: _Optional[_Union[_types_pb2.Subject, _Mapping]] = ..., consents: _Optional[_Iterable[_Union[_types_pb2.Consent, _Mapping]]] = ...) -> None: ...
+    intensity: _types_pb2.Intensity
+    def __init__(self, subject: _Optional[_Union[_types_pb2.Subject, _Mapping]] = ..., consents: _Optional[_Iterable[_Union[_types_pb2.Consent, _Mapping]]] = ..., intensity: _Optional[_Union[_types_pb2.Intensity, str]] = ...) -> None: ...
 
 class PutConsentsResponse(_message.Message):
     __slots__ = ("journal_sequence",)

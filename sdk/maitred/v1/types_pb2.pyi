@@ -29,6 +29,14 @@ class ConsentState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     CONSENT_STATE_DENIED: _ClassVar[ConsentState]
     CONSENT_STATE_REVOKED: _ClassVar[ConsentState]
 
+class Intensity(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    INTENSITY_UNSPECIFIED: _ClassVar[Intensity]
+    INTENSITY_OFF: _ClassVar[Intensity]
+    INTENSITY_CONTEXTUAL: _ClassVar[Intensity]
+    INTENSITY_EXPLICIT: _ClassVar[Intensity]
+    INTENSITY_FULL: _ClassVar[Intensity]
+
 class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     REASON_UNSPECIFIED: _ClassVar[Reason]
@@ -56,6 +64,11 @@ CONSENT_STATE_UNSPECIFIED: ConsentState
 CONSENT_STATE_GRANTED: ConsentState
 CONSENT_STATE_DENIED: ConsentState
 CONSENT_STATE_REVOKED: ConsentState
+INTENSITY_UNSPECIFIED: Intensity
+INTENSITY_OFF: Intensity
+INTENSITY_CONTEXTUAL: Intensity
+INTENSITY_EXPLICIT: Intensity
+INTENSITY_FULL: Intensity
 REASON_UNSPECIFIED: Reason
 REASON_RULE: Reason
 REASON_LEARNED: Reason

@@ -97,6 +97,9 @@ def _frozen(playbook: Playbook, draft: Draft, placed: Sequence[Actions]) -> Froz
         text_names=tuple(draft.attributes.text_names),
         texts=tuple(draft.attributes.texts),
         dimensions=playbook.dimensions,
+        control=playbook.control,
+        fits=tuple(draft.fits),
+        plains=tuple(draft.plains),
     )
 
 

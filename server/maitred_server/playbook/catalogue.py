@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from maitred_server.errors import NotPublished
 from maitred_server.model import Arm, Layer
-from maitred_server.playbook.columns import Array, Frozen, FrozenPlacement, open_version
+from maitred_server.playbook.columns import Array, Fit, Frozen, FrozenPlacement, open_version
 from maitred_server.playbook.nouns import Placement
 from maitred_server.store.columns import find
 from maitred_server.store.keys import action_key, item_key
@@ -35,6 +35,9 @@ class Catalogue:
         self.description = frozen.description
         self.layers: tuple[Layer, ...] = frozen.layers
         self.dimensions = frozen.dimensions
+        self.control = frozen.control
+        self.fits: tuple[Fit, ...] = frozen.fits
+        self.fit_index: Positions = columns["fit_index"]
         self.groups: tuple[str, ...] = frozen.groups
         self.action_keys: Keys = columns["action_keys"]
         self.item_keys: Keys = columns["item_keys"]
@@ -85,6 +88,16 @@ class Catalogue:
     def content_type(self, action: int) -> str:
         """The media type of the content."""
         return self._frozen.content_types[int(self._columns["content_type_index"][action])]
+
+    def template(self, action: int) -> bytes | None:
+        """What stands in when the content, a template, lacks a value; None: the content is no template."""
+        number = int(self._columns["template_index"][action])
+        return self._frozen.plains[number] if number >= 0 else None
+
+    @property
+    def templates(self) -> Positions:
+        """int32[t]: the actions whose content is a template."""
+        return np.flatnonzero(self._columns["template_index"] >= 0).astype(np.int32)
 
     def item_groups(self, action: int) -> tuple[str, ...]:
         """The groups of an action's item."""

@@ -19,9 +19,10 @@ import numpy.typing as npt
 
 from maitred_server.errors import RecordDamaged
 from maitred_server.model import Dimensions, Layer
+from maitred_server.playbook.control import Control
 from maitred_server.store.published import sync_folder, write_synced
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 MANIFEST: Final = "manifest"
 PLAYBOOK: Final = "playbook.msgpack"
 
@@ -36,6 +37,8 @@ COLUMNS: Final[dict[str, str]] = {
     "content_type_index": "<i4",  # [n] into Frozen.content_types
     "content_offsets": "<i8",  # [n+1] into contents
     "contents": "|u1",
+    "fit_index": "<i4",  # [n] into Frozen.fits
+    "template_index": "<i4",  # [n] into Frozen.plains; -1: the content is no template
     "action_lookup": "<u8",  # [n] action keys, sorted
     "action_lookup_index": "<i4",  # [n]
     "item_actions": "<i4",  # [k+1] the first action of each item
@@ -66,6 +69,14 @@ class FrozenPlacement(msgspec.Struct, frozen=True, array_like=True):
     cuts: tuple[int, int, int, int]
 
 
+class Fit(msgspec.Struct, frozen=True, array_like=True, order=True):
+    """What a variant is for; empty: for all."""
+
+    devices: tuple[str, ...] = ()
+    locales: tuple[str, ...] = ()
+    formats: tuple[str, ...] = ()
+
+
 class Frozen(msgspec.Struct, frozen=True, array_like=True):
     """What is no column: the playbook's nouns, and the dictionaries of the coded columns."""
 
@@ -80,6 +91,9 @@ class Frozen(msgspec.Struct, frozen=True, array_like=True):
     text_names: tuple[str, ...]
     texts: tuple[str, ...]
     dimensions: Dimensions = Dimensions()
+    control: Control = Control()
+    fits: tuple[Fit, ...] = ()
+    plains: tuple[bytes, ...] = ()  # what stands in for each template
 
 
 def write(folder: Path, frozen: Frozen, columns: Mapping[str, Array]) -> None:

@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 
 from maitred_server.errors import Mistake, PlaybookError
-from maitred_server.model import Item, Value
-from maitred_server.playbook.columns import Array
+from maitred_server.model import Item, Value, Variant
+from maitred_server.playbook.columns import Array, Fit
 from maitred_server.store.keys import action_key, group_key, item_key
 
 ITEMS: Final = "items"  # where mistakes are that no line can be named for
@@ -27,6 +27,8 @@ class Draft:
         self.groups = _dictionary(group for item in self.items for group in item.groups)
         self.variants = _dictionary(variant.name for item in self.items for variant in item.variants)
         self.content_types = _dictionary(variant.content_type for item in self.items for variant in item.variants)
+        self.fits = sorted({_fit(variant) for item in self.items for variant in item.variants})
+        self.plains = [variant.plain for item in self.items for variant in item.variants if variant.template]
         self.first = _ends(len(item.variants) for item in self.items).astype(np.int32)
         self.attributes = Attributes(self.items)
         if self.actions > MOST_ACTIONS:
@@ -76,8 +78,14 @@ class Draft:
             "content_type_index": _coded((variant.content_type for variant in variants), self.content_types),
             "content_offsets": _ends(map(len, contents)),
             "contents": _blob(contents),
+            "fit_index": self._fit_index(variants),
+            "template_index": _numbered([variant.template for variant in variants]),
             **_lookup("action_lookup", self._action_keys),
         }
+
+    def _fit_index(self, variants: Sequence[Variant]) -> Array:
+        codes = {fit: code for code, fit in enumerate(self.fits)}
+        return np.fromiter((codes[_fit(variant)] for variant in variants), np.int32)
 
     def _of_items(self) -> dict[str, Array]:
         names = [item.id.encode() for item in self.items]
@@ -124,6 +132,16 @@ class Attributes:
                 elif not isinstance(value, tuple):
                     numbers[number_rows[name], at] = value
         return {"numbers": numbers, "texts": texts}
+
+
+def _fit(variant: Variant) -> Fit:
+    return Fit(variant.devices, variant.locales, variant.formats)
+
+
+def _numbered(chosen: Sequence[bool]) -> Array:
+    """The chosen are numbered from 0; -1 for the others."""
+    flags = np.array(chosen, np.bool_)
+    return np.where(flags, np.cumsum(flags) - 1, -1).astype(np.int32)
 
 
 def _is_text(value: Value) -> bool | None:

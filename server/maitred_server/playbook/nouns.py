@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from maitred_server.model import Dimensions, Item, Layer
+from maitred_server.playbook.control import Control
 
 Positions: TypeAlias = npt.NDArray[np.int32]
 
@@ -59,6 +60,7 @@ class Playbook(msgspec.Struct, frozen=True):
     items: tuple[Item, ...]
     warnings: tuple[str, ...] = ()
     dimensions: Dimensions = Dimensions()
+    control: Control = Control()
 
 
 class Placement(msgspec.Struct, frozen=True, eq=False):
