@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,8 @@ TIMEOUT_S = 120.0
 LARGEST_PLAYBOOK = 16 * 1024 * 1024
 LARGEST_EXPORT = 64 * 1024 * 1024
 SUFFIXES = frozenset({".yaml", ".yml", ".jsonl"})
+
+_PLACE = re.compile(r"files\[(?P<file>.*)\]:(?P<line>[0-9]+)(:(?P<column>[0-9]+))?", re.S)
 
 
 def publish(server: str, key: str | None, playbook: Path, author: str, *, dry_run: bool) -> admin_pb2.PublishResponse:
@@ -193,6 +196,8 @@ def _mistakes(error: grpc.RpcError) -> list[Mistake]:
 
 
 def _mistake(violation: error_details_pb2.BadRequest.FieldViolation) -> Mistake | None:
-    """`files[placements.yaml]:12` back into file and line."""
-    file, closing, line = violation.field.removeprefix("files[").rpartition("]:")
-    return Mistake(file, int(line), violation.description) if closing and line.isdigit() else None
+    """`files[placements.yaml]:12:5` back into file, line and column."""
+    found = _PLACE.fullmatch(violation.field)
+    if found is None:
+        return None
+    return Mistake(found["file"], int(found["line"]), violation.description, int(found["column"] or 0))

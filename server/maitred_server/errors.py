@@ -113,9 +113,16 @@ class Mistake(NamedTuple):
     file: str
     line: int  # from 1; 0: the file as a whole
     message: str
+    column: int = 0  # from 1, in characters; 0: the line as a whole
+
+    @property
+    def place(self) -> str:
+        """`file:line:column`, as far as it is known."""
+        numbers = (self.line, self.column) if self.line and self.column else (self.line,) if self.line else ()
+        return ":".join([self.file, *map(str, numbers)])
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.message}" if self.line else f"{self.file}: {self.message}"
+        return f"{self.place}: {self.message}"
 
 
 class PlaybookError(MaitredError):

@@ -18,7 +18,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from maitred_server.decide.ask import Decision
+from maitred_server.decide.answer import Decision
 from maitred_server.model import Reason
 
 # Seconds. Fine where decisions are, so that quantiles can be read off.

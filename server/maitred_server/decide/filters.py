@@ -1,42 +1,68 @@
-"""The filter stage: functions of one signature, each of which may close candidates.
+"""The filter stage: each filter may close candidates, and can say why it closed one.
 
-A new filter is one function here.
+A new filter is one class, named in FILTERS.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeAlias
+from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 
-from maitred_server.decide.world import Ground
+from maitred_server.decide.ground import Ground
+from maitred_server.decide.moment import Moment
 from maitred_server.policy.base import Bools
 
-# Item numbers that a page already shows -> rows that stay open; None: all of them.
-Filter: TypeAlias = Callable[[Ground, list[int]], Bools | None]
+
+class Filter(Protocol):
+    """One reason not to show something."""
+
+    @property
+    def name(self) -> str:
+        """What the stage is called in explanations."""
+
+    def open(self, ground: Ground, moment: Moment, taken: Sequence[int]) -> Bools | None:
+        """bool[m]: the rows that stay open; None: all of them. `taken`: item numbers that the page already shows."""
+
+    def why(self, ground: Ground, moment: Moment, taken: Sequence[int], row: int) -> list[str]:
+        """Why a row is closed, in words. Asked for explanations only."""
 
 
-def available(ground: Ground, taken: list[int]) -> Bools | None:
+class Available:
     """Nothing is offered that is killed, paused or out of stock."""
-    return ground.available
+
+    name = "live state"
+
+    def open(self, ground: Ground, moment: Moment, taken: Sequence[int]) -> Bools | None:
+        return ground.available
+
+    def why(self, ground: Ground, moment: Moment, taken: Sequence[int], row: int) -> list[str]:
+        return ["it is killed, paused or out of stock"]
 
 
-def once_a_page(ground: Ground, taken: list[int]) -> Bools | None:
+class OncePerPage:
     """No item is shown twice on one page, in whatever variant."""
-    if not taken:
-        return None
-    return ~np.isin(ground.item_index, np.array(taken, dtype=np.int32))
+
+    name = "once a page"
+
+    def open(self, ground: Ground, moment: Moment, taken: Sequence[int]) -> Bools | None:
+        if not taken:
+            return None
+        return ~np.isin(ground.item_index, np.array(taken, dtype=np.int32))
+
+    def why(self, ground: Ground, moment: Moment, taken: Sequence[int], row: int) -> list[str]:
+        return ["the page shows it already"]
 
 
-FILTERS: tuple[Filter, ...] = (available, once_a_page)
+FILTERS: tuple[Filter, ...] = (Available(), OncePerPage())
 
 
-def open_rows(ground: Ground, taken: list[int]) -> Bools | None:
+def open_rows(ground: Ground, moment: Moment, taken: Sequence[int]) -> Bools | None:
     """Rows that every filter leaves open: bool[m]; None: all of them."""
     left: Bools | None = None
-    for keep in FILTERS:
-        mask = keep(ground, taken)
+    for one in FILTERS:
+        mask = one.open(ground, moment, taken)
         if mask is not None:
             left = mask if left is None else left & mask
     return left

@@ -8,13 +8,17 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from maitred_server.decide import filters, scoring, slate
-from maitred_server.decide.ask import Answer, Ask, Choice, Decision
+from maitred_server.decide.answer import Answer, Choice, Decision
+from maitred_server.decide.ask import Ask
+from maitred_server.decide.ground import Ground
+from maitred_server.decide.moment import Moment
 from maitred_server.decide.profile import Known, Reader, known
 from maitred_server.decide.receipt import Receipt, SealedDecision, SealedSlot, Sealer
+from maitred_server.decide.view import see
 from maitred_server.decide.world import World
 from maitred_server.errors import NotPublished
 from maitred_server.model import Reason
-from maitred_server.subjects.assignment import Assignment, Situation, assign, own_unit
+from maitred_server.subjects.assignment import Situation, assign, own_unit
 from maitred_server.subjects.dimensions import dimensions
 
 
@@ -63,7 +67,12 @@ class Pipeline:
         stopwatch("profile")
         assignment = assign(world.layers, _situation(self._reader, world, ask, who), ask.overrides)
         stopwatch("assignment")
-        page = _Page(world, ask, who, assignment, now, seed, stopwatch)
+        view = see(world.catalogue.control, who, ask)
+        stopwatch("view")
+        told = world.rulebook.ask(view, now)
+        stopwatch("rules")
+        moment = Moment(ask, who, view, assignment, now, told.answers, told.segments)
+        page = Page(world, moment, seed, stopwatch)
         decisions = [
             page.decide((answer_id + bytes([index])).hex(), name, wanted)
             for index, (name, wanted) in enumerate(ask.placements)
@@ -72,27 +81,25 @@ class Pipeline:
         stopwatch("dimensions")
         receipt = self._sealer.seal(_receipt(page, decisions, cuts))
         stopwatch("receipt")
-        return Answer(decisions, receipt, world, assignment.arms, now, assignment.overridden)
+        return Answer(
+            decisions,
+            receipt,
+            world,
+            assignment.arms,
+            now,
+            assignment.overridden,
+            who.subject,
+            told.segments,
+            view.intensity,
+        )
 
 
-class _Page:
+class Page:
     """The placements of one answer, decided one after the other so that no item is repeated."""
 
-    def __init__(
-        self,
-        world: World,
-        ask: Ask,
-        who: Known,
-        assignment: Assignment,
-        now: int,
-        seed: int,
-        stopwatch: Stopwatch,
-    ) -> None:
+    def __init__(self, world: World, moment: Moment, seed: int, stopwatch: Stopwatch = no_stopwatch) -> None:
         self.world = world
-        self.ask = ask
-        self.who = who
-        self.assignment = assignment
-        self.now = now
+        self.moment = moment
         self.seed = seed
         self._stopwatch = stopwatch
         self._taken: list[int] = []  # item numbers, in fill order over the page
@@ -103,19 +110,35 @@ class _Page:
         placement = ground.placement
         slots = wanted or placement.slots
         self._stopwatch("candidates")
-        open_rows = filters.open_rows(ground, self._taken)
+        open_rows = filters.open_rows(ground, self.moment, self._taken)
         self._stopwatch("filters")
-        served = scoring.served_by(placement, self.assignment)
-        scores = served.policy.score(scoring.situation(self.ask, self.who, ground, self.now))
+        served = scoring.served_by(placement, self.moment)
+        scores = served.policy.score(scoring.situation(self.moment, ground))
         priority = scoring.closed_where(scores, open_rows)
         self._stopwatch("scoring")
-        choices = slate.fill(self.world, ground, served, scores, priority, slots, self.seed, len(self._taken))
+        choices = slate.fill(
+            self.world, ground, self.moment, served, scores, priority, slots, self.seed, len(self._taken)
+        )
         if not choices:
             choices = slate.fallback(self.world, placement.fallback, self._taken, slots)
         self._taken.extend(int(self.world.catalogue.item_index[choice.action]) for choice in choices)
         self._stopwatch("slate")
         reason = _reason(served, choices)
-        return Decision(decision_id, name, choices, reason, served.policy.name, placement.ttl_ms, placement.stale_ms)
+        return Decision(
+            decision_id,
+            name,
+            choices,
+            reason,
+            served.policy.name,
+            placement.ttl_ms,
+            placement.stale_ms,
+            self._channel(ground),
+        )
+
+    def _channel(self, ground: Ground) -> str:
+        """Where it is shown: what the request's context says, else the placement's own."""
+        said = self.moment.ask.context.get("channel")
+        return said if isinstance(said, str) and said else ground.plan.channel
 
 
 def _reason(served: scoring.Served, choices: Sequence[Choice]) -> Reason:
@@ -134,27 +157,37 @@ def _situation(reader: Reader, world: World, ask: Ask, who: Known) -> Situation:
     return Situation(units, who.kind, ask.context, who.profile)
 
 
-def _receipt(page: _Page, decisions: Sequence[Decision], cuts: dict[str, str]) -> Receipt:
+def _receipt(page: Page, decisions: Sequence[Decision], cuts: dict[str, str]) -> Receipt:
+    moment = page.moment
+    who = moment.who
     return Receipt(
-        page.who.subject,
-        page.who.kind,
-        page.now,
+        who.subject,
+        who.kind,
+        moment.now,
         page.seed,
-        page.who.sequence,
+        who.sequence,
         page.world.catalogue.version,
         page.world.snapshot_version,
-        page.assignment.arms,
-        tuple(_sealed(decision) for decision in decisions),
+        moment.assignment.arms,
+        tuple(
+            _sealed(decision, wanted) for decision, (_, wanted) in zip(decisions, moment.ask.placements, strict=True)
+        ),
         cuts,
-        merged=page.who.profile is not None and page.who.profile.merged,
-        overridden=page.assignment.overridden,
-        addressed=b"" if page.who.addressed == page.who.subject else page.who.addressed,
+        segments=moment.segments,
+        merged=who.profile is not None and who.profile.merged,
+        overridden=moment.assignment.overridden,
+        addressed=b"" if who.addressed == who.subject else who.addressed,
         item_states=page.world.overlay.version,
+        context=dict(moment.ask.context),
+        pending=bool(moment.ask.pending),
     )
 
 
-def _sealed(decision: Decision) -> SealedDecision:
+def _sealed(decision: Decision, wanted: int) -> SealedDecision:
     slots = tuple(
-        SealedSlot(c.slot, c.item, c.variant, c.reason, c.propensity, c.probability, c.priority) for c in decision.slate
+        SealedSlot(c.slot, c.item, c.variant, c.reason, c.propensity, c.probability, c.priority, c.stretch)
+        for c in decision.slate
     )
-    return SealedDecision(decision.decision_id, decision.placement, decision.policy, decision.reason, slots)
+    return SealedDecision(
+        decision.decision_id, decision.placement, decision.policy, decision.reason, slots, wanted, decision.channel
+    )

@@ -19,7 +19,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from maitred_server.errors import NotAllowed
-from maitred_server.model import Kind, Reason, SubjectKey
+from maitred_server.model import Kind, Reason, SubjectKey, Value
 
 _VERSION = 1
 _KEY_ID = 4
@@ -39,16 +39,19 @@ class SealedSlot(msgspec.Struct, frozen=True, array_like=True, gc=False):
     propensity: float | None
     probability: float
     priority: float
+    stretch: bool = False
 
 
 class SealedDecision(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One placement's decision."""
+    """One placement's decision. `slots`: in the order in which they were filled; `wanted`: as the request had it."""
 
     decision_id: str
     placement: str
     policy: str
     reason: Reason
     slots: tuple[SealedSlot, ...]
+    wanted: int = 0
+    channel: str = ""
 
 
 class Receipt(msgspec.Struct, frozen=True, array_like=True):
@@ -69,6 +72,8 @@ class Receipt(msgspec.Struct, frozen=True, array_like=True):
     overridden: tuple[str, ...] = ()
     addressed: SubjectKey = b""  # the key that led to the subject, when it was another than its canonical one
     item_states: int = 0  # version of the live item states
+    context: dict[str, Value] = {}  # of the request
+    pending: bool = False  # feedback that was not durable yet was used: the profile of that moment is in no journal
 
     @property
     def asked_for(self) -> SubjectKey:

@@ -6,15 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from maitred_server.decide.ask import Ask
-from maitred_server.decide.profile import Known
-from maitred_server.decide.world import Ground
-from maitred_server.model import Reason
+from maitred_server.decide.ground import Ground
+from maitred_server.decide.moment import Moment
+from maitred_server.decide.view import View
+from maitred_server.model import Intensity, Reason
 from maitred_server.playbook.nouns import Placement
 from maitred_server.policy import POLICIES, Policy
 from maitred_server.policy.base import CLOSED, Bools, Floats, Scores, Situation
-from maitred_server.store import Profile
-from maitred_server.subjects.assignment import Assignment
 
 
 class Served(NamedTuple):
@@ -24,34 +22,35 @@ class Served(NamedTuple):
     reason: Reason | None
 
 
-def served_by(placement: Placement, assignment: Assignment) -> Served:
-    """Holdout before everything, then how much automation the placement allows, then the arms, then the placement's
+def served_by(placement: Placement, moment: Moment) -> Served:
+    """Holdout before everything, then what the subject and the placement allow, then the arms, then the placement's
     own policy.
     """
+    assignment = moment.assignment
     if assignment.held_out:
         return Served(POLICIES[placement.baseline], Reason.HOLDOUT)
-    if placement.automation != "online":
+    if placement.automation != "online" or moment.view.intensity is Intensity.OFF:
         return Served(POLICIES[placement.baseline], Reason.BASELINE)
     return Served(POLICIES[assignment.policies.get(placement.name, placement.policy)], None)
 
 
-def situation(ask: Ask, known: Known, ground: Ground, now: int) -> Situation:
+def situation(moment: Moment, ground: Ground) -> Situation:
     """What the policy may look at."""
     return Situation(
         size=len(ground.actions),
         popularity=ground.popularity,
         order=ground.order,
-        own=_own(known.profile, ground),
-        context=ask.context,
-        now=now,
+        own=_own(moment.view, ground),
+        context=moment.ask.context,
+        now=moment.now,
     )
 
 
-def _own(profile: Profile | None, ground: Ground) -> Floats | None:
-    """How often the subject did what the placement counts, with each candidate's item."""
-    if profile is None:
+def _own(view: View, ground: Ground) -> Floats | None:
+    """How often the subject did what the placement counts, with each candidate's item; None: nothing may be known."""
+    if view.profile is None or not view.may_count(ground.placement.counts):
         return None
-    table = profile.counters(ground.placement.counts)
+    table = view.profile.counters(ground.placement.counts)
     return ground.key_index.scatter(table.keys, table.counts)
 
 

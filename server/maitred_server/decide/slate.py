@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from maitred_server.decide.ask import Choice
+from maitred_server.decide.answer import Choice
+from maitred_server.decide.ground import Ground
+from maitred_server.decide.moment import Moment
 from maitred_server.decide.scoring import Served
-from maitred_server.decide.world import Ground, World
+from maitred_server.decide.world import World
 from maitred_server.model import Reason
 from maitred_server.policy.base import CLOSED, Floats, Positions, Scores
 
@@ -28,6 +30,7 @@ def draw(seed: int, step: int) -> float:
 def fill(
     world: World,
     ground: Ground,
+    moment: Moment,
     served: Served,
     scores: Scores,
     priority: Floats,

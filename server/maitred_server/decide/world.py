@@ -3,31 +3,17 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import NamedTuple
 
 import numpy as np
 
+from maitred_server.decide.ground import Ground, lay
 from maitred_server.decide.overlay import Overlay
+from maitred_server.decide.rulebook import Rulebook
 from maitred_server.errors import UnknownName
 from maitred_server.playbook.catalogue import Catalogue
 from maitred_server.playbook.nouns import Placement
-from maitred_server.policy.base import Bools, Floats, Keys, Positions
-from maitred_server.policy.features import KeyIndex
 from maitred_server.policy.snapshot import PolicySnapshot
 from maitred_server.subjects.assignment import divisions
-
-
-class Ground(NamedTuple):
-    """One placement's candidates as columns, aligned: a row for each of its m actions."""
-
-    placement: Placement
-    actions: Positions  # int32[m], indices into the catalogue
-    item_index: Positions  # int32[m]
-    item_keys: Keys  # uint64[m]
-    key_index: KeyIndex
-    popularity: Floats  # float64[m]
-    order: Floats  # float64[m]
-    available: Bools | None = None  # bool[m]: not closed by a live state; None: none is
 
 
 class World:
@@ -52,6 +38,7 @@ class World:
         self.snapshot_version = snapshot.version if snapshot else ""
         self.overlay = Overlay.of(catalogue) if overlay is None else overlay
         same = before if before is not None and before.catalogue is catalogue else None
+        self.rulebook: Rulebook = Rulebook(catalogue, self.overlay, same.rulebook if same else None)
         self._grounds: dict[str, Ground] = {
             name: self._ground(placement, same) for name, placement in catalogue.placements.items()
         }
@@ -64,7 +51,11 @@ class World:
         return ground
 
     def _ground(self, placement: Placement, same: World | None) -> Ground:
-        ground = _lay(self.catalogue, placement) if same is None else same._grounds[placement.name]
+        gate = self.rulebook.gate(placement)
+        if same is None:
+            ground = lay(self.catalogue, placement, gate)
+        else:
+            ground = same._grounds[placement.name]._replace(gate=gate)
         if same is None or same.snapshot is not self.snapshot:
             ground = self._with_popularity(ground)
         return ground._replace(available=self.overlay.available(ground.actions))
@@ -80,27 +71,3 @@ class World:
         if near:
             return f"; did you mean {' or '.join(near)}?"
         return f"; published are {', '.join(sorted(self._grounds)[:10])}"
-
-
-def _lay(catalogue: Catalogue, placement: Placement) -> Ground:
-    actions = placement.candidates
-    item_keys = np.ascontiguousarray(catalogue.item_keys[actions])
-    return Ground(
-        placement=placement,
-        actions=actions,
-        item_index=np.ascontiguousarray(catalogue.item_index[actions]),
-        item_keys=item_keys,
-        key_index=KeyIndex(item_keys),
-        popularity=np.zeros(len(item_keys)),
-        order=_places(placement.order, actions),
-    )
-
-
-def _places(order: Positions, actions: Positions) -> Floats:
-    """Place of each action in the fixed order; inf for those that are not in it. `actions` rises."""
-    places = np.full(len(actions), np.inf)
-    rows = np.searchsorted(actions, order)
-    for place, (action, row) in enumerate(zip(order, rows, strict=True)):
-        if row < len(actions) and actions[row] == action:
-            places[row] = place
-    return places

@@ -11,7 +11,7 @@ from uuid import UUID
 from google.protobuf.message import DecodeError, Message
 from maitred.v1 import admin_pb2, decision_pb2, types_pb2
 
-from maitred_server.decide.ask import Answer, Choice, Decision
+from maitred_server.decide.answer import Answer, Choice, Decision
 from maitred_server.errors import InvalidRequest
 from maitred_server.model import (
     Consent,
@@ -291,7 +291,7 @@ def _decision_to_wire(decision: Decision, catalogue: Catalogue) -> decision_pb2.
     return decision_pb2.PlacementDecision(
         decision_id=decision.decision_id,
         placement=decision.placement,
-        slate=[_choice_to_wire(choice, catalogue) for choice in decision.slate],
+        slate=[_choice_to_wire(choice, catalogue) for choice in sorted(decision.slate)],
         reason=cast(types_pb2.Reason, int(decision.reason)),
         policy=decision.policy,
         ttl_ms=decision.ttl_ms,
@@ -304,12 +304,16 @@ def _choice_to_wire(choice: Choice, catalogue: Catalogue) -> decision_pb2.Choice
         slot=choice.slot,
         item=choice.item,
         variant=choice.variant,
-        content=catalogue.content(choice.action),
+        content=catalogue.content(choice.action) if choice.content is None else choice.content,
         content_type=catalogue.content_type(choice.action),
         reason=cast(types_pb2.Reason, int(choice.reason)),
         predicted_propensity=choice.propensity,
         action_probability=choice.probability,
         priority=choice.priority,
+        remaining_showings=choice.remaining,
+        reason_text=choice.reason_text,
+        stretch=choice.stretch,
+        groups=catalogue.item_groups(choice.action),
     )
 
 

@@ -57,8 +57,13 @@ def status_of(error: errors.MaitredError) -> Status:
 def _violations(error: errors.MaitredError) -> list[error_details_pb2.BadRequest.FieldViolation]:
     violation = error_details_pb2.BadRequest.FieldViolation
     if isinstance(error, errors.PlaybookError):
-        return [violation(field=f"files[{m.file}]:{m.line}", description=m.message) for m in error.mistakes]
+        return [violation(field=_place(mistake), description=mistake.message) for mistake in error.mistakes]
     return [violation(field=error.field, description=error.message)] if error.field else []
+
+
+def _place(mistake: errors.Mistake) -> str:
+    """`files[placements.yaml]:12:5`, without the column where it is not known."""
+    return f"files[{mistake.file}]:{mistake.line}" + (f":{mistake.column}" if mistake.column else "")
 
 
 INTERNAL = Status(

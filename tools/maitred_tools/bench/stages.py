@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from maitred_server.decide.ask import Answer, Ask
+from maitred_server.decide.answer import Answer
+from maitred_server.decide.ask import Ask
 from maitred_server.decide.pipeline import Pipeline, Stopwatch, no_stopwatch, wall_clock
 from maitred_server.decide.receipt import Sealer
 from maitred_server.decide.worlds import Worlds

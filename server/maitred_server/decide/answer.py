@@ -1,0 +1,53 @@
+"""What the pipeline answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from maitred_server.decide.world import World
+from maitred_server.model import Intensity, Reason, SubjectKey
+
+
+class Choice(NamedTuple):
+    """One slot of a slate."""
+
+    slot: int
+    action: int  # index in the catalogue
+    item: str
+    variant: str
+    reason: Reason
+    propensity: float | None
+    probability: float
+    priority: float
+    stretch: bool = False  # from outside of the subject's usual groups, on purpose
+    remaining: int | None = None  # showings until a contact policy forbids it; None: no limit
+    reason_text: str = ""  # why, for the subject
+    content: bytes | None = None  # filled in for this subject; None: as published
+
+
+class Decision(NamedTuple):
+    """The answer for one placement. `slate`: in the order in which the slots were filled."""
+
+    decision_id: str
+    placement: str
+    slate: Sequence[Choice]
+    reason: Reason
+    policy: str
+    ttl_ms: int
+    stale_ms: int
+    channel: str = ""
+
+
+class Answer(NamedTuple):
+    """The answer to one `Ask`."""
+
+    decisions: Sequence[Decision]
+    receipt: bytes
+    world: World  # the published state it was decided in; a publish since then changes nothing
+    arms: Sequence[tuple[str, str]]
+    decided_at: int
+    overridden: Sequence[str] = ()  # layers whose arm (or being in none) was asked for
+    subject: SubjectKey = b""  # canonical
+    segments: tuple[str, ...] = ()
+    intensity: Intensity = Intensity.FULL
