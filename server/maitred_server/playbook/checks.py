@@ -18,7 +18,7 @@ from maitred_server.playbook.schema import (
     PlaybookFile,
     points,
 )
-from maitred_server.playbook.validation import Checked
+from maitred_server.playbook.validation import Checked, mistake_at
 from maitred_server.playbook.yamltree import Path
 
 HOLDOUT = "holdout"
@@ -47,10 +47,10 @@ def twice(
     """Names in the list at `path` that were used before."""
     first: dict[str, int] = {}
     for at, name in enumerate(names):
-        line = checked.line(*path, at)
+        place = checked.place(*path, at)
         if name in first:
-            yield Mistake(checked.file, line, f"`{name}` stands here twice; first in line {first[name]}")
-        first.setdefault(name, line)
+            yield mistake_at(checked.file, place, f"`{name}` stands here twice; first in line {first[name]}")
+        first.setdefault(name, place.line)
 
 
 def check_header(header: Checked[PlaybookFile], policies: Collection[str]) -> Iterator[Mistake]:
@@ -101,10 +101,10 @@ def check_both(header: Checked[PlaybookFile], placements: Checked[PlacementsFile
         first = chosen_by.setdefault(one.placement, one.layer)
         if one.placement not in parts:
             known = did_you_mean(one.placement, parts)
-            yield Mistake(header.file, header.node.key_line(one.path), f"unknown placement `{one.placement}`{known}")
+            yield header.key_mistake(one.path, f"unknown placement `{one.placement}`{known}")
         elif first != one.layer:
             message = f"layer `{first}` chooses the policy of `{one.placement}` already; one layer may"
-            yield Mistake(header.file, header.node.key_line(one.path), message)
+            yield header.key_mistake(one.path, message)
         elif one.policy == "fixed" and not parts[one.placement].order:
             yield header.mistake(one.path, f"policy `fixed` needs an `order` in placement `{one.placement}`")
 
@@ -148,7 +148,7 @@ def check_references(playbook: Playbook, items: Mapping[str, Collection[str]]) -
 def _unknown(what: str, references: Sequence[Reference], known: Collection[str]) -> Iterator[Mistake]:
     for one in references:
         if one.name not in known:
-            yield Mistake(one.file, one.line, f"unknown {what} `{one.name}`{did_you_mean(one.name, known)}")
+            yield one.mistake(f"unknown {what} `{one.name}`{did_you_mean(one.name, known)}")
 
 
 def _not_candidates(plan: PlannedPlacement, items: Mapping[str, Collection[str]]) -> Iterator[Mistake]:
@@ -159,4 +159,4 @@ def _not_candidates(plan: PlannedPlacement, items: Mapping[str, Collection[str]]
     for one in plan.order:
         if one.name in items and one.name not in chosen and groups.isdisjoint(items[one.name]):
             message = f"item `{one.name}` is in the order but is no candidate of placement `{plan.name}`"
-            yield Mistake(one.file, one.line, message)
+            yield one.mistake(message)

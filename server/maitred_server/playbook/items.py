@@ -12,9 +12,10 @@ from pydantic import ValidationError
 
 from maitred_server.errors import Mistake
 from maitred_server.model import Item, Variant
+from maitred_server.playbook.jsontree import tree
 from maitred_server.playbook.schema import ItemPart, ItemsFile
 from maitred_server.playbook.validation import Checked, validate
-from maitred_server.playbook.yamltree import DEEPEST, Node
+from maitred_server.playbook.yamltree import DEEPEST
 
 LONGEST_LINE: Final = 1024 * 1024
 MOST_ITEMS: Final = 1_000_000
@@ -27,15 +28,16 @@ class Written(NamedTuple):
     item: Item
     file: str
     line: int
+    column: int = 0
 
     def mistake(self, message: str) -> Mistake:
-        return Mistake(self.file, self.line, message)
+        return Mistake(self.file, self.line, message, self.column)
 
 
 def from_yaml(checked: Checked[ItemsFile]) -> list[Written]:
     """The items of items.yaml."""
     parts = enumerate(checked.part.items)
-    return [Written(noun(part), checked.file, checked.line("items", at)) for at, part in parts]
+    return [Written(noun(part), checked.file, *checked.place("items", at)) for at, part in parts]
 
 
 def from_jsonl(file: str, content: bytes) -> tuple[list[Written], list[Mistake]]:
@@ -61,15 +63,15 @@ def _line(file: str, number: int, line: bytes) -> tuple[ItemPart | None, list[Mi
     if len(line) > LONGEST_LINE:
         return None, [Mistake(file, number, f"the line has {len(line):,} bytes; at most {LONGEST_LINE:,} are taken")]
     try:
-        plain = _DECODER.decode(line.decode("utf-8"))
-        return ItemPart.model_validate(plain), []
+        text = line.decode("utf-8")
+        return ItemPart.model_validate(_DECODER.decode(text)), []
     except ValidationError:
-        checked, mistakes = validate(file, _tree(plain, number), ItemPart)
+        checked, mistakes = validate(file, tree(text, number), ItemPart)
         return checked.part if checked else None, mistakes
     except UnicodeDecodeError:
         return None, [Mistake(file, number, "this is no UTF-8; save the file as UTF-8")]
     except json.JSONDecodeError as error:
-        return None, [Mistake(file, number, f"this is no JSON: {error.msg} in column {error.colno}")]
+        return None, [Mistake(file, number, f"this is no JSON: {error.msg}", error.colno)]
     except RecursionError:
         return None, [Mistake(file, number, f"this is nested too deep; at most {DEEPEST} levels are taken")]
     except ValueError as error:
@@ -85,17 +87,6 @@ def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 _DECODER: Final = json.JSONDecoder(object_pairs_hook=_mapping)
-
-
-def _tree(plain: Any, line: int, depth: int = 0) -> Node:
-    if depth > DEEPEST:
-        raise ValueError(f"this is nested too deep; at most {DEEPEST} levels are taken")
-    if isinstance(plain, dict):
-        fields = {key: _tree(value, line, depth + 1) for key, value in plain.items()}
-        return Node(line, fields=fields, key_lines=dict.fromkeys(fields, line))
-    if isinstance(plain, list):
-        return Node(line, entries=[_tree(value, line, depth + 1) for value in plain])
-    return Node(line, plain, None if isinstance(plain, str) else json.dumps(plain))
 
 
 def check(written: list[Written]) -> Iterator[Mistake]:

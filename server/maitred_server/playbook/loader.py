@@ -149,7 +149,7 @@ class _Loading:
         assert self._placements is not None
         written = self._placements
         return tuple(
-            Reference(name, written.file, written.line("placements", placement, *path, at))
+            Reference(name, written.file, *written.place("placements", placement, *path, at))
             for at, name in enumerate(names)
         )
 
@@ -210,7 +210,9 @@ def _ordered(mistakes: Sequence[Mistake]) -> list[Mistake]:
     """Each once, by file and line, and no more than anyone reads."""
     files = list(FILES)
     order = {file: number for number, file in enumerate(files)}
-    ordered = sorted(dict.fromkeys(mistakes), key=lambda one: (order.get(one.file, len(files)), one.file, one.line))
+    ordered = sorted(
+        dict.fromkeys(mistakes), key=lambda one: (order.get(one.file, len(files)), one.file, one.line, one.column)
+    )
     if len(ordered) <= MOST_MISTAKES:
         return ordered
     more = Mistake("playbook", 0, f"and {len(ordered) - MOST_MISTAKES:,} more mistakes")

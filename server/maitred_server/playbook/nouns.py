@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from maitred_server.errors import Mistake
 from maitred_server.model import Dimensions, Item, Layer
 from maitred_server.playbook.control import Control
 
@@ -20,6 +21,11 @@ class Reference(msgspec.Struct, frozen=True):
     name: str
     file: str
     line: int
+    column: int = 0
+
+    def mistake(self, message: str) -> Mistake:
+        """About this use of the name."""
+        return Mistake(self.file, self.line, message, self.column)
 
 
 class PlannedPlacement(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""From a tree to a model: pydantic's errors become mistakes with lines; what is right is kept for further checks."""
+"""From a tree to a model: pydantic's errors become mistakes with places; what is right is kept for further checks."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pydantic_core import ErrorDetails
 
 from maitred_server.errors import Mistake
 from maitred_server.playbook.hints import did_you_mean, listed
+from maitred_server.playbook.places import Place
 from maitred_server.playbook.yamltree import MOST_MISTAKES, Node, Path, kind_of
 
 ROUNDS = 4  # each takes out what is wrong; what it leaves may then lack something
@@ -23,12 +24,20 @@ class Checked(NamedTuple, Generic[M]):
     part: M
     node: Node
 
-    def line(self, *path: str | int) -> int:
-        """Line of the value on a path."""
-        return self.node.find(path).line
+    def place(self, *path: str | int) -> Place:
+        """Where the value on a path stands."""
+        return self.node.find(path).place
 
     def mistake(self, path: Path, message: str) -> Mistake:
-        return Mistake(self.file, self.node.find(path).line, message)
+        return mistake_at(self.file, self.node.find(path).place, message)
+
+    def key_mistake(self, path: Path, message: str) -> Mistake:
+        """About the key that a path ends with."""
+        return mistake_at(self.file, self.node.key_place(path), message)
+
+
+def mistake_at(file: str, place: Place, message: str) -> Mistake:
+    return Mistake(file, place.line, message, place.column)
 
 
 def validate(file: str, node: Node, model: type[M]) -> tuple[Checked[M] | None, list[Mistake]]:
@@ -60,7 +69,7 @@ def _without(node: Node, details: list[ErrorDetails]) -> Node | None:
 def _stand_in(node: Node, one: ErrorDetails) -> bool:
     """Puts something in the place of a name that is missing or no text, so that what it names is checked further."""
     if one["type"] == "missing" and one["loc"][-1] in ("name", "id") and node.fields is not None:
-        node.fields[str(one["loc"][-1])] = Node(node.line, f"(line {node.line})")
+        node.fields[str(one["loc"][-1])] = Node(node.place, f"(line {node.place.line})")
         return True
     if one["type"] == "string_type" and node.text:
         node.value = node.text
@@ -84,11 +93,12 @@ def _mistake(file: str, root: Node, model: type[BaseModel], one: ErrorDetails) -
     if one["type"] == "extra_forbidden":
         key = str(path[-1])
         known = _fields_at(model, path[:-1])
-        return Mistake(file, root.key_line(path), f"unknown key `{key}`{did_you_mean(key, known)}")
+        return mistake_at(file, root.key_place(path), f"unknown key `{key}`{did_you_mean(key, known)}")
     if one["loc"] and one["loc"][-1] == "[key]":
-        return Mistake(file, root.key_line(path), _message(one, Node(0, str(path[-1])), f"`{path[-1]}`"))
+        node = Node(root.key_place(path), str(path[-1]))
+        return mistake_at(file, node.place, _message(one, node, f"`{path[-1]}`"))
     node = root.find(path)
-    return Mistake(file, node.line, _message(one, node, _label(path, one)))
+    return mistake_at(file, node.place, _message(one, node, _label(path, one)))
 
 
 def _label(path: list[str | int], one: ErrorDetails) -> str:

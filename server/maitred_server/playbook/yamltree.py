@@ -1,4 +1,4 @@
-"""YAML read with positions and bounds: a tree in which every value knows its line.
+"""YAML read with positions and bounds: a tree in which every value knows its line and column.
 
 Only plain data is taken: no tags, no anchors, no second document, no key twice. Sizes and depth are bounded before
 anything is built, so that no input costs more than its length.
@@ -14,6 +14,7 @@ from typing import TypeAlias
 import yaml
 
 from maitred_server.errors import Mistake
+from maitred_server.playbook.places import Place, Written, within
 
 DEEPEST = 32
 MOST_NODES = 200_000
@@ -40,14 +41,18 @@ _WORDS: dict[str, Scalar] = {
 
 @dataclass(slots=True)
 class Node:
-    """One value. `text`: as written, for a scalar without quotes. `fields`, `entries`: the children, if it has any."""
+    """One value. `text`: as written, for a scalar without quotes. `fields`, `entries`: the children, if it has any.
 
-    line: int
+    `keys`: where the key of each field stands. `written`: of a scalar that does not stand on one line as it is.
+    """
+
+    place: Place
     value: Scalar = None
     text: str | None = None
     fields: dict[str, Node] | None = None
     entries: list[Node] | None = None
-    key_lines: dict[str, int] = field(default_factory=dict)
+    keys: dict[str, Place] = field(default_factory=dict)
+    written: Written | None = None
 
     def plain(self) -> Plain:
         """The value without positions."""
@@ -72,17 +77,21 @@ class Node:
             node = node.child(step) or node
         return node
 
-    def key_line(self, path: Path) -> int:
-        """The line of the key that a path ends with; of the value where it has none."""
+    def key_place(self, path: Path) -> Place:
+        """Where the key stands that a path ends with; the value where it has none."""
         *parents, last = path
         parent = self.find(parents)
-        return parent.key_lines.get(str(last), parent.find([last]).line)
+        return parent.keys.get(str(last), parent.find([last]).place)
+
+    def place_within(self, line: int, column: int) -> Place:
+        """Where a line and column (from 1) of this text stand in the file."""
+        return within(self.place, self.written, str(self.value), line, column)
 
     def without(self, paths: Sequence[Path]) -> Node | None:
         """A copy without the values at these paths; None when the whole is taken out."""
         if any(not path for path in paths):
             return None
-        kept = Node(self.line, self.value, self.text, key_lines=self.key_lines)
+        kept = Node(self.place, self.value, self.text, keys=self.keys, written=self.written)
         below: dict[str | int, list[Path]] = {}
         for path in paths:
             below.setdefault(path[0], []).append(path[1:])
@@ -100,10 +109,13 @@ def _cut(node: Node, paths: Sequence[Path] | None) -> Node | None:
 class _RefusedError(Exception):
     """Reading stops here."""
 
-    def __init__(self, line: int, message: str) -> None:
+    def __init__(self, place: Place, message: str) -> None:
         super().__init__(message)
-        self.line = line
+        self.place = place
         self.message = message
+
+    def mistake(self, file: str) -> Mistake:
+        return Mistake(file, self.place.line, self.message, self.place.column)
 
 
 def read(file: str, content: bytes, most_bytes: int) -> tuple[Node | None, list[Mistake]]:
@@ -115,11 +127,11 @@ def read(file: str, content: bytes, most_bytes: int) -> tuple[Node | None, list[
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         return None, [Mistake(file, line, "this is no UTF-8; save the file as UTF-8")]
-    reader = _Reader(file)
+    reader = _Reader(file, text)
     try:
         return reader.document(yaml.parse(text, Loader=_LOADER)), reader.mistakes
     except _RefusedError as refused:
-        return None, [*reader.mistakes, Mistake(file, refused.line, refused.message)]
+        return None, [*reader.mistakes, refused.mistake(file)]
     except yaml.YAMLError as error:
         return None, [*reader.mistakes, _syntax_mistake(file, text, error)]
 
@@ -128,16 +140,19 @@ def _syntax_mistake(file: str, text: str, error: yaml.YAMLError) -> Mistake:
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be read"
     position = getattr(error, "position", None)
-    line = mark.line + 1 if mark else text.count("\n", 0, position) + 1 if isinstance(position, int) else 0
-    return Mistake(file, line, f"this is no YAML: {problem}")
+    if mark is None:
+        line = text.count("\n", 0, position) + 1 if isinstance(position, int) else 0
+        return Mistake(file, line, f"this is no YAML: {problem}")
+    return Mistake(file, mark.line + 1, f"this is no YAML: {problem}", mark.column + 1)
 
 
 class _Reader:
     """Builds the tree from the parser's events with a stack of its own: depth costs no recursion."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, source: str) -> None:
         self.mistakes: list[Mistake] = []
         self._file = file
+        self._source = source
         self._nodes = 0
         self._root: Node | None = None
         self._open: list[Node] = []
@@ -146,7 +161,7 @@ class _Reader:
     def document(self, events: Iterator[yaml.Event]) -> Node:
         for event in events:
             if isinstance(event, yaml.DocumentStartEvent) and self._root is not None:
-                raise _RefusedError(_line(event), "a second document begins here; a file holds one")
+                raise _RefusedError(_place(event), "a second document begins here; a file holds one")
             if isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
                 self._open.pop()
                 self._keys.pop()
@@ -154,33 +169,38 @@ class _Reader:
                 self._place(node)
         root = self._root
         if root is None or (root.value is None and root.fields is None and root.entries is None):
-            return Node(1, fields={})
+            return Node(Place(1), fields={})
         return root
 
     def _node(self, event: yaml.Event) -> Node | None:
         """The node that an event begins; None for events that begin none."""
         if isinstance(event, yaml.AliasEvent):
-            raise _RefusedError(_line(event), f"aliases (`*{event.anchor}`) are not taken; write the value out")
+            raise _RefusedError(_place(event), f"aliases (`*{event.anchor}`) are not taken; write the value out")
         if not isinstance(event, yaml.NodeEvent):
             return None
         self._count(event)
         if isinstance(event, yaml.ScalarEvent):
             plain = event.style is None or event.style == ""
             value = scalar(event.value) if plain else event.value
-            return Node(_line(event), value, event.value if plain else None)
+            return Node(_place(event), value, event.value if plain else None, written=self._written(event))
         if isinstance(event, yaml.MappingStartEvent):
-            return Node(_line(event), fields={})
-        return Node(_line(event), entries=[])
+            return Node(_place(event), fields={})
+        return Node(_place(event), entries=[])
+
+    def _written(self, event: yaml.ScalarEvent) -> Written | None:
+        """None for what stands on one line, just as it is."""
+        source = self._source[event.start_mark.index : event.end_mark.index] if event.start_mark else event.value
+        return None if source == event.value else Written(source, event.style or "")
 
     def _count(self, event: yaml.NodeEvent) -> None:
         self._nodes += 1
         if self._nodes > MOST_NODES:
-            raise _RefusedError(_line(event), f"the file has more than {MOST_NODES:,} values; items.jsonl takes more")
+            raise _RefusedError(_place(event), f"the file has more than {MOST_NODES:,} values; items.jsonl takes more")
         if event.anchor is not None:
-            raise _RefusedError(_line(event), f"anchors (`&{event.anchor}`) are not taken; write the value out")
+            raise _RefusedError(_place(event), f"anchors (`&{event.anchor}`) are not taken; write the value out")
         tag = getattr(event, "tag", None)
         if tag is not None:
-            raise _RefusedError(_line(event), f"tags (`{tag}`) are not taken; write plain values")
+            raise _RefusedError(_place(event), f"tags (`{tag}`) are not taken; write plain values")
 
     def _place(self, node: Node) -> None:
         """Puts a node where it belongs: at the root, into the list or mapping that is open, or in wait as a key."""
@@ -202,33 +222,35 @@ class _Reader:
         self._open.append(node)
         self._keys.append(None)
         if len(self._open) > DEEPEST:
-            raise _RefusedError(node.line, f"this is nested too deep; at most {DEEPEST} levels are taken")
+            raise _RefusedError(node.place, f"this is nested too deep; at most {DEEPEST} levels are taken")
 
     def _set(self, parent: Node, key: Node, node: Node) -> None:
         assert parent.fields is not None
         name = str(key.value)
         if name in parent.fields:
             if len(self.mistakes) > MOST_MISTAKES:
-                raise _RefusedError(key.line, "reading stops here: too many mistakes")
-            first = parent.key_lines[name]
-            self.mistakes.append(Mistake(self._file, key.line, f"`{name}` stands here twice; first in line {first}"))
+                raise _RefusedError(key.place, "reading stops here: too many mistakes")
+            self._wrong(key.place, f"`{name}` stands here twice; first in line {parent.keys[name].line}")
         else:
             parent.fields[name] = node
-            parent.key_lines[name] = key.line
+            parent.keys[name] = key.place
 
     def _key(self, node: Node) -> Node:
         if node.fields is not None or node.entries is not None:
-            raise _RefusedError(node.line, "a key is a text; this one is a mapping or a list")
+            raise _RefusedError(node.place, "a key is a text; this one is a mapping or a list")
         if not isinstance(node.value, str):
             advice = f'YAML reads the key `{node.text}` as {kind_of(node.value)}; write "{node.text}", in quotes'
-            self.mistakes.append(Mistake(self._file, node.line, advice))
+            self._wrong(node.place, advice)
             node.value = node.text
         return node
 
+    def _wrong(self, place: Place, message: str) -> None:
+        self.mistakes.append(Mistake(self._file, place.line, message, place.column))
 
-def _line(event: yaml.Event) -> int:
+
+def _place(event: yaml.Event) -> Place:
     mark = event.start_mark
-    return mark.line + 1 if mark else 0
+    return Place(mark.line + 1, mark.column + 1) if mark else Place(0)
 
 
 def scalar(text: str) -> Scalar:

@@ -196,7 +196,7 @@ def test_names_are_checked_here_when_loading_could_not(tmp_path: Path) -> None:
     with pytest.raises(PlaybookError) as caught:
         build(playbook(placements), ITEMS, tmp_path)
     assert [str(one) for one in caught.value.mistakes] == [
-        "placements.yaml:2: unknown item `apple`; did you mean `apples`?"
+        "placements.yaml:2:46: unknown item `apple`; did you mean `apples`?"
     ]
     assert current(tmp_path) is None
 

@@ -92,7 +92,7 @@ def is_part(default: Any) -> bool:
 def test_the_mistakes_shown_are_real_ones() -> None:
     """The messages that the page shows are worded as the loader words them."""
     wrong = EXAMPLE | {"placements.yaml": b"placements:\n  - name: till-welcome\n    policy: habbit\n"}
-    message = re.search(r"^placements.yaml:3: .*$", PAGE, re.M)
+    message = re.search(r"^placements.yaml:3:13: .*$", PAGE, re.M)
     assert message is not None
     with pytest.raises(PlaybookError, match=re.escape(message[0])):
         load(wrong, ())

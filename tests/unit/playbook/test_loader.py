@@ -230,7 +230,7 @@ def test_depth_is_bounded() -> None:
     deepest = loaded({"items.yaml": written + "[" * 27 + "]" * 27})
     assert deepest.items[0].variants[0].content == b"[" * 27 + b"]" * 27
     (found,) = mistakes_in(laid_over({"items.yaml": written + "[" * 28 + "]" * 28}))
-    assert found == "items.yaml:4: this is nested too deep; at most 32 levels are taken"
+    assert found == "items.yaml:4:45: this is nested too deep; at most 32 levels are taken"
 
 
 @pytest.mark.parametrize("place", ["id", "group", "attribute", "content", "structure"])
@@ -244,7 +244,7 @@ def test_half_characters_are_mistakes(place: str) -> None:
         "variants": [{"name": "a", "content": half["content"]}, {"name": "b", "content": {"title": half["structure"]}}],
     }
     (found,) = mistakes_in(laid_over({"items.jsonl": json.dumps(item)}))
-    assert found.startswith("items.jsonl:1: ")
+    assert found.startswith("items.jsonl:1:")
 
 
 def test_deep_json_is_a_mistake() -> None:

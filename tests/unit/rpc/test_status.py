@@ -34,12 +34,12 @@ def test_a_field_is_named_in_a_bad_request() -> None:
 
 
 def test_every_mistake_of_a_playbook_is_a_violation() -> None:
-    """All mistakes travel, each with file and line."""
-    mistakes = [errors.Mistake("a.yaml", 3, "no"), errors.Mistake("b.yaml", 0, "nor this")]
+    """All mistakes travel, each with file, line and column."""
+    mistakes = [errors.Mistake("a.yaml", 3, "no", 7), errors.Mistake("b.yaml", 0, "nor this")]
     made = status.status_of(errors.PlaybookError(mistakes))
     bad = error_details_pb2.BadRequest()
     status_pb2.Status.FromString(made.details).details[0].Unpack(bad)
-    assert [one.field for one in bad.field_violations] == ["files[a.yaml]:3", "files[b.yaml]:0"]
+    assert [one.field for one in bad.field_violations] == ["files[a.yaml]:3:7", "files[b.yaml]:0"]
 
 
 def test_errors_cross_a_process_boundary_whole() -> None:
