@@ -207,12 +207,14 @@ def _unit(name: str) -> Kind | None:
 
 
 def _ordered(mistakes: Sequence[Mistake]) -> list[Mistake]:
-    """Each once, by file and line, and no more than anyone reads."""
+    """Each once, by file and place, and no more than anyone reads."""
     files = list(FILES)
     order = {file: number for number, file in enumerate(files)}
-    ordered = sorted(
-        dict.fromkeys(mistakes), key=lambda one: (order.get(one.file, len(files)), one.file, one.line, one.column)
-    )
+
+    def place(one: Mistake) -> tuple[int, str, int, int]:
+        return order.get(one.file, len(files)), one.file, one.line, one.column
+
+    ordered = sorted(dict.fromkeys(mistakes), key=place)
     if len(ordered) <= MOST_MISTAKES:
         return ordered
     more = Mistake("playbook", 0, f"and {len(ordered) - MOST_MISTAKES:,} more mistakes")

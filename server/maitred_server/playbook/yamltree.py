@@ -189,7 +189,9 @@ class _Reader:
 
     def _written(self, event: yaml.ScalarEvent) -> Written | None:
         """None for what stands on one line, just as it is."""
-        source = self._source[event.start_mark.index : event.end_mark.index] if event.start_mark else event.value
+        if event.start_mark is None or event.end_mark is None:
+            return None
+        source = self._source[event.start_mark.index : event.end_mark.index]
         return None if source == event.value else Written(source, event.style or "")
 
     def _count(self, event: yaml.NodeEvent) -> None:
