@@ -14,7 +14,7 @@ from maitred_server.decide.ground import Ground
 from maitred_server.decide.moment import Moment
 from maitred_server.decide.profile import Known, Reader, known
 from maitred_server.decide.receipt import Receipt, SealedDecision, SealedSlot, Sealer
-from maitred_server.decide.view import see
+from maitred_server.decide.view import View
 from maitred_server.decide.world import World
 from maitred_server.errors import NotPublished
 from maitred_server.model import Reason
@@ -65,10 +65,10 @@ class Pipeline:
 
         who = known(self._reader, ask)
         stopwatch("profile")
-        assignment = assign(world.layers, _situation(self._reader, world, ask, who), ask.overrides)
-        stopwatch("assignment")
-        view = see(world.catalogue.control, who, ask)
+        view = world.sight.see(who, ask)
         stopwatch("view")
+        assignment = assign(world.layers, _situation(self._reader, world, ask, who, view), ask.overrides)
+        stopwatch("assignment")
         told = world.rulebook.ask(view, now)
         stopwatch("rules")
         moment = Moment(ask, who, view, assignment, now, told.answers, told.segments)
@@ -77,7 +77,8 @@ class Pipeline:
             page.decide((answer_id + bytes([index])).hex(), name, wanted)
             for index, (name, wanted) in enumerate(ask.placements)
         ]
-        cuts = dimensions(world.catalogue.dimensions, ask.context, who.profile, now)
+        seen = None if view.whole else view.seen_types
+        cuts = dimensions(world.catalogue.dimensions, ask.context, view.profile, now, seen)
         stopwatch("dimensions")
         receipt = self._sealer.seal(_receipt(page, decisions, cuts))
         stopwatch("receipt")
@@ -121,6 +122,8 @@ class Page:
         )
         if not choices:
             choices = slate.fallback(self.world, placement.fallback, self._taken, slots)
+        if not self.world.wording.silent:
+            choices = self.world.wording.worded(choices, name, self.moment)
         self._taken.extend(int(self.world.catalogue.item_index[choice.action]) for choice in choices)
         self._stopwatch("slate")
         reason = _reason(served, choices)
@@ -148,13 +151,13 @@ def _reason(served: scoring.Served, choices: Sequence[Choice]) -> Reason:
     return served.reason or choices[0].reason
 
 
-def _situation(reader: Reader, world: World, ask: Ask, who: Known) -> Situation:
+def _situation(reader: Reader, world: World, ask: Ask, who: Known, view: View) -> Situation:
     own = own_unit(who.subject, who.profile)
     units = {**ask.units, who.kind: own, None: own}
     for kind in world.units.intersection(ask.units) - {who.kind}:  # a household, say, that was merged with another
         found = reader.find(ask.units[kind])
         units[kind] = ask.units[kind] if found is None else own_unit(found.subject, found.profile)
-    return Situation(units, who.kind, ask.context, who.profile)
+    return Situation(units, who.kind, ask.context, view.said(world.asked_traits) if world.asked_traits else {})
 
 
 def _receipt(page: Page, decisions: Sequence[Decision], cuts: dict[str, str]) -> Receipt:

@@ -9,11 +9,13 @@ import numpy as np
 from maitred_server.decide.ground import Ground, lay
 from maitred_server.decide.overlay import Overlay
 from maitred_server.decide.rulebook import Rulebook
+from maitred_server.decide.view import Sight
+from maitred_server.decide.wording import Wording
 from maitred_server.errors import UnknownName
 from maitred_server.playbook.catalogue import Catalogue
 from maitred_server.playbook.nouns import Placement
 from maitred_server.policy.snapshot import PolicySnapshot
-from maitred_server.subjects.assignment import divisions
+from maitred_server.subjects.assignment import asked_traits, divisions
 
 
 class World:
@@ -33,11 +35,14 @@ class World:
         """
         self.catalogue = catalogue
         self.layers = divisions(catalogue.layers)
+        self.asked_traits = asked_traits(catalogue.layers)
         self.units = frozenset(layer.unit for layer in catalogue.layers if layer.unit is not None)
         self.snapshot = snapshot
         self.snapshot_version = snapshot.version if snapshot else ""
         self.overlay = Overlay.of(catalogue) if overlay is None else overlay
         same = before if before is not None and before.catalogue is catalogue else None
+        self.wording: Wording = same.wording if same else Wording(catalogue)
+        self.sight = same.sight if same else Sight(catalogue.control)
         self.rulebook: Rulebook = Rulebook(catalogue, self.overlay, same.rulebook if same else None)
         self._grounds: dict[str, Ground] = {
             name: self._ground(placement, same) for name, placement in catalogue.placements.items()

@@ -74,7 +74,7 @@ class Catalogue:
 
     def item(self, action: int) -> str:
         """The item's id."""
-        return self._item_id(int(self.item_index[action]))
+        return self.item_id(int(self.item_index[action]))
 
     def variant(self, action: int) -> str:
         """The variant's name."""
@@ -111,12 +111,12 @@ class Catalogue:
     def groups_of(self, item: str) -> tuple[str, ...]:
         """The groups of an item; none when it is unknown."""
         number = self._find("item_lookup", item_key(item))
-        return self._groups(number) if number >= 0 and self._item_id(number) == item else ()
+        return self._groups(number) if number >= 0 and self.item_id(number) == item else ()
 
     def actions_of(self, item: str) -> range:
         """The actions of an item; none when it is unknown."""
         number = self._find("item_lookup", item_key(item))
-        if number < 0 or self._item_id(number) != item:
+        if number < 0 or self.item_id(number) != item:
             return range(0)
         begin, end = self._columns["item_actions"][number : number + 2].tolist()
         return range(begin, end)
@@ -146,6 +146,14 @@ class Catalogue:
         names = self._frozen.text_names
         return (self._columns["texts"][names.index(attribute)], self._frozen.texts) if attribute in names else None
 
+    def attributes_of(self, number: int) -> dict[str, float | str]:
+        """The attributes of an item that are numbers or texts. For people and their words: it looks at every column."""
+        numbers = zip(self._frozen.number_names, self._columns["numbers"][:, number].tolist(), strict=True)
+        codes = zip(self._frozen.text_names, self._columns["texts"][:, number].tolist(), strict=True)
+        found: dict[str, float | str] = {name: value for name, value in numbers if value == value}
+        found.update((name, self._frozen.texts[code]) for name, code in codes if code >= 0)
+        return found
+
     @cached_property
     def names(self) -> dict[int, str]:
         """Names by key, of items, actions (`item` or `item/variant`) and groups. For people: it costs memory."""
@@ -158,7 +166,8 @@ class Catalogue:
             yield owner, item
             yield key, f"{item}/{variant}" if variant else item
 
-    def _item_id(self, number: int) -> str:
+    def item_id(self, number: int) -> str:
+        """The id of an item by its number."""
         begin, end = self._columns["item_id_offsets"][number : number + 2].tolist()
         return str(self._item_ids[begin:end], "utf-8")
 
