@@ -65,7 +65,7 @@ class Pipeline:
 
         who = known(self._reader, ask)
         stopwatch("profile")
-        view = world.sight.see(who, ask)
+        view = world.sight.see(who.profile, who.kind, ask.context)
         stopwatch("view")
         assignment = assign(world.layers, _situation(self._reader, world, ask, who, view), ask.overrides)
         stopwatch("assignment")

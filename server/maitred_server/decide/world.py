@@ -42,7 +42,7 @@ class World:
         self.overlay = Overlay.of(catalogue) if overlay is None else overlay
         same = before if before is not None and before.catalogue is catalogue else None
         self.wording: Wording = same.wording if same else Wording(catalogue)
-        self.sight = same.sight if same else Sight(catalogue.control)
+        self.sight: Sight = same.sight if same else Sight(catalogue.control)
         self.rulebook: Rulebook = Rulebook(catalogue, self.overlay, same.rulebook if same else None)
         self._grounds: dict[str, Ground] = {
             name: self._ground(placement, same) for name, placement in catalogue.placements.items()

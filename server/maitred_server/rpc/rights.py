@@ -90,7 +90,8 @@ def _arms(world: World, who: Addressed, found: Found) -> tuple[tuple[str, str], 
     """The arms that the subject is in without any context."""
     own, kind = own_unit(found.subject, found.profile), found.profile.kind
     units: dict[Kind | None, SubjectKey] = {**who.units(), kind: own, None: own}
-    return assign(world.layers, Situation(units, kind, {}, found.profile)).arms
+    traits = world.sight.see(found.profile, kind, {}).said(world.asked_traits)
+    return assign(world.layers, Situation(units, kind, {}, traits)).arms
 
 
 def _naming(names: Names) -> export.Naming:

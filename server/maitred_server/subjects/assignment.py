@@ -10,7 +10,7 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from maitred_server.errors import InvalidRequest
-from maitred_server.model import Arm, Audience, Kind, Layer, SubjectKey, TraitSource, Value
+from maitred_server.model import Arm, Audience, Kind, Layer, SubjectKey, Trait, TraitSource, Value
 from maitred_server.playbook.hints import did_you_mean
 from maitred_server.store import Profile
 from maitred_server.store.keys import PSEUDONYM_BYTES
@@ -21,12 +21,15 @@ EVERYBODY = Audience()
 
 
 class Situation(NamedTuple):
-    """What arms depend on. `units`: the keys to assign by, of each kind that is known; None: the subject's own."""
+    """What arms depend on. `units`: the keys to assign by, of each kind that is known; None: the subject's own.
+
+    `traits`: those that layers ask for (`asked_traits`), as far as they may be seen.
+    """
 
     units: Mapping[Kind | None, SubjectKey]
     kind: Kind
     context: Mapping[str, Value] = {}
-    profile: Profile | None = None
+    traits: Mapping[str, Trait] = {}
 
 
 class Assignment(NamedTuple):
@@ -93,6 +96,11 @@ def divisions(layers: Iterable[Layer]) -> tuple[Division, ...]:
     return tuple(Division(layer) for layer in layers)
 
 
+def asked_traits(layers: Iterable[Layer]) -> frozenset[str]:
+    """Names of the traits that layers look at."""
+    return frozenset(name for layer in layers for name in layer.eligible.traits)
+
+
 def own_unit(subject: SubjectKey, profile: Profile | None) -> SubjectKey:
     """The key that a subject is assigned by: its own, or after a merge that of the older of the two."""
     if profile is None or not profile.unit:
@@ -133,14 +141,13 @@ def eligible(layer: Layer, situation: Situation) -> bool:
         return False
     if not all(_among(situation.context.get(name), values) for name, values in audience.context.items()):
         return False
-    return not audience.traits or _gave(situation.profile, audience.traits)
+    return not audience.traits or _gave(situation.traits, audience.traits)
 
 
-def _gave(profile: Profile | None, traits: Mapping[str, Sequence[Value]]) -> bool:
-    known = profile.traits if profile is not None else {}
+def _gave(known: Mapping[str, Trait], asked: Mapping[str, Sequence[Value]]) -> bool:
     return all(
         (trait := known.get(name)) is not None and trait.source is TraitSource.EXPLICIT and _among(trait.value, values)
-        for name, values in traits.items()
+        for name, values in asked.items()
     )
 
 

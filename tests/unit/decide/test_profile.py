@@ -8,13 +8,16 @@ from typing import Any
 from maitred_server.decide.ask import Ask
 from maitred_server.decide.pipeline import _situation
 from maitred_server.decide.profile import Known, known
+from maitred_server.decide.view import Sight
 from maitred_server.model import Entry, Event, Kind, Merge, Record, Sequenced
+from maitred_server.playbook.control import Control
 from maitred_server.store import MemoryStore
 from maitred_server.store.keys import brand_prefix
 
 NOON = 1_700_000_000_000
 ANNA, BERT, HOME, OLD_HOME = (brand_prefix("shop") + name.ljust(16) for name in (b"anna", b"bert", b"home", b"old"))
-WORLD: Any = SimpleNamespace(units=frozenset({Kind.HOUSEHOLD, Kind.PERSON}))
+WORLD: Any = SimpleNamespace(units=frozenset({Kind.HOUSEHOLD, Kind.PERSON}), asked_traits=frozenset())
+VIEW = Sight(Control()).see(None, Kind.PERSON, {})
 
 
 def viewed(subject: bytes, at: int = NOON, kind: Kind = Kind.PERSON) -> Record:
@@ -81,5 +84,5 @@ def test_layers_go_on_by_the_older_of_two_that_were_merged() -> None:
     ).result(1)
     for home in (HOME, OLD_HOME):
         asked = ask(ANNA)._replace(units={Kind.PERSON: ANNA, Kind.HOUSEHOLD: home})
-        units = _situation(store, WORLD, asked, known(store, asked)).units
+        units = _situation(store, WORLD, asked, known(store, asked), VIEW).units
         assert units == {None: BERT, Kind.PERSON: BERT, Kind.HOUSEHOLD: OLD_HOME}

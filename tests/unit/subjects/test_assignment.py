@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from maitred_server.errors import InvalidRequest
-from maitred_server.model import Arm, Audience, Kind, Layer, Record, Trait, Traits, TraitSource
+from maitred_server.model import Arm, Audience, Kind, Layer, Trait, TraitSource
 from maitred_server.store import Profile
 from maitred_server.subjects.assignment import Assignment, Situation, assign, divisions, own_unit, point
 from msgspec import structs
@@ -43,9 +43,8 @@ def arms(layers: list[Layer], number: int, **more: Any) -> dict[str, str]:
     return dict(assign_in(layers, situation(number, **more)).arms)
 
 
-def traits(*given: Trait) -> Profile:
-    record = Record(key(0), Kind.PERSON, 1, 1, Traits(given))
-    return Profile.empty(Kind.PERSON).with_records([(1, record)])
+def traits(*given: Trait) -> dict[str, Trait]:
+    return {trait.name: trait for trait in given}
 
 
 def test_shares_are_met_and_the_rest_is_in_no_arm() -> None:
@@ -154,10 +153,10 @@ def test_only_what_the_subject_said_counts() -> None:
     """
     audience = Audience(traits={"member": (True,)}, context={"region": ("north",)})
     said = traits(Trait("member", True, TraitSource.EXPLICIT))
-    assert is_in(audience, profile=said, context={"region": "north"})
-    assert not is_in(audience, profile=said)
-    for other in (None, traits(Trait("member", True)), traits(Trait("member", False, TraitSource.EXPLICIT)), traits()):
-        assert not is_in(audience, profile=other, context={"region": "north"})
+    assert is_in(audience, traits=said, context={"region": "north"})
+    assert not is_in(audience, traits=said)
+    for other in (traits(Trait("member", True)), traits(Trait("member", False, TraitSource.EXPLICIT)), traits()):
+        assert not is_in(audience, traits=other, context={"region": "north"})
 
 
 def test_who_becomes_eligible_again_has_the_same_arm() -> None:
