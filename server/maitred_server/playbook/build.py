@@ -12,15 +12,15 @@ import numpy as np
 
 from maitred_server.errors import PlaybookError
 from maitred_server.model import Item
-from maitred_server.playbook import columns
+from maitred_server.playbook import columns, editions, versions
 from maitred_server.playbook.checks import check_references
 from maitred_server.playbook.columns import Array, Frozen, FrozenPlacement
 from maitred_server.playbook.draft import Draft
+from maitred_server.playbook.editions import Publication
 from maitred_server.playbook.hints import listed
 from maitred_server.playbook.nouns import PlannedPlacement, Playbook, Reference
-from maitred_server.store.published import current, numbered, prune, switch, sync_folder
+from maitred_server.store.published import current, numbered, switch, sync_folder
 
-KEEP: Final = 20  # versions, the newest
 MOST_NAMED: Final = 5  # in one warning
 
 
@@ -42,11 +42,14 @@ class Actions(NamedTuple):
     fallback: Array
 
 
-def build(playbook: Playbook, items: Iterable[Item], folder: Path) -> BuildResult:
+def build(
+    playbook: Playbook, items: Iterable[Item], folder: Path, publication: Publication | None = None
+) -> BuildResult:
     """Writes the next catalogue version into `folder` and puts it in force. `items` stand beside the playbook's own.
 
-    Raises PlaybookError when names meet nothing or keys collide, OSError when it cannot be written; then all stays as
-    it was. Not for two callers at once in one folder.
+    `publication`: what to keep of it, in the version's folder and in the history; None: nothing. Raises PlaybookError
+    when names meet nothing or keys collide, OSError when it cannot be written; then all stays as it was. Not for two
+    callers at once in one folder.
     """
     imported = {item.id: item for item in items}
     everything = imported | {item.id: item for item in playbook.items}
@@ -55,9 +58,9 @@ def build(playbook: Playbook, items: Iterable[Item], folder: Path) -> BuildResul
         raise PlaybookError(mistakes)
     draft = Draft(everything.values())
     placed = _place(playbook.placements, draft)
-    version = _write(folder, draft, _frozen(playbook, draft, placed), placed)
+    parts = _Parts(_frozen(playbook, draft, placed), _columns(draft, placed), tuple(imported.values()))
+    version = _write(folder, parts, len(draft.items), publication)
     switch(folder, version)
-    prune(folder, KEEP)
     warnings = (*playbook.warnings, *_warnings(playbook, imported, draft, placed))
     return BuildResult(version, len(draft.items), draft.actions, len(playbook.placements), warnings)
 
@@ -96,6 +99,7 @@ def _frozen(playbook: Playbook, draft: Draft, placed: Sequence[Actions]) -> Froz
         number_names=tuple(draft.attributes.number_names),
         text_names=tuple(draft.attributes.text_names),
         texts=tuple(draft.attributes.texts),
+        list_names=tuple(draft.attributes.list_names),
         dimensions=playbook.dimensions,
         control=playbook.control,
         fits=tuple(draft.fits),
@@ -121,19 +125,35 @@ def _frozen_placements(plans: Sequence[PlannedPlacement], placed: Sequence[Actio
         )
 
 
-def _write(folder: Path, draft: Draft, frozen: Frozen, placed: Sequence[Actions]) -> str:
+class _Parts(NamedTuple):
+    """What a version is written from."""
+
+    frozen: Frozen
+    columns: dict[str, Array]
+    imported: tuple[Item, ...]
+
+
+def _columns(draft: Draft, placed: Sequence[Actions]) -> dict[str, Array]:
+    actions = np.concatenate([np.zeros(0, np.int32), *(part for one in placed for part in one)])
+    return {**draft.columns(), "placement_actions": actions}
+
+
+def _write(folder: Path, parts: _Parts, items: int, publication: Publication | None) -> str:
     """Writes the next version; its name stands only when all of it is on disk."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for left_over in folder.glob(".new-*"):
         shutil.rmtree(left_over)
     held = current(folder) or ""
     version = str(max([0, *numbered(folder), int(held) if held.isdigit() else 0]) + 1)
+    edition = None if publication is None else editions.edition(version, publication, items)
+    beside = editions.packed(edition, publication, parts.imported) if edition and publication else {}
     fresh = folder / f".new-{version}"
     fresh.mkdir(mode=0o700)
-    actions = np.concatenate([np.zeros(0, np.int32), *(part for one in placed for part in one)])
-    columns.write(fresh, frozen, {**draft.columns(), "placement_actions": actions})
+    columns.write(fresh, parts.frozen, parts.columns, beside, folder / held if held else None)
     fresh.rename(folder / version)
     sync_folder(folder)
+    if edition is not None:
+        versions.append(folder, edition)
     return version
 
 

@@ -22,9 +22,14 @@ from maitred_server.model import Dimensions, Layer
 from maitred_server.playbook.control import Control
 from maitred_server.store.published import sync_folder, write_synced
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 MANIFEST: Final = "manifest"
 PLAYBOOK: Final = "playbook.msgpack"
+
+# What `number_kinds` says.
+NUMBER: Final = 1
+FLAG: Final = 2
+MOMENT: Final = 3
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -51,6 +56,10 @@ COLUMNS: Final[dict[str, str]] = {
     "group_keys": "<u8",  # [g]
     "placement_actions": "<i4",  # cut up by Frozen.placements
     "numbers": "<f8",  # [columns, k] attributes that are numbers, flags or moments; NaN: missing
+    "number_kinds": "|u1",  # [columns, k] which of these they are; 0: missing
+    "lists": "<i4",  # attributes that are lists of texts, one after the other, into Frozen.texts
+    "list_offsets": "<i8",  # [columns, k+1] into lists
+    "list_present": "|u1",  # [columns, k] 0: missing
     "texts": "<i4",  # [columns, k] attributes that are texts, into Frozen.texts; -1: missing
 }
 
@@ -94,27 +103,66 @@ class Frozen(msgspec.Struct, frozen=True, array_like=True):
     control: Control = Control()
     fits: tuple[Fit, ...] = ()
     plains: tuple[bytes, ...] = ()  # what stands in for each template
+    list_names: tuple[str, ...] = ()
 
 
-def write(folder: Path, frozen: Frozen, columns: Mapping[str, Array]) -> None:
-    """Writes all files of a version into a folder and waits until they are on disk. Raises OSError."""
-    files: dict[str, bytes | memoryview] = {PLAYBOOK: msgspec.msgpack.encode(frozen)}
+def write(
+    folder: Path,
+    frozen: Frozen,
+    columns: Mapping[str, Array],
+    beside: Mapping[str, bytes] = {},
+    before: Path | None = None,
+) -> None:
+    """Writes all files of a version into a folder and waits until they are on disk. Raises OSError.
+
+    `beside`: more files to keep with it. `before`: the folder of an earlier version; what it has alike is linked, so
+    that it takes no room a second time.
+    """
+    files: dict[str, bytes] = {PLAYBOOK: msgspec.msgpack.encode(frozen), **beside}
     files.update({f"{name}.npy": _npy(np.ascontiguousarray(columns[name], kind)) for name, kind in COLUMNS.items()})
     listed = {name: {"bytes": len(content), "checksum": _checksum(content)} for name, content in sorted(files.items())}
     for name, content in files.items():
-        write_synced(folder / name, [content])
+        if before is None or not _linked(before / name, folder / name, content):
+            write_synced(folder / name, [content])
     listing = json.dumps({"format": FORMAT, "files": listed}, separators=(",", ":")).encode()
     write_synced(folder / MANIFEST, [_checksum(listing).encode() + b"\n" + listing])
     sync_folder(folder)
 
 
-def _npy(array: Array) -> memoryview:
+def _linked(before: Path, path: Path, content: bytes) -> bool:
+    """Whether an earlier file has this very content and could be given a second name."""
+    try:
+        if before.stat().st_size != len(content) or before.read_bytes() != content:
+            return False
+        os.link(before, path)
+    except OSError:  # there is none, or it has as many names as a file may have
+        return False
+    return True
+
+
+def _npy(array: Array) -> bytes:
     buffer = io.BytesIO()
     np.lib.format.write_array(buffer, array, version=(1, 0), allow_pickle=False)
-    return buffer.getbuffer()
+    return buffer.getvalue()
 
 
-def _checksum(content: bytes | memoryview) -> str:
+def read_file(folder: Path, name: str) -> bytes | None:
+    """A file that was written `beside` a version's columns; None: the version has none. Raises RecordDamaged, OSError.
+
+    What an older format wrote has none either.
+    """
+    try:
+        listed = _listing((folder / MANIFEST).read_bytes())["files"].get(name)
+        if listed is not None:
+            _check(folder / name, listed, whole=True)
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        raise RecordDamaged(f"catalogue version {folder.name} cannot be read: {type(error).__name__}") from error
+    return None if listed is None else (folder / name).read_bytes()
+
+
+def _checksum(content: bytes) -> str:
     return blake2b(content, digest_size=16).hexdigest()
 
 
@@ -134,14 +182,20 @@ def open_version(folder: Path, whole: bool = False) -> tuple[Frozen, dict[str, A
 
 
 def _manifest(content: bytes) -> dict[str, dict[str, Any]]:
-    checksum, _, listing = content.partition(b"\n")
-    if checksum.decode("ascii", "replace") != _checksum(listing):
-        raise RecordDamaged("the catalogue's manifest fails its checksum")
-    manifest = json.loads(listing)
+    manifest = _listing(content)
     if manifest["format"] != FORMAT:
         raise RecordDamaged(f"the catalogue has format {manifest['format']}; this server reads format {FORMAT}")
     files: dict[str, dict[str, Any]] = manifest["files"]
     return files
+
+
+def _listing(content: bytes) -> dict[str, Any]:
+    """A manifest of any format."""
+    checksum, _, listing = content.partition(b"\n")
+    if checksum.decode("ascii", "replace") != _checksum(listing):
+        raise RecordDamaged("the catalogue's manifest fails its checksum")
+    manifest: dict[str, Any] = json.loads(listing)
+    return manifest
 
 
 def _check(path: Path, listed: dict[str, Any], whole: bool) -> None:

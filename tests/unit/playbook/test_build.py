@@ -17,6 +17,7 @@ from maitred_server.playbook.build import BuildResult, build
 from maitred_server.playbook.catalogue import Catalogue
 from maitred_server.playbook.loader import load
 from maitred_server.playbook.nouns import Playbook
+from maitred_server.playbook.versions import KEEP, Keeping, prune
 from maitred_server.store.keys import action_key, group_key, item_key
 from maitred_server.store.published import Follower, current
 
@@ -286,7 +287,7 @@ def test_a_failed_build_leaves_what_is_in_force(tmp_path: Path, monkeypatch: pyt
     with monkeypatch.context() as patched:
         patched.setattr("maitred_server.playbook.columns.write_synced", full)
         with pytest.raises(OSError, match="No space"):
-            build(playbook(), ITEMS, tmp_path)
+            build(playbook(), [*ITEMS, Item("new")], tmp_path)
     assert Catalogue.open(tmp_path).version == "1"
     assert build(playbook(), ITEMS, tmp_path).version == "2"
     assert {path.name for path in tmp_path.iterdir()} == {"1", "2", "CURRENT"}
@@ -312,8 +313,9 @@ def test_current_is_switched_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_an_open_catalogue_outlives_its_version(tmp_path: Path) -> None:
     """A catalogue in use stays readable after newer ones pushed its files off the disk."""
     catalogue = built(tmp_path)
-    for _ in range(building.KEEP + 1):
+    for _ in range(KEEP + 1):
         build(simple(), [], tmp_path)
+    prune(tmp_path, Keeping(most=KEEP), now_ms=0)
     assert not (tmp_path / "1").exists()
     assert catalogue.content(3) == b"big"
     assert catalogue.find("pears", "large") == 3
