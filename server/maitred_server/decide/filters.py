@@ -12,6 +12,7 @@ import numpy as np
 
 from maitred_server.decide.ground import Ground
 from maitred_server.decide.moment import Moment
+from maitred_server.decide.wishes import NotForMe
 from maitred_server.policy.base import Bools
 
 
@@ -55,7 +56,7 @@ class OncePerPage:
         return ["the page shows it already"]
 
 
-FILTERS: tuple[Filter, ...] = (Available(), OncePerPage())
+FILTERS: tuple[Filter, ...] = (Available(), NotForMe(), OncePerPage())
 
 
 def open_rows(ground: Ground, moment: Moment, taken: Sequence[int]) -> Bools | None:

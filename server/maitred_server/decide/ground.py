@@ -11,6 +11,7 @@ from maitred_server.decide.contact import ContactGround
 from maitred_server.decide.rulebook import Gate
 from maitred_server.decide.slots import SlotPlan
 from maitred_server.decide.variants import Fitting
+from maitred_server.decide.wishes import WishGround
 from maitred_server.playbook.catalogue import Catalogue
 from maitred_server.playbook.control import SlatePlan
 from maitred_server.playbook.nouns import Placement
@@ -29,6 +30,7 @@ class Ground(NamedTuple):
     key_index: KeyIndex
     popularity: Floats  # float64[m]
     order: Floats  # float64[m]
+    wishes: WishGround  # which rows a subject's wishes are about
     gate: Gate | None  # the rules that candidates must meet; None: none
     contact: ContactGround | None  # the contact policies that reach candidates; None: none
     fitting: Fitting | None  # which variants fit where; None: all fit everywhere
@@ -51,6 +53,7 @@ def lay(catalogue: Catalogue, placement: Placement, gate: Gate | None) -> Ground
         key_index=KeyIndex(item_keys),
         popularity=np.zeros(len(item_keys)),
         order=_places(placement.order, actions),
+        wishes=WishGround.lay(catalogue, placement),
         gate=gate,
         contact=ContactGround.lay(catalogue, placement, plan),
         fitting=Fitting.lay(catalogue, placement, plan),

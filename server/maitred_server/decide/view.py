@@ -7,13 +7,14 @@ whole profile instead.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from maitred_server.model import ConsentState, Intensity, Kind, Trait, TraitSource, Value
-from maitred_server.playbook.control import Control
+from maitred_server.playbook.control import Control, TypeName
 from maitred_server.playbook.rules.declarations import typed
 from maitred_server.policy.base import Bools
 from maitred_server.store import Profile
@@ -24,6 +25,7 @@ SERVICE: Final = "service"  # the purpose of what nothing else was said of; assu
 Codes: TypeAlias = npt.NDArray[np.uint32]
 
 _KINDS: Final[Mapping[Kind, Mapping[str, object]]] = {kind: {"kind": kind.name.lower()} for kind in Kind}
+_EXPLICIT: Final = TraitSource.EXPLICIT
 _NOTHING: Final[Mapping[str, object]] = {}
 
 
@@ -66,6 +68,7 @@ class Sight:
         self._sensitive = frozenset(one.name for one in control.traits if one.sensitive)
         self._declared = {one.name: one.purpose for one in control.traits if not one.sensitive}
         self._subject = {one.name: one.type for one in control.traits if not one.sensitive}
+        self._allowed = lru_cache(maxsize=256)(self._allowed_types)
         self._context = {one.name: one.type for one in control.context}
         self._counted = {one.type: one.purpose for one in control.events}
         self._counted_for = frozenset((SERVICE, *self._counted.values()))
@@ -94,18 +97,16 @@ class Sight:
         return self._counted.get(counter_type, SERVICE)
 
     def _traits(self, profile: Profile, purposes: frozenset[str], intensity: Intensity) -> dict[str, object]:
-        declared, inferred = self._declared, intensity is Intensity.FULL
-        return typed(
-            {
-                name: value
-                for name, trait in profile.traits.items()
-                if (value := trait.value) is not None
-                and trait.purpose in purposes
-                and declared.get(name) in purposes
-                and (inferred or trait.source is TraitSource.EXPLICIT)
-            },
-            self._subject,
-        )
+        kept = profile.traits.items()
+        if intensity is Intensity.FULL:
+            raw = {name: one.value for name, one in kept if one.purpose in purposes}
+        else:
+            raw = {name: one.value for name, one in kept if one.purpose in purposes and one.source is _EXPLICIT}
+        return typed(raw, self._allowed(purposes))  # type: ignore[arg-type]  # no trait of a profile is without value
+
+    def _allowed_types(self, purposes: frozenset[str]) -> dict[str, TypeName]:
+        """Of the declared traits those whose purpose is allowed."""
+        return {name: kind for name, kind in self._subject.items() if self._declared[name] in purposes}
 
     def said(self, view: View, names: Iterable[str]) -> dict[str, Trait]:
         """See `View.said`."""
