@@ -20,6 +20,7 @@ from maitred_server.errors import InvalidRequest, NothingKept
 from maitred_server.settings import KINDS
 
 COUNTERS = 30  # that are printed as a table; JSON has all
+_UNSAID = "INTENSITY_UNSPECIFIED"
 
 
 class AsOf(NamedTuple):
@@ -98,6 +99,7 @@ def _read(data: Path, brand: str, id_: str, kind: str, recent: int, then: AsOf) 
 def _tables(told: dict[str, Any]) -> Iterable[Table]:
     yield _table("subject", (), _facts(told))
     yield _table("consents", ("purpose", "state", "source", "said"), map(_consent, told["consents"]))
+    yield _table("not for them", ("item or group", "since"), map(_objection, told["objections"]))
     yield _table("traits", ("trait", "value", "source", "purpose", "observed"), map(_trait, told["traits"]))
     counters, all_ = told["counters"][:COUNTERS], len(told["counters"])
     left = f" ({len(counters)} of {all_})" if len(counters) < all_ else ""
@@ -118,10 +120,15 @@ def _facts(told: dict[str, Any]) -> Iterable[tuple[str, str]]:
     yield "last seen", _when(told["last_seen_ms"])
     yield "last record", f"{int(told['journal_sequence']):,}"
     yield "merged", "yes" if told["merged"] else "no"
+    yield "intensity", "not said" if told["intensity"] == _UNSAID else _word(told["intensity"], "INTENSITY_")
 
 
 def _consent(told: dict[str, Any]) -> tuple[str, ...]:
     return told["purpose"], _word(told["state"], "CONSENT_STATE_"), told["source"], _when(told["observed_at_ms"])
+
+
+def _objection(told: dict[str, Any]) -> tuple[str, ...]:
+    return told["item"] or f"group {told['group']}", _when(told["since_ms"])
 
 
 def _trait(told: dict[str, Any]) -> tuple[str, ...]:

@@ -143,7 +143,7 @@ def _ages(text: str) -> dict[str, int]:
     pairs = [part.partition("=") for part in text.replace(" ", "").split(",") if part]
     if wrong := [name for name, _, days in pairs if not name or not days.isdigit() or not 0 < int(days) <= 36_500]:
         raise ValueError(f"{wrong[0]!r} needs whole days, as view=90")
-    if kept := [name for name, _, _ in pairs if name in ("consents", "traits", "merge")]:
+    if kept := [name for name, _, _ in pairs if name in ("consents", "traits", "merge", "not_for_me")]:
         raise ValueError(f"{kept[0]!r} is kept as long as its subject")
     return {name: int(days) * 86_400_000 for name, _, days in pairs}
 

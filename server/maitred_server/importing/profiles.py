@@ -28,7 +28,7 @@ def told(row: ProfileRow, defaults: Defaults, now: int) -> list[Told]:
     subject = convert.subject_id(row.subject, "subject")
     source, touchpoint, purpose = checks.told_by(row, defaults)
     at = now if row.time is None else checks.occurred(row.time, now)
-    said = _Said(at, now, source, purpose)
+    said = _Said(at, now, source, convert.purpose(purpose, "purpose", required=False))
     bodies: list[Body] = []
     if row.traits:
         bodies.append(Traits(_traits(row, said)))
@@ -55,7 +55,8 @@ def _trait(key: str, plain: Plain | ValuePart | None, said: _Said) -> Trait:
         known,
         kept,
         checks.one_of(SOURCES, plain.source, f"{field}.source") if plain.source else TraitSource.INFERRED,
-        checks.optional(plain.purpose, f"{field}.purpose") or said.purpose,
+        convert.purpose(checks.optional(plain.purpose, f"{field}.purpose"), f"{field}.purpose", required=False)
+        or said.purpose,
         _observed(plain, said, field),
     )
 
@@ -70,7 +71,7 @@ def _consent(purpose: str, given: str | ConsentPart, said: _Said) -> Consent:
     field = f"consents.{purpose}"
     part = ConsentPart(given) if isinstance(given, str) else given
     return Consent(
-        checks.name(purpose, "consents key"),
+        checks.name(convert.purpose(purpose, "consents key"), "consents key"),
         checks.one_of(STATES, part.state, field),
         checks.optional(part.source, f"{field}.source") or said.source,
         _observed(part, said, field),

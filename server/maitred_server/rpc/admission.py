@@ -147,7 +147,7 @@ class _Reading:
             body=body,
             source=convert.name(wire.source, "source", required=False),
             touchpoint=convert.name(wire.touchpoint, "touchpoint", required=False),
-            purpose=convert.name(wire.purpose, "purpose", required=False) or "service",
+            purpose=convert.purpose(wire.purpose, "purpose", required=False) or "service",
         )
         return Entry(record, event_id, self._since)
 
@@ -192,12 +192,16 @@ class _Reading:
         if kind == "traits":
             return who.resolved(self._is_known), Traits(convert.traits(wire.traits.traits, at, "traits.traits"))
         if kind == "consents":
-            said = convert.consents(wire.consents.consents, at, "consents.consents")
+            said = convert.consents(wire.consents.consents, wire.consents.intensity, at, "consents.consents")
             return who.resolved(self._is_known), Consents(said)
         if kind == "merge":
             merging = self._people.merging(wire.subject, wire.merge.other, self._caller.brand, "merge.other")
             return merging.subject, Merge(merging.other)
-        raise InvalidRequest("kind is missing: set exposure, outcome, event, traits, consents or merge", "kind")
+        if kind == "not_for_me":
+            return who.resolved(self._is_known), convert.objection(wire.not_for_me, "not_for_me")
+        raise InvalidRequest(
+            "kind is missing: set exposure, outcome, event, traits, consents, merge or not_for_me", "kind"
+        )
 
     def _is_known(self, key: SubjectKey) -> bool:
         return self._leads_to(key) is not None
@@ -225,12 +229,23 @@ class _Reading:
             segments=receipt.segments,
             merged=receipt.merged,
             overridden=receipt.overridden,
+            context=receipt.context,
+            item_states=receipt.item_states,
+            channel=decision.channel,
         )
 
     def _shown(self, slot: SealedSlot) -> Shown:
         groups = self._groups_of(slot.item)
         return Shown(
-            slot.slot, slot.item, slot.variant, groups, slot.probability, slot.propensity, slot.priority, slot.reason
+            slot.slot,
+            slot.item,
+            slot.variant,
+            groups,
+            slot.probability,
+            slot.propensity,
+            slot.priority,
+            slot.reason,
+            slot.stretch,
         )
 
     def _outcome(self, wire: feedback_pb2.Outcome, who: Addressed, at: int) -> tuple[SubjectKey, Body]:

@@ -9,16 +9,18 @@ from typing import TypeVar, cast
 from uuid import UUID
 
 from google.protobuf.message import DecodeError, Message
-from maitred.v1 import admin_pb2, decision_pb2, types_pb2
+from maitred.v1 import admin_pb2, decision_pb2, feedback_pb2, types_pb2
 
 from maitred_server.decide.answer import Answer, Choice, Decision
 from maitred_server.errors import InvalidRequest
 from maitred_server.model import (
     Consent,
     ConsentState,
+    Intensity,
     Item,
     Kind,
     LiveState,
+    Objection,
     StateChange,
     Trait,
     TraitSource,
@@ -26,6 +28,9 @@ from maitred_server.model import (
     Variant,
 )
 from maitred_server.playbook.catalogue import Catalogue
+from maitred_server.store.consents import INTENSITY_PREFIX, OBJECTION_PREFIX
+from maitred_server.store.keys import subject_tag
+from maitred_server.subjects.consent import as_consents, is_reserved
 
 NAME_BYTES = 128
 ID_BYTES = 256
@@ -66,6 +71,17 @@ def name(text: str, field: str, *, required: bool = True) -> str:
     if _CONTROL.search(text):
         raise InvalidRequest(f"{field} has a control character", field)
     return text
+
+
+def purpose(text: str, field: str, *, required: bool = True) -> str:
+    """A purpose as people may name it: some names are the server's own."""
+    if is_reserved(text):
+        raise InvalidRequest(
+            f"{field} must not begin with `{OBJECTION_PREFIX}` or `{INTENSITY_PREFIX}`: "
+            "say it with `not_for_me` or `intensity`",
+            field,
+        )
+    return name(text, field, required=required)
 
 
 def subject_id(text: str, field: str) -> str:
@@ -151,7 +167,7 @@ def trait(wire: types_pb2.Trait, now: int, field: str) -> Trait:
         name=name(wire.name, f"{field}.name"),
         value=value(wire.value, f"{field}.value") if wire.HasField("value") else None,
         source=_source(wire.source, f"{field}.source"),
-        purpose=name(wire.purpose, f"{field}.purpose", required=False) or "service",
+        purpose=purpose(wire.purpose, f"{field}.purpose", required=False) or "service",
         observed_at=moment(wire.observed_at_ms, f"{field}.observed_at_ms") or now,
     )
 
@@ -183,7 +199,7 @@ def traits(wire: Iterable[types_pb2.Trait], now: int, field: str) -> tuple[Trait
 
 def consent(wire: types_pb2.Consent, now: int, field: str) -> Consent:
     return Consent(
-        purpose=name(wire.purpose, f"{field}.purpose"),
+        purpose=purpose(wire.purpose, f"{field}.purpose"),
         state=_state(wire.state, f"{field}.state"),
         source=name(wire.source, f"{field}.source", required=False),
         observed_at=moment(wire.observed_at_ms, f"{field}.observed_at_ms") or now,
@@ -197,11 +213,32 @@ def _state(number: int, field: str) -> ConsentState:
         raise InvalidRequest(f"{field} must be GRANTED, DENIED or REVOKED: 1 to 3", field) from None
 
 
-def consents(wire: Iterable[types_pb2.Consent], now: int, field: str) -> tuple[Consent, ...]:
+def consents(wire: Iterable[types_pb2.Consent], intensity: int, now: int, field: str) -> tuple[Consent, ...]:
+    """What was said about purposes, and how much may be used (0: not said)."""
     found = tuple(consent(item, now, f"{field}[{number}]") for number, item in enumerate(wire))
-    if not 1 <= len(found) <= MAX_CONSENTS:
-        raise InvalidRequest(f"{field} must hold 1 to {MAX_CONSENTS} consents", field)
-    return found
+    if len(found) > MAX_CONSENTS or not (found or intensity):
+        raise InvalidRequest(f"{field} must hold 1 to {MAX_CONSENTS} consents, or none and an intensity", field)
+    return (*found, *as_consents(_intensity(intensity, field), now)) if intensity else found
+
+
+def _intensity(number: int, field: str) -> Intensity:
+    try:
+        return Intensity(number)
+    except ValueError:
+        field = f"{field.rpartition('.')[0]}.intensity".lstrip(".")
+        raise InvalidRequest(f"{field} {number} is unknown; known are 1 to {max(Intensity)}", field) from None
+
+
+def objection(wire: feedback_pb2.NotForMe, field: str) -> Objection:
+    if bool(wire.item) == bool(wire.group):
+        raise InvalidRequest(f"{field} must name an item or a group: one of them", f"{field}.item")
+    return Objection(
+        item=name(wire.item, f"{field}.item", required=False),
+        group=name(wire.group, f"{field}.group", required=False),
+        reason=_text(wire.reason, TEXT_BYTES, f"{field}.reason"),
+        withdrawn=wire.withdrawn,
+        decision_id=name(wire.decision_id, f"{field}.decision_id", required=False),
+    )
 
 
 def foreign_id(text: str, field: str) -> UUID:
@@ -274,6 +311,7 @@ def answer_to_wire(answer: Answer) -> decision_pb2.DecideResponse:
         versions=types_pb2.SnapshotVersions(catalogue=world.catalogue.version, policy=world.snapshot_version),
         arms=_arms_to_wire(answer),
         decided_at_ms=answer.decided_at,
+        subject_tag=subject_tag(answer.subject),
     )
 
 

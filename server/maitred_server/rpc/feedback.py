@@ -6,16 +6,29 @@ from collections.abc import Callable
 
 from maitred.v1 import feedback_pb2
 
-from maitred_server.errors import Erased
+from maitred_server.errors import Erased, InvalidRequest, MaitredError
+from maitred_server.model import Consents, Entry, Merge, Objection
 from maitred_server.rpc import convert
 from maitred_server.rpc.access import Caller
 from maitred_server.rpc.admission import Admission, Admitted, Refusal
 from maitred_server.rpc.durable import Durable, when_asked
 from maitred_server.rpc.status import INTERNAL, code_of
 from maitred_server.store import FORGOTTEN, AnyStore, Commit
+from maitred_server.store.aliases import MOST_ALIASES
+from maitred_server.store.consents import MOST_OBJECTIONS, MOST_PURPOSES
 from maitred_server.telemetry import Telemetry
 
 _ERASED = Erased("the subject was erased after this", "subject")
+# The one reason for which the store does not take these.
+_NO_ROOM: dict[type, MaitredError] = {
+    Consents: InvalidRequest(f"a subject has at most {MOST_PURPOSES} purposes", "consents.consents"),
+    Objection: InvalidRequest(
+        f"a subject has at most {MOST_OBJECTIONS} items and groups that are not for it; object to groups, "
+        "or take some back first",
+        "not_for_me",
+    ),
+    Merge: InvalidRequest(f"a subject has at most {MOST_ALIASES} aliases", "merge.other"),
+}
 
 
 class Feedback:
@@ -70,17 +83,21 @@ def _batch_result(admitted: Admitted, commit: Commit, sequences: list[int]) -> f
     accepted = sum(1 for sequence in commit.sequences if sequence > 0)
     duplicates = sum(1 for sequence in commit.sequences if sequence == 0)
     refused = list(admitted.refused)
-    for index, sequence in zip(admitted.indices, commit.sequences, strict=True):
-        if sequence == FORGOTTEN:
-            refused.append(Refusal(index, sequences[index], code_of(_ERASED), _ERASED.field, _ERASED.message))
-        elif sequence < 0:
-            refused.append(Refusal(index, sequences[index], INTERNAL.code, "", INTERNAL.message))
+    for index, sequence, entry in zip(admitted.indices, commit.sequences, admitted.entries, strict=True):
+        if sequence < 0:
+            refused.append(Refusal(index, sequences[index], *_why(sequence, entry)))
     return feedback_pb2.BatchResult(
         accepted=accepted,
         duplicates=duplicates,
         refused=[_refused_to_wire(refusal) for refusal in sorted(refused)],
         journal_sequence=commit.last_sequence if accepted else 0,
     )
+
+
+def _why(sequence: int, entry: Entry) -> tuple[int, str, str]:
+    """Code, field and message of an event that the store did not take."""
+    error = _ERASED if sequence == FORGOTTEN else _NO_ROOM.get(type(entry.record.body))
+    return (INTERNAL.code, "", INTERNAL.message) if error is None else (code_of(error), error.field, error.message)
 
 
 def _refused_to_wire(refusal: Refusal) -> feedback_pb2.RefusedEvent:

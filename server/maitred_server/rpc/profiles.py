@@ -16,6 +16,7 @@ from maitred_server.rpc.convert import consent_to_wire, trait_to_wire
 from maitred_server.store import Profile
 from maitred_server.store.keys import action_key, group_key, item_key
 from maitred_server.store.profiles import CounterTable, Recent
+from maitred_server.subjects.consent import objected
 
 TypeName: TypeAlias = Callable[[int], str | None]
 
@@ -70,6 +71,11 @@ def profile_to_wire(
         last_seen_ms=profile.last_seen,
         consents=[consent_to_wire(profile.consents[purpose]) for purpose in sorted(profile.consents)],
         merged=profile.merged,
+        intensity=cast(types_pb2.Intensity, int(profile.intensity or 0)),
+        objections=[
+            profile_pb2.Objection(item=one.item, group=one.group, since_ms=one.since)
+            for one in objected(profile.stored_consents)
+        ],
     )
 
 

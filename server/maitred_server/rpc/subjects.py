@@ -72,7 +72,7 @@ class Subjects:
         wire = convert.parse(profile_pb2.PutConsentsRequest, data)
         who = self._people.addressed(wire.subject, caller.brand)
         subject, now = who.resolved(self._is_known), self._clock()
-        body = model.Consents(convert.consents(wire.consents, now, "consents"))
+        body = model.Consents(convert.consents(wire.consents, wire.intensity, now, "consents"))
         entry = model.Entry(model.Record(subject, who.kind_of(subject), now, now, body, source=caller.name))
 
         def answer(commit: Commit) -> bytes:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from maitred_server.errors import StoreRefused
-from maitred_server.store import audit
+from maitred_server.store import audit, changes
 from maitred_server.store.compaction import compact
 from maitred_server.store.directory import make_private
 from maitred_server.store.env import DEFAULT_MAP_SIZE, Environment
@@ -130,6 +130,7 @@ def restore(
         env = Environment.open(folder, map_size, False, allow_overlay)
         try:
             _checked(env)
+            env.write(lambda txn: changes.begin(env, txn, anew=True))
         finally:
             env.close()
     except BaseException:

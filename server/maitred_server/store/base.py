@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from typing import Protocol
 
 from maitred_server.model import Entry, EventId, Item, LiveState, Record, StateChange, SubjectKey
+from maitred_server.store.changes import SubjectChanges
 from maitred_server.store.erasures import Erasure
 from maitred_server.store.itemstate import StateChanges
 from maitred_server.store.profiles import Profile
@@ -69,7 +70,7 @@ class AnyStore(Protocol):
 
     def keep(self, keeping: Keeping, now_ms: int) -> None:
         """To be called now and then, from a thread that may wait: takes out what is over the bound of a subject, or is
-        expired, and ends sessions in which nothing happens any more.
+        expired, ends sessions in which nothing happens any more, and lets go of what no client asks for any more.
         """
 
     def forget_foreign(self, before_ms: int) -> Future[int]:
@@ -130,6 +131,11 @@ class AnyStore(Protocol):
 
     def item_states_since(self, brand: str, version: int) -> StateChanges:
         """What was set after a version; with 0 everything. Raises RecordDamaged."""
+
+    def subject_changes(self, position: int) -> SubjectChanges:
+        """Whose cached decisions must go since a position (0: from now on), of all brands. One small read when there is
+        nothing new: made for polling. Raises RecordDamaged.
+        """
 
     def type_name(self, code: int) -> str | None:
         """The counter type that a code stands for."""

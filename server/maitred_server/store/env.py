@@ -32,6 +32,7 @@ _BROKEN = (lmdb.PanicError, lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.In
 _LITTLE_SPACE = 1 << 20
 
 T = TypeVar("T")
+_LATER = frozenset(("changes",))  # databases that stores of this format once did not have
 _SORTED_SETS = frozenset(("by_subject", "aliases"))  # databases that hold several values for a key
 Txn: TypeAlias = "lmdb.Transaction[bytes]"
 
@@ -56,6 +57,7 @@ class Databases(NamedTuple):
     forgotten: Any  # number -> what records that are gone had counted for, until the learner has subtracted it
     erasures: Any  # id of an erasure -> how far it has come
     waiting: Any  # ids of the erasures that are not done yet
+    changes: Any  # sequence -> whose cached decisions must go
 
 
 MAX_DATABASES = len(Databases._fields) + 8
@@ -167,7 +169,7 @@ class Environment:
 
     def used(self, txn: Txn) -> int:
         """Bytes of the pages in use; pages that were freed count as free."""
-        stats = [txn.stat(database) for database in self.databases]
+        stats = [txn.stat(database) for database in self.databases if database is not None]
         return self._page * sum(one["branch_pages"] + one["leaf_pages"] + one["overflow_pages"] for one in stats)
 
     def counts(self, txn: Txn) -> Counts:
@@ -246,18 +248,20 @@ def _databases(env: lmdb.Environment, read_only: bool) -> Databases:
             meta = env.open_db(b"meta", txn, create=not read_only)
             with nullcontext(txn) if txn else env.begin() as checking:
                 _check_format(checking, meta, read_only)
-            rest = [
-                env.open_db(
-                    name.encode(),
-                    txn,
-                    create=not read_only,
-                    **layout(name),
-                )
-                for name in Databases._fields[1:]
-            ]
+            rest = [_database(env, txn, name, read_only) for name in Databases._fields[1:]]
         except lmdb.Error as error:
             raise StoreRefused("the store is incomplete or of another program") from error
         return Databases(meta, *rest)
+
+
+def _database(env: lmdb.Environment, txn: Txn | None, name: str, read_only: bool) -> Any:
+    """None: an older store, opened to read only, does not have it."""
+    try:
+        return env.open_db(name.encode(), txn, create=not read_only, **layout(name))
+    except lmdb.NotFoundError:
+        if name in _LATER:
+            return None
+        raise
 
 
 def layout(database: str) -> dict[str, bool]:

@@ -6,7 +6,7 @@ import struct
 from typing import NamedTuple
 
 from maitred_server.model import Deletion, Entry, Record, SubjectKey
-from maitred_server.store import erasures, forgotten
+from maitred_server.store import changes, erasures, forgotten
 from maitred_server.store.dropping import Dropped, drop_subject
 from maitred_server.store.env import Counts, Environment, Txn
 from maitred_server.store.forgotten import Note
@@ -37,6 +37,7 @@ def forget(env: Environment, txn: Txn, subject: SubjectKey, at_ms: int) -> Forgo
     dropped = drop_subject(env, txn, subject)
     note = forgotten.note(env, txn, dropped.records)
     sequence = _journal(env, txn, dropped, at_ms)
+    changes.add(env, txn, sequence, at_ms, dropped.keys[:1])
     for key in dropped.keys:
         _bury(env, txn, key, Tombstone(sequence, at_ms))
     return Forgotten(sequence, dropped, note)

@@ -9,6 +9,7 @@ import structlog
 
 from maitred_server.errors import RecordDamaged, StoreError
 from maitred_server.model import Deletion, Entry, EventId, ItemStates, Merge, Record, Sequenced, SubjectKey, Unmerge
+from maitred_server.store import changes
 from maitred_server.store.env import Counts, Environment, Txn
 from maitred_server.store.erasure import is_late, tombstone_of
 from maitred_server.store.journal import encode_record, framed, kind_index, unframed
@@ -90,6 +91,7 @@ class _Group:
         self._journal: list[tuple[bytes, bytes]] = []
         self._by_subject: list[tuple[SubjectKey, bytes]] = []
         self._names: set[str] = set()
+        self._told: list[tuple[int, Record, tuple[SubjectKey, ...]]] = []
         self._sequence = 0
         self._by_kind: list[int] = []
         self._trouble = False
@@ -143,6 +145,8 @@ class _Group:
             if name not in self._known_names:
                 self._names.add(name)
         self._subjects.add(Change(self._sequence, record, place))
+        if type(record.body) in changes.TOLD:
+            self._told.append((self._sequence, record, () if other is None else (other,)))
         if other is not None:
             self._join(record.subject, other, place)
         return self._sequence
@@ -189,6 +193,8 @@ class _Group:
             txn.put(key, framed(key, window.encode()), db=databases.windows)
         for name in self._names:
             txn.put(type_code(name).to_bytes(4, "big"), name.encode(), db=databases.names)
+        for sequence, record, others in self._told:
+            changes.add(self._env, txn, sequence, record.received_at, changes.subjects_of(record, *others))
         self._env.put_counts(txn, Counts(self._sequence, tuple(self._by_kind)))
 
 

@@ -17,6 +17,9 @@ PSEUDONYM_BYTES = 16
 
 # The counter types of things that are not plain events.
 EXPOSURE_TYPE = "exposure"
+OBJECTION_TYPE = "not_for_me"
+
+TAG_BYTES = 8
 
 
 def outcome_type(name: str) -> str:
@@ -67,6 +70,11 @@ def brand_prefix(brand: str) -> bytes:
 def brand_of(key: SubjectKey) -> str:
     """The brand that a subject key (or any other key made with `brand_prefix`) belongs to."""
     return key[1 : 1 + key[0]].decode()
+
+
+def subject_tag(subject: SubjectKey) -> bytes:
+    """What names a subject to clients: 8 bytes made of its pseudonym, which was made with the installation's key."""
+    return blake2b(subject, digest_size=TAG_BYTES, person=b"maitred.tag").digest()
 
 
 def same_brand(one: SubjectKey, other: SubjectKey) -> bool:

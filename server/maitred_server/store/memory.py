@@ -23,12 +23,14 @@ from maitred_server.model import (
     SubjectKey,
     Unmerge,
 )
-from maitred_server.store import itemstate
+from maitred_server.store import changes, itemstate
+from maitred_server.store.changes import SubjectChanges
 from maitred_server.store.erasure import is_late
 from maitred_server.store.erasures import Erasure
 from maitred_server.store.itemstate import StateChanges
 from maitred_server.store.journal import KIND_INDEX, KIND_NAMES, encode_record
 from maitred_server.store.keys import brand_prefix, type_code
+from maitred_server.store.memory_changes import MemoryChanges
 from maitred_server.store.memory_erasures import MemoryErasures
 from maitred_server.store.memory_subjects import MemorySubjects
 from maitred_server.store.profiles import Profile
@@ -65,6 +67,7 @@ class MemoryStore:
         self._foreign: set[Foreign] = set()
         self._tombstones: dict[SubjectKey, Tombstone] = {}
         self._erasures = MemoryErasures()
+        self._changes = MemoryChanges()
         self._items: dict[tuple[str, str], Item] = {}
         self._states: dict[str, dict[tuple[str, str], LiveState]] = {}
         self._state_versions: dict[str, int] = {}
@@ -111,11 +114,13 @@ class MemoryStore:
             if self._is_late(entry):
                 self._remember(entry.event_id)
                 return FORGOTTEN
+            told = self._subjects.told_with(record)
             self._subjects.apply(sequence, record)
         except Exception:  # noqa: BLE001  (whatever it is, it costs this entry alone)
             return REFUSED
         self._last = sequence
         self._journal[sequence] = record
+        self._changes.add(sequence, record.received_at, told)
         self._names.update((type_code(name), name) for name in counter_types(record))
         self._remember(entry.event_id)
         return sequence
@@ -159,6 +164,7 @@ class MemoryStore:
             keys, kind, existed = self._subjects.drop(subject)
             self._last += 1
             self._journal[self._last] = Record(keys[0], kind, at_ms, at_ms, Deletion())
+            self._changes.add(self._last, at_ms, keys[:1])
             for key in keys:
                 before = self._tombstones.get(key, Tombstone(0, at_ms))
                 self._tombstones[key] = Tombstone(self._last, max(before.at_ms, at_ms))
@@ -182,6 +188,7 @@ class MemoryStore:
                 return _done(0)
             self._last += 1
             self._journal[self._last] = record
+            self._changes.add(self._last, at_ms, changes.subjects_of(record))
             self._subjects.rebuild(subject)
             return _done(self._last)
 
@@ -202,6 +209,7 @@ class MemoryStore:
     def keep(self, keeping: Keeping, now_ms: int) -> None:
         with self._lock:
             self._subjects.keep(keeping.ages, self._history_records, now_ms)
+            self._changes.prune(now_ms)
         for session in self._subjects.idle_sessions(now_ms - keeping.session_ms):
             self.end_session(session, now_ms)
 
@@ -281,6 +289,9 @@ class MemoryStore:
         bodies = [record.body for number, record in journal if number > version and record.subject == prefix]
         told = [body for body in bodies if isinstance(body, ItemStates)]
         return StateChanges(now, [state for body in told for state in body.states], whole=False)
+
+    def subject_changes(self, position: int) -> SubjectChanges:
+        return self._changes.since(position, self._last)
 
     def type_name(self, code: int) -> str | None:
         return self._names.get(code)

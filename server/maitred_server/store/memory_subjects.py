@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from maitred_server.model import ItemStates, Kind, Merge, Record, SubjectKey, Unmerge
-from maitred_server.store import replay
+from maitred_server.store import changes, replay
 from maitred_server.store.aliases import MOST_ALIASES
 from maitred_server.store.joining import joined
 from maitred_server.store.keys import same_brand
@@ -42,6 +42,13 @@ class MemorySubjects:
         if isinstance(record.body, Merge) and self.canonical(record.body.other) == record.subject:
             return None
         return record
+
+    def told_with(self, record: Record) -> tuple[SubjectKey, ...]:
+        """Whose cached decisions must go with a record that is about to be applied."""
+        body = record.body
+        if type(body) not in changes.TOLD:
+            return ()
+        return changes.subjects_of(record, *([self.canonical(body.other)] if isinstance(body, Merge) else []))
 
     def apply(self, sequence: int, record: Record) -> None:
         """Raises what the record's application raises, and ValueError; then nothing is changed."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from maitred_server.model import Kind, Record, SubjectKey, Unmerge
-from maitred_server.store import aliases, replay
+from maitred_server.store import aliases, changes, replay
 from maitred_server.store.env import Counts, Environment, Txn
 from maitred_server.store.histories import canonical_key, key_records, origins
 from maitred_server.store.journal import encode_record, framed, kind_index
@@ -30,6 +30,7 @@ def unmerge(env: Environment, txn: Txn, subject: SubjectKey, other: SubjectKey, 
     )
     record = replace(record, received_at=at_ms, occurred_at=at_ms)
     sequence = _journal(env, txn, record)
+    changes.add(env, txn, sequence, at_ms, changes.subjects_of(record))
     keys = {one for _, each in records for one in keys_of(each)}
     result = replay.replayed([*records, (sequence, record)], origins(env, txn, keys))
     _store(env, txn, canonical, result)

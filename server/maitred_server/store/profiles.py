@@ -18,9 +18,21 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from maitred_server.errors import RecordDamaged
-from maitred_server.model import Consent, ConsentState, Deletion, Kind, Merge, Record, SubjectKey, Trait, Unmerge
+from maitred_server.model import (
+    Consent,
+    ConsentState,
+    Deletion,
+    Intensity,
+    Kind,
+    Merge,
+    Record,
+    SubjectKey,
+    Trait,
+    Unmerge,
+)
 from maitred_server.store import buckets, consents, counters, traits
 from maitred_server.store.buckets import NO_BUCKETS, Buckets
+from maitred_server.store.consents import Objections
 from maitred_server.store.counters import NO_ROWS, Rows
 from maitred_server.store.journal import KIND_SLOTS, by_kind, kind_index
 from maitred_server.store.keys import ANY_KEY, PSEUDONYM_BYTES, type_code
@@ -100,6 +112,16 @@ class Profile(msgspec.Struct, frozen=True, eq=False, dict=True):
     def consents(self) -> dict[str, Consent]:
         """What the subject said last, by purpose."""
         return consents.visible(self.stored_consents)
+
+    @cached_property
+    def objections(self) -> Objections:
+        """What the subject does not want to see."""
+        return consents.objections(self.stored_consents)
+
+    @cached_property
+    def intensity(self) -> Intensity | None:
+        """How much the subject lets be used; None: it never said."""
+        return consents.intensity(self.stored_consents)
 
     def consent(self, purpose: str) -> ConsentState | None:
         """What the subject said about a purpose; None: nothing."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple, TypeAlias
 
-from maitred_server.model import Event, Exposure, Outcome, Record, SubjectKey, Traits
+from maitred_server.model import Event, Exposure, Objection, Outcome, Record, SubjectKey, Traits
 from maitred_server.store import forgotten, replay, traits
 from maitred_server.store.dropping import take_out
 from maitred_server.store.env import Environment, Txn
@@ -57,7 +57,9 @@ def _rank(record: Record, in_force: bool) -> int | None:
 
 
 def is_expired(record: Record, ages: Ages, now_ms: int) -> bool:
-    """Whether a record is older than what is kept of its type."""
+    """Whether a record is older than what is kept of its type. What a subject does not want to see has no age."""
+    if isinstance(record.body, Objection):
+        return False
     names = (*counter_types(record), "outcome") if isinstance(record.body, Outcome) else counter_types(record)
     return any(record.received_at < now_ms - ages[name] for name in names if name in ages)
 

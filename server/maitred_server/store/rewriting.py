@@ -31,6 +31,8 @@ def rewrite(env: Environment, txn: Txn, folder: Path) -> int:
         entries = 0
         for name, source in env.databases._asdict().items():
             target = fresh.open_db(name.encode(), None, **layout(name))
+            if source is None:
+                continue
             pairs: Iterable[Pair] = _all(txn, source)
             if name == "names":
                 pairs = _names_in_use(env, txn, list(pairs))

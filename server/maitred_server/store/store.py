@@ -16,7 +16,19 @@ import structlog
 
 from maitred_server.errors import RecordDamaged, StoreRefused
 from maitred_server.model import Entry, EventId, Item, LiveState, Record, Sequenced, StateChange, SubjectKey
-from maitred_server.store import aliases, audit, erasure, erasures, forgotten, histories, itemstate, parting, sessions
+from maitred_server.store import (
+    aliases,
+    audit,
+    changes,
+    erasure,
+    erasures,
+    forgotten,
+    histories,
+    itemstate,
+    parting,
+    sessions,
+)
+from maitred_server.store.changes import SubjectChanges
 from maitred_server.store.env import DEFAULT_MAP_SIZE, Environment, Txn
 from maitred_server.store.erasures import Erasure
 from maitred_server.store.generations import Generations, sweep
@@ -77,6 +89,7 @@ class Store:
         if read_only:
             return cls(generations, None)
         again = generations.write(_catch_up)
+        generations.write(_begin_changes)
         store = cls(generations, Writer(generations, queue_entries, history_records))
         store.erased_again = again
         return store
@@ -163,6 +176,8 @@ class Store:
     def keep(self, keeping: Keeping, now_ms: int) -> None:
         writer = self._writing()
         keep(self._generations.current, writer.run, keeping, writer.history_records, now_ms)
+        while changes.is_due(self._env, now_ms):
+            writer.run(lambda env, txn: changes.prune(env, txn, now_ms)).result()
 
     def _writing(self) -> Writer:
         if self._writer is None:
@@ -274,6 +289,9 @@ class Store:
     def item_states_since(self, brand: str, version: int) -> StateChanges:
         return itemstate.changes_since(self._env, brand, version)
 
+    def subject_changes(self, position: int) -> SubjectChanges:
+        return changes.since(self._env, position)
+
     def type_name(self, code: int) -> str | None:
         if code not in self._names:
             env = self._env
@@ -325,6 +343,11 @@ def _catch_up(env: Environment) -> int:
         log.warning("erased_again", subjects=again)
         forget_learned(env.path.parent)
     return again
+
+
+def _begin_changes(env: Environment) -> None:
+    if not changes.has_begun(env):
+        env.write(lambda txn: changes.begin(env, txn))
 
 
 def _settle(learned_through: int, swept: bool, at_ms: int, env: Environment, txn: Txn) -> None:

@@ -10,12 +10,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from maitred_server.model import Event, Exposure, Outcome, Record
+from maitred_server.model import Event, Exposure, Objection, Outcome, Record
 from maitred_server.store.keys import (
+    ANY_KEY,
     EXPOSURE_TYPE,
     NO_ITEM_KEY,
+    OBJECTION_TYPE,
     action_key,
     entity_keys,
+    group_key,
     item_key,
     outcome_type,
     type_code,
@@ -25,7 +28,7 @@ LATEST_MS = 1 << 47  # the year 6429: what is later is a defect, not a moment
 LARGEST_VALUE = 1e15  # sums of a subject stay finite, and exact for whole numbers
 LARGEST_QUANTITY = 1 << 40
 
-_EXPOSURE = type_code(EXPOSURE_TYPE)
+_EXPOSURE, _OBJECTION = type_code(EXPOSURE_TYPE), type_code(OBJECTION_TYPE)
 
 _Row = tuple[int, int, int, int, int, float, tuple[int, ...]]
 
@@ -82,6 +85,8 @@ def counter_types(record: Record) -> tuple[str, ...]:
         return (EXPOSURE_TYPE,)
     if isinstance(body, Outcome):
         return (outcome_type(body.type),)
+    if isinstance(body, Objection):
+        return () if body.withdrawn else (OBJECTION_TYPE,)
     return (body.type,) if isinstance(body, Event) else ()
 
 
@@ -93,7 +98,13 @@ def _rows(record: Record) -> list[_Row]:
         return [_row(type_code(outcome_type(body.type)), time, body.item, body.variant, body.groups, 1, body.value)]
     if isinstance(body, Event):
         return [_row(type_code(body.type), time, body.item, body.variant, body.groups, body.quantity, body.value)]
-    return []
+    return [_objection(body, time)] if isinstance(body, Objection) and not body.withdrawn else []
+
+
+def _objection(body: Objection, time: int) -> _Row:
+    if body.item:
+        return _row(_OBJECTION, time, body.item, "", ())
+    return _OBJECTION, time, NO_ITEM_KEY, NO_ITEM_KEY, 1, 0.0, (group_key(body.group), ANY_KEY)
 
 
 def _row(

@@ -15,6 +15,7 @@ from maitred_server.model import (
     Exposure,
     Kind,
     Merge,
+    Objection,
     Outcome,
     Record,
     SubjectKey,
@@ -24,6 +25,7 @@ from maitred_server.model import (
 )
 from maitred_server.store import AnyStore, Profile
 from maitred_server.store.keys import action_key, brand_of, group_key, item_key
+from maitred_server.subjects.consent import intensity_of, is_reserved, objected
 from maitred_server.subjects.words import in_words
 
 FORMAT = "maitred.export/1"
@@ -69,6 +71,11 @@ def export(
         "subject": _subject(profile, keys),
         "traits": [_trait(trait) for _, trait in sorted(profile.traits.items())],
         "consents": [_consent(profile.consents[purpose]) for purpose in sorted(profile.consents)],
+        "intensity": None if profile.intensity is None else profile.intensity.name.lower(),
+        "objections": [
+            {"item": one.item, "group": one.group, "since": moment(one.since)}
+            for one in objected(profile.stored_consents)
+        ],
         "arms": [{"layer": layer, "arm": arm} for layer, arm in arms],
         "counters": _counters(profile, names, _met(records)),
         "history": [_record(sequence, record) for sequence, record in records],
@@ -152,7 +159,7 @@ def _counters(profile: Profile, names: Naming, met: Mapping[int, About]) -> list
 
 def _met(records: Records) -> dict[int, About]:
     """Names of what the subject met, from its own history: the catalogue may have forgotten them."""
-    found: dict[int, About] = {}
+    found = {group_key(one.group): About(group=one.group) for one in _objections(records) if one.group}
     for item, variant, groups in (one for _, record in records for one in _items(record)):
         found[item_key(item)] = About(item)
         found[action_key(item, variant)] = About(item, variant)
@@ -164,7 +171,13 @@ def _items(record: Record) -> Iterable[tuple[str, str, tuple[str, ...]]]:
     body = record.body
     if isinstance(body, Exposure):
         return [(one.item, one.variant, one.groups) for one in body.shown]
+    if isinstance(body, Objection):
+        return [(body.item, "", ())] if body.item else []
     return [(body.item, body.variant, body.groups)] if isinstance(body, Outcome | Event) and body.item else []
+
+
+def _objections(records: Records) -> Iterable[Objection]:
+    return (record.body for _, record in records if isinstance(record.body, Objection))
 
 
 def _record(sequence: int, record: Record) -> Json:
@@ -187,10 +200,16 @@ def _details(record: Record) -> Json:
     if isinstance(body, Traits):
         return {"traits": [_trait(trait) for trait in body.traits]}
     if isinstance(body, Consents):
-        return {"consents": [_consent(consent) for consent in body.consents]}
+        return _said(body.consents)
     if isinstance(body, Merge | Unmerge):
         return {"other": pseudonym(body.other)}
     return {name: _plain(getattr(body, name)) for name in body.__struct_fields__}
+
+
+def _said(consents: Sequence[Consent]) -> Json:
+    said: Json = {"consents": [_consent(consent) for consent in consents if not is_reserved(consent.purpose)]}
+    intensity = intensity_of(consents)
+    return said if intensity is None else {**said, "intensity": intensity.name.lower()}
 
 
 def _plain(value: Any) -> Any:

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from maitred_server.subjects.words import listed, shown
+from maitred_server.model import Intensity
+from maitred_server.subjects.words import INTENSITIES, listed, shown
 
 MOST_ROWS = 2_000  # of history, newest; the JSON has all
 
@@ -51,7 +52,7 @@ _HEAD = (
     f"<title>What is kept about you</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n"
 )
 _SOURCES = {"explicit": "you told us", "inferred": "concluded from what happened", "contextual": "true at the time"}
-_COUNTED = {"exposure": "shown to you"}
+_COUNTED = {"exposure": "shown to you", "not_for_me": "you said: not for me"}
 
 
 def page(exported: Mapping[str, Any]) -> bytes:
@@ -84,6 +85,12 @@ def _sections(exported: Mapping[str, Any]) -> Iterable[str]:
         "What you allowed",
         "For what your data may be used. The latest word for each purpose counts.",
         _table(("Purpose", "Your word", "Said where", "When"), map(_consent, exported["consents"])),
+    )
+    yield _section("How much may be used", "You can change this at any time.", _intensity(exported["intensity"]))
+    yield _section(
+        "What is not for you",
+        "What you asked not to be shown.",
+        _table(("What", "Since"), map(_objection, exported["objections"])),
     )
     yield _section(
         "What is noted about you",
@@ -119,6 +126,15 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def _consent(one: Mapping[str, Any]) -> list[str]:
     state = f'<td class="{_text(one["state"])}">{_text(one["state"])}</td>'
     return [_cell(one["purpose"]), state, _cell(one["source"] or "—"), _when(one["observed_at"])]
+
+
+def _intensity(level: str | None) -> str:
+    return f"<p>{_text(INTENSITIES[Intensity[level.upper()]] if level else 'You said nothing about it')}.</p>\n"
+
+
+def _objection(one: Mapping[str, Any]) -> list[str]:
+    about = f"“{one['item']}”" if one["item"] else f"anything of “{one['group']}”"
+    return [_cell(about), _when(one["since"])]
 
 
 def _trait(one: Mapping[str, Any]) -> list[str]:

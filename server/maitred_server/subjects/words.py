@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from maitred_server.model import (
     Consent,
     Consents,
     Event,
     Exposure,
+    Intensity,
     Merge,
+    Objection,
     Outcome,
     Record,
     Trait,
@@ -18,11 +20,18 @@ from maitred_server.model import (
     Unmerge,
     Value,
 )
+from maitred_server.subjects.consent import intensity_of, is_reserved
 
 _SOURCES = {
     TraitSource.EXPLICIT: "you told us",
     TraitSource.INFERRED: "we concluded",
     TraitSource.CONTEXTUAL: "it was so at the time",
+}
+INTENSITIES = {
+    Intensity.OFF: "nothing is chosen for you",
+    Intensity.CONTEXTUAL: "what is shown depends on where and when only; nothing known about you is used",
+    Intensity.EXPLICIT: "only what you told us yourself is used",
+    Intensity.FULL: "all that you allowed is used",
 }
 
 
@@ -38,7 +47,9 @@ def in_words(record: Record) -> str:
         case Traits(traits=traits):
             return " ".join(_trait(one) for one in traits)
         case Consents(consents=consents):
-            return " ".join(_consent(one) for one in consents)
+            return " ".join(_consents(consents))
+        case Objection() as body:
+            return _objection(body)
         case Merge():
             return "Another id turned out to be yours; what was kept under it is kept here since."
         case Unmerge():
@@ -63,6 +74,19 @@ def _trait(trait: Trait) -> str:
     if trait.value is None:
         return f"“{trait.name}” was removed."
     return f"“{trait.name}” is {shown(trait.value)} ({_SOURCES[trait.source]}; for {trait.purpose})."
+
+
+def _consents(said: Sequence[Consent]) -> Iterable[str]:
+    yield from (_consent(one) for one in said if not is_reserved(one.purpose))
+    if (intensity := intensity_of(said)) is not None:
+        yield f"You chose how much may be used: {INTENSITIES[intensity]}."
+
+
+def _objection(body: Objection) -> str:
+    about = f"“{body.item}”" if body.item else f"anything of “{body.group}”"
+    if body.withdrawn:
+        return f"You took back that {about} is not for you."
+    return f"You said that {about} is not for you{f' (why: {body.reason})' if body.reason else ''}."
 
 
 def _consent(consent: Consent) -> str:

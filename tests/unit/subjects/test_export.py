@@ -19,8 +19,10 @@ from maitred_server.model import (
     Entry,
     Event,
     Exposure,
+    Intensity,
     Kind,
     Merge,
+    Objection,
     Outcome,
     Reason,
     Record,
@@ -31,6 +33,7 @@ from maitred_server.model import (
 )
 from maitred_server.store import MemoryStore, Profile
 from maitred_server.store.keys import brand_prefix
+from maitred_server.subjects.consent import as_consents
 from maitred_server.subjects.export import About, Naming, as_json, export
 from maitred_server.subjects.export_page import MOST_ROWS, page
 
@@ -48,6 +51,11 @@ LIFE: list[Body] = [
     Traits((Trait("vegan", True, TraitSource.EXPLICIT, "food", NOON), Trait("likes", ("tea", "jazz")))),
     Traits((Trait("likes", None, observed_at=NOON),)),
     Consents((Consent("ads", ConsentState.DENIED, "web", NOON),)),
+    Consents(as_consents(Intensity.EXPLICIT, NOON, "web")),
+    Objection("SOAP", reason="too dear", decision_id="d0"),
+    Objection(group="WINE"),
+    Objection("TEA"),
+    Objection("TEA", withdrawn=True),
     SHOWN,
     Outcome("purchase", 3.5, "MILK", "big", ("DAIRY",), "d1", "home"),
     Merge(BERT),
@@ -86,14 +94,19 @@ def test_everything_is_told() -> None:
     """Every record with all it holds; counters under the names that the history knows; pseudonyms of every alias."""
     exported = told(*LIFE)
     assert [one["kind"] for one in exported["history"]] == [
-        *("event", "event", "event", "traits", "traits", "consents", "exposure", "outcome", "merge")
+        *("event", "event", "event", "traits", "traits", "consents", "consents"),
+        *("objection", "objection", "objection", "objection", "exposure", "outcome", "merge"),
     ]
     assert exported["subject"]["aliases"] == ["02" * 16]
     assert [(one["name"], one["value"]) for one in exported["traits"]] == [("vegan", True)]
     assert [(one["purpose"], one["state"]) for one in exported["consents"]] == [("ads", "denied")]
+    assert exported["intensity"] == "explicit"
+    assert sorted((one["item"], one["group"]) for one in exported["objections"]) == [("", "WINE"), ("SOAP", "")]
     counters = {(one["type"], one["item"], one["variant"], one["group"]): one["count"] for one in exported["counters"]}
     assert counters["purchase", "MILK", "", ""] == counters["purchase", "", "", "DAIRY"] == 1
     assert counters["visit", "", "", ""] == 2
+    assert counters["not_for_me", "SOAP", "", ""] == counters["not_for_me", "", "", "WINE"] == 1
+    assert counters["not_for_me", "", "", ""] == 3
     assert not [name for name in counters if name[1].startswith("#")]
     details = {one["kind"]: one["details"] for one in exported["history"]}
     assert details["exposure"]["dimensions"] == {"device": "kiosk"}
@@ -110,6 +123,11 @@ def test_history_is_in_words() -> None:
         "“vegan” is yes (you told us; for food). “likes” is “tea” and “jazz” (we concluded; for service).",
         "“likes” was removed.",
         "Use for “ads” was denied.",
+        "You chose how much may be used: only what you told us yourself is used.",
+        "You said that “SOAP” is not for you (why: too dear).",
+        "You said that anything of “WINE” is not for you.",
+        "You said that “TEA” is not for you.",
+        "You took back that “TEA” is not for you.",
         "At “home” you were shown “MILK” (big) (showing 2). Why: habit.",
         "After that: purchase of “MILK” (big), 3.5.",
         "Another id turned out to be yours; what was kept under it is kept here since.",
@@ -144,6 +162,8 @@ def evil_life() -> list[Body]:
         Consents((Consent(EVIL, ConsentState.GRANTED, EVIL),)),
         Exposure("d", EVIL, 1, (shown,), EVIL, Reason.HABIT, ((EVIL, EVIL),), "1", "", NOON, 7, 0),
         Outcome(EVIL, 1.0, EVIL, EVIL, (EVIL,), "d"),
+        Objection(EVIL, reason=EVIL, decision_id=EVIL),
+        Objection(group=EVIL),
     ]
 
 
