@@ -141,6 +141,22 @@ class Catalogue:
         names = self._frozen.number_names
         return self._columns["numbers"][names.index(attribute)] if attribute in names else None
 
+    def number_kinds(self, attribute: str) -> npt.NDArray[np.uint8] | None:
+        """uint8[items]: what the numbers are (`columns.NUMBER`, `FLAG`, `MOMENT`); 0 where missing."""
+        names = self._frozen.number_names
+        return self._columns["number_kinds"][names.index(attribute)] if attribute in names else None
+
+    def lists(self, attribute: str) -> tuple[Array, Positions, tuple[str, ...], npt.NDArray[np.bool_]] | None:
+        """An attribute that is a list of texts: offsets int64[items+1] into codes int32[], into a dictionary.
+
+        The last is bool[items]: which items have it.
+        """
+        if attribute not in self._frozen.list_names:
+            return None
+        row = self._frozen.list_names.index(attribute)
+        present = self._columns["list_present"][row].view(np.bool_)
+        return self._columns["list_offsets"][row], self._columns["lists"], self._frozen.texts, present
+
     def texts(self, attribute: str) -> tuple[Positions, tuple[str, ...]] | None:
         """int32[items] into a dictionary: an attribute that is a text; -1 where missing."""
         names = self._frozen.text_names

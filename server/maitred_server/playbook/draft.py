@@ -9,7 +9,8 @@ from typing import Final
 import numpy as np
 
 from maitred_server.errors import Mistake, PlaybookError
-from maitred_server.model import Item, Value, Variant
+from maitred_server.model import Item, Variant
+from maitred_server.playbook.attributes import Attributes
 from maitred_server.playbook.columns import Array, Fit
 from maitred_server.store.keys import action_key, group_key, item_key
 
@@ -31,6 +32,8 @@ class Draft:
         self.plains = [variant.plain for item in self.items for variant in item.variants if variant.template]
         self.first = _ends(len(item.variants) for item in self.items).astype(np.int32)
         self.attributes = Attributes(self.items)
+        if self.attributes.count > MOST_ATTRIBUTES:
+            refuse(f"attributes have {self.attributes.count:,} names in all; at most {MOST_ATTRIBUTES} are taken")
         if self.actions > MOST_ACTIONS:
             refuse(f"there are {self.actions:,} variants of items in all; at most {MOST_ACTIONS:,} are taken")
         self._action_keys = np.array(
@@ -104,36 +107,6 @@ class Draft:
         }
 
 
-class Attributes:
-    """Attributes as columns, by name: numbers (flags are 0 and 1, moments milliseconds), and texts. Lists have none."""
-
-    def __init__(self, items: Sequence[Item]) -> None:
-        self._items = items
-        kinds = {(name, _is_text(value)) for item in items for name, value in item.attributes.items()}
-        self.number_names = sorted(name for name, text in kinds if text is False)
-        self.text_names = sorted(name for name, text in kinds if text)
-        self.texts = _dictionary(
-            value for item in items for value in item.attributes.values() if isinstance(value, str)
-        )
-        if (names := len({name for name, _ in kinds})) > MOST_ATTRIBUTES:
-            refuse(f"attributes have {names:,} names in all; at most {MOST_ATTRIBUTES} are taken")
-
-    def columns(self) -> dict[str, Array]:
-        """float64[names, items] with NaN and int32[names, items] with -1 for what is missing."""
-        numbers = np.full((len(self.number_names), len(self._items)), np.nan)
-        texts = np.full((len(self.text_names), len(self._items)), -1, np.int32)
-        number_rows = {name: row for row, name in enumerate(self.number_names)}
-        text_rows = {name: row for row, name in enumerate(self.text_names)}
-        codes = {text: code for code, text in enumerate(self.texts)}
-        for at, item in enumerate(self._items):
-            for name, value in item.attributes.items():
-                if isinstance(value, str):
-                    texts[text_rows[name], at] = codes[value]
-                elif not isinstance(value, tuple):
-                    numbers[number_rows[name], at] = value
-        return {"numbers": numbers, "texts": texts}
-
-
 def _fit(variant: Variant) -> Fit:
     return Fit(variant.devices, variant.locales, variant.formats)
 
@@ -142,11 +115,6 @@ def _numbered(chosen: Sequence[bool]) -> Array:
     """The chosen are numbered from 0; -1 for the others."""
     flags = np.array(chosen, np.bool_)
     return np.where(flags, np.cumsum(flags) - 1, -1).astype(np.int32)
-
-
-def _is_text(value: Value) -> bool | None:
-    """None for lists."""
-    return None if isinstance(value, tuple) else isinstance(value, str)
 
 
 def refuse(message: str) -> None:
