@@ -131,7 +131,7 @@ class Exposure(_Noun, frozen=True, tag_field="body", tag=1):
 
 
 class Outcome(_Noun, frozen=True, tag_field="body", tag=2):
-    """What happened after a decision. `placement` is "" when no receipt told it."""
+    """What happened after a decision. `placement` and `channel` are "" when no receipt told them."""
 
     type: str
     value: float
@@ -140,6 +140,7 @@ class Outcome(_Noun, frozen=True, tag_field="body", tag=2):
     groups: tuple[str, ...]
     decision_id: str
     placement: str = ""
+    channel: str = ""
 
 
 class Event(_Noun, frozen=True, tag_field="body", tag=3):

@@ -251,13 +251,13 @@ class _Reading:
     def _outcome(self, wire: feedback_pb2.Outcome, who: Addressed, at: int) -> tuple[SubjectKey, Body]:
         item = convert.name(wire.item, "outcome.item")
         variant = convert.name(wire.variant, "outcome.variant", required=False)
-        subject, placement = who.resolved(self._is_known), ""
+        subject, placement, channel = who.resolved(self._is_known), "", ""
         if wire.receipt:
             receipt = self._open(wire.receipt, who, at, "outcome.receipt")
             decision = _decision(receipt, wire.decision_id, "outcome.decision_id")
             if not any(slot.item == item for slot in decision.slots):
                 raise InvalidRequest("outcome.item was not among the decision's choices", "outcome.item")
-            subject, placement = self._under(receipt, who), decision.placement
+            subject, placement, channel = self._under(receipt, who), decision.placement, decision.channel
         return subject, Outcome(
             type=convert.name(wire.type, "outcome.type"),
             value=convert.finite(wire.value, "outcome.value"),
@@ -266,6 +266,7 @@ class _Reading:
             groups=self._groups_of(item),
             decision_id=convert.name(wire.decision_id, "outcome.decision_id"),
             placement=placement,
+            channel=channel,
         )
 
     def _event(self, wire: feedback_pb2.Event) -> Event:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maitred_server.store.columns import Keys, Placed, Places, find, place, runs
-from maitred_server.store.keys import type_code, type_mask
+from maitred_server.store.keys import ANY_KEY, type_code, type_mask
 from maitred_server.store.touches import Touches
 
 MOST_ROWS = 2_000
@@ -101,8 +101,11 @@ def merged(one: Rows, other: Rows) -> tuple[Rows, Placed]:
 
 
 def keep_newest(rows: Rows, most: int = MOST_ROWS) -> NDArray[np.bool_]:
-    """Which rows stay when at most `most` may: views go first, then what happened last the longest ago."""
-    order = np.lexsort((rows["id"], rows["last"], rows["type"] != EVICTED_FIRST))
+    """Which rows stay when at most `most` may: views go first, then what happened last the longest ago.
+
+    What counts all of a type goes last: it tells what cannot have been lost of that type.
+    """
+    order = np.lexsort((rows["id"], rows["last"], rows["type"] != EVICTED_FIRST, keys_of(rows) == ANY_KEY))
     stays = np.ones(len(rows), np.bool_)
     stays[order[: max(0, len(rows) - most)]] = False
     return stays

@@ -54,6 +54,18 @@ def group_key(group: str) -> int:
 
 
 @lru_cache(maxsize=65_536)
+def placement_key(placement: str) -> int:
+    """Key of a placement: every showing there counts for it once, however many slots it has."""
+    return _hash64(b"maitred.place", placement.encode())
+
+
+@lru_cache(maxsize=65_536)
+def channel_key(channel: str) -> int:
+    """Key of a channel: every showing through it counts for it once."""
+    return _hash64(b"maitred.channel", channel.encode())
+
+
+@lru_cache(maxsize=65_536)
 def type_code(counter_type: str) -> int:
     """32-bit code of a counter type: `exposure`, `outcome.NAME` or an event's type."""
     return _hash64(b"maitred.type", counter_type.encode()) >> 32
@@ -87,6 +99,8 @@ def client_key(brand: str, client: str) -> bytes:
     return brand_prefix(brand) + blake2b(client.encode(), digest_size=16, person=b"maitred.client").digest()
 
 
+# What every showing counts for once, wherever it is.
+ALL_PLACEMENTS_KEY = placement_key("")
 # What stands for the item of an event that is about none.
 NO_ITEM_KEY = 0
 # The entity that everything of a type counts for, whatever it is about: its counter holds the type's totals.

@@ -12,15 +12,18 @@ from numpy.typing import NDArray
 
 from maitred_server.model import Event, Exposure, Objection, Outcome, Record
 from maitred_server.store.keys import (
+    ALL_PLACEMENTS_KEY,
     ANY_KEY,
     EXPOSURE_TYPE,
     NO_ITEM_KEY,
     OBJECTION_TYPE,
     action_key,
+    channel_key,
     entity_keys,
     group_key,
     item_key,
     outcome_type,
+    placement_key,
     type_code,
 )
 
@@ -93,12 +96,30 @@ def counter_types(record: Record) -> tuple[str, ...]:
 def _rows(record: Record) -> list[_Row]:
     body, time = record.body, checked_time(record.occurred_at)
     if isinstance(body, Exposure):
-        return [_row(_EXPOSURE, time, one.item, one.variant, one.groups) for one in body.shown]
+        return _showing(body, checked_time(max(time, body.decided_at)))
     if isinstance(body, Outcome):
-        return [_row(type_code(outcome_type(body.type)), time, body.item, body.variant, body.groups, 1, body.value)]
+        row = _row(type_code(outcome_type(body.type)), time, body.item, body.variant, body.groups, 1, body.value)
+        return [_also(row, _places(body.placement, body.channel))]
     if isinstance(body, Event):
         return [_row(type_code(body.type), time, body.item, body.variant, body.groups, body.quantity, body.value)]
     return [_objection(body, time)] if isinstance(body, Objection) and not body.withdrawn else []
+
+
+def _showing(body: Exposure, time: int) -> list[_Row]:
+    """A row for each slot; the first counts for the showing as a whole too. What is shown was decided before, however
+    slow the client's clock is.
+    """
+    rows = [_row(_EXPOSURE, time, one.item, one.variant, one.groups) for one in body.shown]
+    return [_also(rows[0], (ALL_PLACEMENTS_KEY, *_places(body.placement, body.channel))), *rows[1:]] if rows else []
+
+
+def _places(placement: str, channel: str) -> tuple[int, ...]:
+    """Keys of where it was, as far as that is known."""
+    return (placement_key(placement),) * bool(placement) + (channel_key(channel),) * bool(channel)
+
+
+def _also(row: _Row, keys: tuple[int, ...]) -> _Row:
+    return (*row[:-1], (*row[-1], *keys))
 
 
 def _objection(body: Objection, time: int) -> _Row:
