@@ -16,7 +16,7 @@ from maitred_server.importing.rows import Plain, Reject, ValuePart
 from maitred_server.importing.sources import LONGEST_LINE, Part
 from maitred_server.model import Item
 from maitred_server.playbook.items import Written, check, noun
-from maitred_server.playbook.schema import ItemPart
+from maitred_server.playbook.schema.items import ItemPart
 
 FIELDS = ("id", "groups", "content", "content_type")
 
@@ -84,6 +84,9 @@ class ItemParser:
 
 
 def _checked(part: ItemPart) -> Item:
+    for layer in ("eligibility", "applicability", "suitability"):
+        if getattr(part, layer):
+            raise InvalidRequest(f"{layer}: rules of imported items are written in the playbook's rules.yaml", layer)
     item = noun(part)
     for mistake in check([Written(item, "", 0)]):
         raise InvalidRequest(mistake.message)

@@ -53,7 +53,7 @@ def build(
     """
     imported = {item.id: item for item in items}
     everything = imported | {item.id: item for item in playbook.items}
-    mistakes = check_references(playbook, {item.id: item.groups for item in everything.values()})
+    mistakes = check_references(playbook, everything)
     if mistakes:
         raise PlaybookError(mistakes)
     draft = Draft(everything.values())

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from maitred_server.errors import Mistake
+from maitred_server.model import Item
 from maitred_server.playbook.hints import did_you_mean
 from maitred_server.playbook.nouns import PlannedPlacement, Playbook, Reference
-from maitred_server.playbook.schema import (
-    MOST_HOLDOUT,
-    SHARE_POINTS,
-    ArmPart,
-    GroupsFile,
-    PlacementPart,
-    PlacementsFile,
-    PlaybookFile,
-    points,
-)
+from maitred_server.playbook.schema.header import ArmPart, PlaybookFile
+from maitred_server.playbook.schema.placements import PlacementPart, PlacementsFile
+from maitred_server.playbook.schema.values import MOST_HOLDOUT, SHARE_POINTS, points
 from maitred_server.playbook.validation import Checked, mistake_at
 from maitred_server.playbook.yamltree import Path
 
@@ -41,9 +35,7 @@ def arm_policies(header: PlaybookFile) -> Iterator[ArmPolicy]:
                 yield ArmPolicy(layer.name, placement, policy, ("layers", at, "arms", number, "policies", placement))
 
 
-def twice(
-    checked: Checked[PlaybookFile] | Checked[PlacementsFile] | Checked[GroupsFile], path: Path, names: Sequence[str]
-) -> Iterator[Mistake]:
+def twice(checked: Checked[Any], path: Path, names: Sequence[str]) -> Iterator[Mistake]:
     """Names in the list at `path` that were used before."""
     first: dict[str, int] = {}
     for at, name in enumerate(names):
@@ -134,10 +126,13 @@ def shared_salts(header: PlaybookFile) -> Iterator[str]:
             yield f"layer `{layer.name}` has the salt of `{other}`: the two divide alike and are not independent"
 
 
-def check_references(playbook: Playbook, items: Mapping[str, Collection[str]]) -> list[Mistake]:
-    """Names of items and groups that do not exist. `items`: the groups of each item that can be chosen."""
-    groups = {group.id for group in playbook.groups}.union(*items.values())
-    mistakes: list[Mistake] = []
+def check_references(playbook: Playbook, items: Mapping[str, Item]) -> list[Mistake]:
+    """Names of items and groups that do not exist. `items`: those that can be chosen, by id."""
+    groups = {group.id for group in playbook.groups}.union(*(item.groups for item in items.values()))
+    named = playbook.mentions
+    mistakes = [*_unknown("item", named.items, items), *_unknown("group", named.groups, groups)]
+    mistakes += _pinned(playbook, items)
+    mistakes += _worths(named.worths, items)
     for plan in playbook.placements:
         mistakes += _unknown("group", plan.groups, groups)
         mistakes += _unknown("item", (*plan.items, *plan.order, *plan.fallback), items)
@@ -151,12 +146,32 @@ def _unknown(what: str, references: Sequence[Reference], known: Collection[str])
             yield one.mistake(f"unknown {what} `{one.name}`{did_you_mean(one.name, known)}")
 
 
-def _not_candidates(plan: PlannedPlacement, items: Mapping[str, Collection[str]]) -> Iterator[Mistake]:
-    if plan.every_item:
-        return
-    groups = {one.name for one in plan.groups}
-    chosen = {one.name for one in plan.items}
+def _not_candidates(plan: PlannedPlacement, items: Mapping[str, Item]) -> Iterator[Mistake]:
     for one in plan.order:
-        if one.name in items and one.name not in chosen and groups.isdisjoint(items[one.name]):
-            message = f"item `{one.name}` is in the order but is no candidate of placement `{plan.name}`"
-            yield one.mistake(message)
+        if one.name in items and not plan.is_candidate(items[one.name]):
+            yield one.mistake(f"item `{one.name}` is in the order but is no candidate of placement `{plan.name}`")
+
+
+def _pinned(playbook: Playbook, items: Mapping[str, Item]) -> Iterator[Mistake]:
+    plans = {plan.name: plan for plan in playbook.placements}
+    for pin in playbook.mentions.pins:
+        item = items.get(pin.item.name)
+        if item is None:
+            yield from _unknown("item", [pin.item], items)
+            continue
+        if not plans[pin.placement].is_candidate(item):
+            message = f"item `{item.id}` is pinned but is no candidate of placement `{pin.placement}`"
+            yield pin.item.mistake(message)
+        if pin.variant is not None:
+            yield from _unknown("variant", [pin.variant], [variant.name for variant in item.variants])
+
+
+def _worths(named: Sequence[Reference], items: Mapping[str, Item]) -> Iterator[Mistake]:
+    """Attributes that are to say what an item is worth and are no numbers."""
+    if not named:
+        return
+    numbers = {name for item in items.values() for name, value in item.attributes.items() if isinstance(value, float)}
+    for one in named:
+        if one.name not in numbers:
+            known = did_you_mean(one.name, numbers)
+            yield one.mistake(f"no item has a number as attribute `{one.name}`{known}")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -13,9 +14,10 @@ from pydantic import ValidationError
 from maitred_server.errors import Mistake
 from maitred_server.model import Item, Variant
 from maitred_server.playbook.jsontree import tree
-from maitred_server.playbook.schema import ItemPart, ItemsFile
+from maitred_server.playbook.places import Place
+from maitred_server.playbook.schema.items import ItemPart, ItemsFile
 from maitred_server.playbook.validation import Checked, validate
-from maitred_server.playbook.yamltree import DEEPEST
+from maitred_server.playbook.yamltree import DEEPEST, Node
 
 LONGEST_LINE: Final = 1024 * 1024
 MOST_ITEMS: Final = 1_000_000
@@ -23,12 +25,14 @@ MOST_LINES_WITH_MISTAKES: Final = 100
 
 
 class Written(NamedTuple):
-    """An item and where it was written."""
+    """An item and where it was written. `part`, `node`: of one that carries rules or templates, as it stands there."""
 
     item: Item
     file: str
     line: int
     column: int = 0
+    part: ItemPart | None = None
+    node: Callable[[], Node] | None = None
 
     def mistake(self, message: str) -> Mistake:
         return Mistake(self.file, self.line, message, self.column)
@@ -36,8 +40,22 @@ class Written(NamedTuple):
 
 def from_yaml(checked: Checked[ItemsFile]) -> list[Written]:
     """The items of items.yaml."""
-    parts = enumerate(checked.part.items)
-    return [Written(noun(part), checked.file, *checked.place("items", at)) for at, part in parts]
+    nodes = checked.node.find(["items"]).entries or []
+    return [
+        _written(part, checked.file, node.place, partial(_itself, node))
+        for part, node in zip(checked.part.items, nodes, strict=True)
+    ]
+
+
+def _itself(node: Node) -> Node:
+    return node
+
+
+def _written(part: ItemPart, file: str, place: Place, node: Callable[[], Node]) -> Written:
+    item = noun(part)
+    if part.is_restricted or any(variant.template for variant in item.variants):
+        return Written(item, file, *place, part, node)
+    return Written(item, file, *place)
 
 
 def from_jsonl(file: str, content: bytes) -> tuple[list[Written], list[Mistake]]:
@@ -52,7 +70,7 @@ def from_jsonl(file: str, content: bytes) -> tuple[list[Written], list[Mistake]]
         mistakes += found
         wrong += bool(found)
         if part is not None:
-            written.append(Written(noun(part), file, number))
+            written.append(_written(part, file, Place(number), partial(tree, str(line, "utf-8"), number)))
         if len(written) > MOST_ITEMS or wrong > MOST_LINES_WITH_MISTAKES:
             mistakes.append(Mistake(file, number, "reading stops here: too many items, or too many with mistakes"))
             break

@@ -5,27 +5,23 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeVar
 
+from msgspec.structs import replace
 from pydantic import BaseModel
 
 from maitred_server.errors import Mistake, PlaybookError
 from maitred_server.model import Arm, Audience, Dimensions, Item, Kind, Layer, Stages, ValueBands
 from maitred_server.playbook import checks, items
 from maitred_server.playbook.hints import did_you_mean
+from maitred_server.playbook.loading_control import ControlFiles, load_control
 from maitred_server.playbook.nouns import Group, PlannedPlacement, Playbook, Reference
-from maitred_server.playbook.schema import (
-    FILES,
-    KNOWN_POLICIES,
-    ChosenCandidates,
-    DimensionsPart,
-    EligiblePart,
-    GroupsFile,
-    ItemsFile,
-    LayerPart,
-    PlacementPart,
-    PlacementsFile,
-    PlaybookFile,
-    milliseconds,
-)
+from maitred_server.playbook.schema import FILES
+from maitred_server.playbook.schema.header import DimensionsPart, EligiblePart, LayerPart, PlaybookFile
+from maitred_server.playbook.schema.items import GroupsFile, ItemsFile
+from maitred_server.playbook.schema.placements import ChosenCandidates, PlacementPart, PlacementsFile
+from maitred_server.playbook.schema.rules import ArbitrationFile, ContactPoliciesFile, RulesFile
+from maitred_server.playbook.schema.subjects import SegmentsFile, SubjectsFile
+from maitred_server.playbook.schema.values import KNOWN_POLICIES, milliseconds
+from maitred_server.playbook.schema.wording import ReasonsFile
 from maitred_server.playbook.validation import Checked, validate
 from maitred_server.playbook.yamltree import MOST_MISTAKES, read
 
@@ -62,6 +58,16 @@ class _Loading:
         self._placements = self._read("placements.yaml", PlacementsFile)
         self._groups = self._read("groups.yaml", GroupsFile)
         self._items = self._read_items()
+        self._control = ControlFiles(
+            subjects=self._read("subjects.yaml", SubjectsFile),
+            segments=self._read("segments.yaml", SegmentsFile),
+            rules=self._read("rules.yaml", RulesFile),
+            contact_policies=self._read("contact_policies.yaml", ContactPoliciesFile),
+            arbitration=self._read("arbitration.yaml", ArbitrationFile),
+            reasons=self._read("reasons.yaml", ReasonsFile),
+            placements=self._placements,
+            groups=self._groups,
+        )
 
     def _read(self, file: str, model: type[M]) -> Checked[M] | None:
         content = self._files.get(file)
@@ -86,11 +92,14 @@ class _Loading:
 
     def result(self, imported: Iterable[Item] | None) -> Playbook:
         self._mistakes += self._check()
-        playbook = self._playbook()
+        others = {item.id: item for item in imported or ()}
+        own = {one.item.id: one.item for one in self._items}
+        left = [item for item in others.values() if item.id not in own]
+        loaded = load_control(self._control, self._items, left)
+        self._mistakes += loaded.mistakes
+        playbook = replace(self._playbook(), control=loaded.control, mentions=loaded.mentions)
         if imported is not None:
-            known: dict[str, Collection[str]] = {item.id: item.groups for item in imported}
-            known.update((item.id, item.groups) for item in playbook.items)
-            self._mistakes += checks.check_references(playbook, known)
+            self._mistakes += checks.check_references(playbook, others | own)
         if self._mistakes:
             raise PlaybookError(_ordered(self._mistakes))
         return playbook

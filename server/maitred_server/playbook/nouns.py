@@ -28,6 +28,25 @@ class Reference(msgspec.Struct, frozen=True):
         return Mistake(self.file, self.line, message, self.column)
 
 
+class PinnedItem(msgspec.Struct, frozen=True):
+    """An item that is pinned in a placement, perhaps in one of its variants."""
+
+    placement: str
+    item: Reference
+    variant: Reference | None = None
+
+
+class Mentions(msgspec.Struct, frozen=True):
+    """What the parts of `Control` name, and where: for checks against all items, and for warnings."""
+
+    items: tuple[Reference, ...] = ()
+    groups: tuple[Reference, ...] = ()
+    pins: tuple[PinnedItem, ...] = ()
+    worths: tuple[Reference, ...] = ()  # attributes of items that are to be numbers
+    segments: frozenset[str] = frozenset()  # that anything but a segment uses
+    places: dict[tuple[str, str], Reference] = {}  # where what has a kind and a name is written
+
+
 class PlannedPlacement(msgspec.Struct, frozen=True):
     """A placement as it was written. `every_item`: all items are candidates; else those of `groups` and `items`."""
 
@@ -45,6 +64,12 @@ class PlannedPlacement(msgspec.Struct, frozen=True):
     ttl_ms: int
     stale_ms: int
     automation: str
+
+    def is_candidate(self, item: Item) -> bool:
+        """Whether an item may be chosen here."""
+        if self.every_item or any(one.name == item.id for one in self.items):
+            return True
+        return any(one.name in item.groups for one in self.groups)
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -67,6 +92,7 @@ class Playbook(msgspec.Struct, frozen=True):
     warnings: tuple[str, ...] = ()
     dimensions: Dimensions = Dimensions()
     control: Control = Control()
+    mentions: Mentions = Mentions()
 
 
 class Placement(msgspec.Struct, frozen=True, eq=False):

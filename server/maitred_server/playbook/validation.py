@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import Any, Generic, NamedTuple, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from maitred_server.errors import Mistake
@@ -67,13 +69,20 @@ def _without(node: Node, details: list[ErrorDetails]) -> Node | None:
 
 
 def _stand_in(node: Node, one: ErrorDetails) -> bool:
-    """Puts something in the place of a name that is missing or no text, so that what it names is checked further."""
+    """Puts something in the place of a name that is missing or no text, or of a word with a mistake.
+
+    So what has it is checked further.
+    """
     if one["type"] == "missing" and one["loc"][-1] in ("name", "id") and node.fields is not None:
         node.fields[str(one["loc"][-1])] = Node(node.place, f"(line {node.place.line})")
         return True
     if one["type"] == "string_type" and node.text:
         node.value = node.text
         return True
+    if one["type"] == "literal_error" and isinstance(node.value, str):
+        near = get_close_matches(node.value, _expected(one["ctx"]["expected"]), n=1)
+        node.value = near[0] if near else node.value
+        return bool(near)
     return False
 
 
@@ -113,9 +122,15 @@ def _label(path: list[str | int], one: ErrorDetails) -> str:
 def _fields_at(model: type[BaseModel], path: Path) -> list[str]:
     """The keys that are known at a place of a file."""
     for step in path:
-        if isinstance(step, str) and step in model.model_fields:
-            model = _model_within(model.model_fields[step].annotation) or model
-    return list(model.model_fields)
+        fields = _by_key(model)
+        if isinstance(step, str) and step in fields:
+            model = _model_within(fields[step].annotation) or model
+    return list(_by_key(model))
+
+
+def _by_key(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The fields by the keys that stand in the file."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def _model_within(annotation: Any) -> type[BaseModel] | None:
@@ -144,6 +159,8 @@ def _message(one: ErrorDetails, node: Node, label: str) -> str:
             return f"{label}: {context['error']}"
         case "literal_error":
             return _not_one_of(context["expected"], node, label)
+        case "greater_than":
+            return f"{label} is more than {context['gt']}"
         case "greater_than_equal":
             return f"{label} is at least {context['ge']}"
         case "less_than_equal":
@@ -158,10 +175,15 @@ def _message(one: ErrorDetails, node: Node, label: str) -> str:
 
 
 def _not_one_of(expected: str, node: Node, label: str) -> str:
-    known = [word.strip(" '") for word in expected.replace(" or ", ",").split(",")]
+    known = _expected(expected)
     if not isinstance(node.value, str):
         return _wrong_kind(f"one of {listed(known)}", node, label)
     return f"unknown {label.removeprefix('an entry of ').strip('`')} `{node.value}`{did_you_mean(node.value, known)}"
+
+
+def _expected(words: str) -> list[str]:
+    """The words that pydantic lists in a text."""
+    return [word.strip(" '") for word in words.replace(" or ", ",").split(",")]
 
 
 def _wrong_kind(wanted: str, node: Node, label: str) -> str:

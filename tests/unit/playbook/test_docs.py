@@ -11,20 +11,18 @@ from maitred_server.errors import PlaybookError
 from maitred_server.playbook.build import build
 from maitred_server.playbook.catalogue import Catalogue
 from maitred_server.playbook.loader import load
-from maitred_server.playbook.schema import (
-    FILES,
+from maitred_server.playbook.schema import FILES
+from maitred_server.playbook.schema.header import (
     ArmPart,
     DimensionsPart,
     EligiblePart,
-    GroupPart,
     HoldoutPart,
-    ItemPart,
     LayerPart,
-    PlacementPart,
     StagePart,
     ValueBandPart,
-    VariantPart,
 )
+from maitred_server.playbook.schema.items import GroupPart, ItemPart, VariantPart
+from maitred_server.playbook.schema.placements import PlacementPart
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 

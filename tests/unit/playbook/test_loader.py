@@ -14,7 +14,8 @@ from maitred_server.errors import PlaybookError
 from maitred_server.model import Arm, Audience, Dimensions, Item, Kind, Layer, Stages, ValueBands, Variant
 from maitred_server.playbook.loader import load
 from maitred_server.playbook.nouns import Playbook
-from maitred_server.playbook.schema import json_schema, milliseconds, points
+from maitred_server.playbook.schema import FILES, json_schema
+from maitred_server.playbook.schema.values import milliseconds, points
 from maitred_server.playbook.yamltree import MOST_MISTAKES
 
 CASES = yaml.safe_load((Path(__file__).parent / "mistakes" / "cases.yaml").read_text())
@@ -298,7 +299,7 @@ def test_every_ten_thousandth_fits(number: int) -> None:
 def test_json_schema_names_everything() -> None:
     """The published schema has each file, refuses unknown keys, and lists policies that it is told of."""
     schema = json_schema(["popular", "thompson"])
-    assert set(schema["properties"]) == {"playbook.yaml", "placements.yaml", "groups.yaml", "items.yaml", "items.jsonl"}
+    assert [one["$ref"].rpartition("/")[2] for one in schema["anyOf"]] == [model.__name__ for model in FILES.values()]
     models = [model for model in schema["$defs"].values() if model.get("type") == "object"]
     assert all(model["additionalProperties"] is False for model in models)
     assert schema["$defs"]["PlacementPart"]["properties"]["policy"]["enum"] == ["popular", "thompson"]
