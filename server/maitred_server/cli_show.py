@@ -137,8 +137,8 @@ def _trait(told: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _counter(told: dict[str, Any]) -> tuple[str, ...]:
-    group = f"group {told['group']}" if told["group"] else ""
-    about = " ".join(filter(None, (told["item"], told["variant"], group))) or "all"
+    named = (f"{kind} {told[kind]}" for kind in ("group", "placement", "channel") if told[kind])
+    about = " ".join(filter(None, (told["item"], told["variant"], *named))) or "all"
     times = _when(told["first_ms"]), _when(told["last_ms"])
     return told["type"], about, f"{int(told['count']):,}", f"{told['value']:,.2f}", *times
 

@@ -57,7 +57,7 @@ class Objection(_message.Message):
     def __init__(self, item: _Optional[str] = ..., group: _Optional[str] = ..., since_ms: _Optional[int] = ...) -> None: ...
 
 class Counter(_message.Message):
-    __slots__ = ("type", "item", "variant", "group", "count", "value", "first_ms", "last_ms")
+    __slots__ = ("type", "item", "variant", "group", "count", "value", "first_ms", "last_ms", "placement", "channel")
     TYPE_FIELD_NUMBER: _ClassVar[int]
     ITEM_FIELD_NUMBER: _ClassVar[int]
     VARIANT_FIELD_NUMBER: _ClassVar[int]
@@ -66,6 +66,8 @@ class Counter(_message.Message):
     VALUE_FIELD_NUMBER: _ClassVar[int]
     FIRST_MS_FIELD_NUMBER: _ClassVar[int]
     LAST_MS_FIELD_NUMBER: _ClassVar[int]
+    PLACEMENT_FIELD_NUMBER: _ClassVar[int]
+    CHANNEL_FIELD_NUMBER: _ClassVar[int]
     type: str
     item: str
     variant: str
@@ -74,7 +76,9 @@ class Counter(_message.Message):
     value: float
     first_ms: int
     last_ms: int
-    def __init__(self, type: _Optional[str] = ..., item: _Optional[str] = ..., variant: _Optional[str] = ..., group: _Optional[str] = ..., count: _Optional[int] = ..., value: _Optional[float] = ..., first_ms: _Optional[int] = ..., last_ms: _Optional[int] = ...) -> None: ...
+    placement: str
+    channel: str
+    def __init__(self, type: _Optional[str] = ..., item: _Optional[str] = ..., variant: _Optional[str] = ..., group: _Optional[str] = ..., count: _Optional[int] = ..., value: _Optional[float] = ..., first_ms: _Optional[int] = ..., last_ms: _Optional[int] = ..., placement: _Optional[str] = ..., channel: _Optional[str] = ...) -> None: ...
 
 class RecentEvent(_message.Message):
     __slots__ = ("type", "item", "variant", "occurred_at_ms")

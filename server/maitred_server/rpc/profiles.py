@@ -14,19 +14,30 @@ from maitred_server.decide.world import World
 from maitred_server.playbook.catalogue import Catalogue
 from maitred_server.rpc.convert import consent_to_wire, trait_to_wire
 from maitred_server.store import Profile
-from maitred_server.store.keys import action_key, group_key, item_key
+from maitred_server.store.keys import (
+    ALL_PLACEMENTS_KEY,
+    action_key,
+    channel_key,
+    group_key,
+    item_key,
+    placement_key,
+)
 from maitred_server.store.profiles import CounterTable, Recent
 from maitred_server.subjects.consent import objected
+
+ALL = "*"
 
 TypeName: TypeAlias = Callable[[int], str | None]
 
 
 class Named(NamedTuple):
-    """What a counter is about; one of item and group is set, or neither: all of its type."""
+    """What a counter is about; one of item, group, placement and channel is set, or none: all of its type."""
 
     item: str = ""
     variant: str = ""
     group: str = ""
+    placement: str = ""  # ALL: all of them together
+    channel: str = ""
 
 
 class Names:
@@ -35,13 +46,25 @@ class Names:
     def __init__(self, world: World | None, type_name: TypeName, keys: NDArray[np.uint64]) -> None:
         """`keys`: those that will be asked for; only their items are looked at."""
         self._type_name = lru_cache(type_name)
-        self._keys = _key_names(world.catalogue, keys) if world else {}
+        self._keys = {ALL_PLACEMENTS_KEY: Named(placement=ALL)}
+        if world:
+            self._keys |= _place_names(world.catalogue)
+            self._keys |= _key_names(world.catalogue, keys)
 
     def type(self, code: int) -> str:
         return self._type_name(code) or f"#{code}"
 
     def key(self, key: int) -> Named:
         return self._keys.get(key, Named(item=f"#{key}")) if key else Named()
+
+
+def _place_names(catalogue: Catalogue) -> dict[int, Named]:
+    """Of placements, and of the channels that the playbook names."""
+    control = catalogue.control
+    channels = {plan.channel for plan in control.slates}
+    channels.update(name for policy in control.contact_policies for name in policy.scope.channels)
+    found = {placement_key(name): Named(placement=name) for name in catalogue.placements}
+    return found | {channel_key(name): Named(channel=name) for name in channels if name}
 
 
 def _key_names(catalogue: Catalogue, keys: NDArray[np.uint64]) -> dict[int, Named]:

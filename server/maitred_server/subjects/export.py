@@ -24,7 +24,15 @@ from maitred_server.model import (
     Unmerge,
 )
 from maitred_server.store import AnyStore, Profile
-from maitred_server.store.keys import action_key, brand_of, group_key, item_key
+from maitred_server.store.keys import (
+    ALL_PLACEMENTS_KEY,
+    action_key,
+    brand_of,
+    channel_key,
+    group_key,
+    item_key,
+    placement_key,
+)
 from maitred_server.subjects.consent import intensity_of, is_reserved, objected
 from maitred_server.subjects.words import in_words
 
@@ -36,11 +44,13 @@ Records: TypeAlias = Sequence[tuple[int, Record]]
 
 
 class About(NamedTuple):
-    """What a counter is about; one of item and group is set, or neither: all of its type."""
+    """What a counter is about; one of item, group, placement and channel is set, or none: all of its type."""
 
     item: str = ""
     variant: str = ""
     group: str = ""
+    placement: str = ""  # "*": all of them together
+    channel: str = ""
 
 
 class Naming(NamedTuple):
@@ -164,7 +174,11 @@ def _met(records: Records) -> dict[int, About]:
         found[item_key(item)] = About(item)
         found[action_key(item, variant)] = About(item, variant)
         found.update({group_key(group): About(group=group) for group in groups})
-    return found
+    for body in (record.body for _, record in records):
+        if isinstance(body, Exposure | Outcome):
+            found[placement_key(body.placement)] = About(placement=body.placement)
+            found[channel_key(body.channel)] = About(channel=body.channel)
+    return found | {ALL_PLACEMENTS_KEY: About(placement="*")}
 
 
 def _items(record: Record) -> Iterable[tuple[str, str, tuple[str, ...]]]:

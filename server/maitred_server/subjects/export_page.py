@@ -157,6 +157,10 @@ def _happened(counter_type: str) -> str:
 def _with(one: Mapping[str, Any]) -> str:
     if one["group"]:
         return f"anything of “{one['group']}”"
+    if one["placement"] == "*":
+        return "all that was shown"
+    if place := one["placement"] or one["channel"]:
+        return f"what was shown at “{place}”"
     variant = f" ({one['variant']})" if one["variant"] else ""
     return f"“{one['item']}”{variant}" if one["item"] else "anything"
 
