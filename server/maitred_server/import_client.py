@@ -151,7 +151,7 @@ def _body(event: Event) -> feedback_pb2.Event:
 
 
 def _put(call: Call, items: list[Item]) -> list[tuple[int, str, str]]:
-    request = admin_pb2.ImportItemsRequest(items=[_item(item) for item in items])
+    request = admin_pb2.ImportItemsRequest(items=[item_to_wire(item) for item in items])
     answer = admin_pb2.ImportItemsResponse.FromString(call("AdminService/ImportItems", request.SerializeToString()))
     return [_refusal(one.field, one.message) for one in answer.refused]
 
@@ -161,13 +161,23 @@ def _refusal(field: str, message: str) -> tuple[int, str, str]:
     return int(position), inner.lstrip("."), message
 
 
-def _item(item: Item) -> admin_pb2.Item:
+def item_to_wire(item: Item) -> admin_pb2.Item:
+    """An item as it is sent."""
     return admin_pb2.Item(
         id=item.id,
         groups=item.groups,
         attributes={name: convert.value_to_wire(value) for name, value in item.attributes.items()},
         variants=[
-            admin_pb2.ItemVariant(name=one.name, content=one.content, content_type=one.content_type)
+            admin_pb2.ItemVariant(
+                name=one.name,
+                content=one.content,
+                content_type=one.content_type,
+                devices=one.devices,
+                locales=one.locales,
+                formats=one.formats,
+                template=one.template,
+                plain=one.plain,
+            )
             for one in item.variants
         ],
     )

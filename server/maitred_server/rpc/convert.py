@@ -43,6 +43,7 @@ MAX_TRAITS = 64
 MAX_CONSENTS = 32
 MAX_OVERRIDES = 101  # as many layers as a playbook can have, and the holdout
 MAX_VARIANTS, MAX_GROUPS, CONTENT_BYTES = 32, 16, 16_384
+MAX_FITS = 64  # devices, locales or formats of a variant
 MIN_TIME_MS, MAX_TIME_MS = -2_208_988_800_000, 7_258_118_400_000  # years 1900 and 2200
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -270,10 +271,32 @@ def item(wire: admin_pb2.Item, field: str) -> Item:
 
 
 def _variant(wire: admin_pb2.ItemVariant, field: str) -> Variant:
-    if len(wire.content) > CONTENT_BYTES:
-        raise InvalidRequest(f"{field}.content is longer than {CONTENT_BYTES} bytes", f"{field}.content")
     content_type = name(wire.content_type, f"{field}.content_type", required=False) or "application/json"
-    return Variant(name(wire.name, f"{field}.name", required=False), wire.content, content_type)
+    if wire.template != bool(wire.plain):
+        advice = "a template needs `plain`" if wire.template else "only a template has `plain`; set `template`"
+        raise InvalidRequest(f"{field}.plain: {advice}", f"{field}.plain")
+    return Variant(
+        name=name(wire.name, f"{field}.name", required=False),
+        content=_content(wire.content, f"{field}.content"),
+        content_type=content_type,
+        devices=_fits(wire.devices, f"{field}.devices"),
+        locales=_fits(wire.locales, f"{field}.locales"),
+        formats=_fits(wire.formats, f"{field}.formats"),
+        template=wire.template,
+        plain=_content(wire.plain, f"{field}.plain"),
+    )
+
+
+def _content(content: bytes, field: str) -> bytes:
+    if len(content) > CONTENT_BYTES:
+        raise InvalidRequest(f"{field} is longer than {CONTENT_BYTES} bytes", field)
+    return content
+
+
+def _fits(names: Sequence[str], field: str) -> tuple[str, ...]:
+    if len(names) > MAX_FITS:
+        raise InvalidRequest(f"{field} has {len(names)} names; at most {MAX_FITS} are allowed", field)
+    return tuple(name(one, field) for one in names)
 
 
 def state_change(wire: admin_pb2.ItemState, field: str) -> StateChange:

@@ -65,7 +65,7 @@ class VariantPart(Part):
     @model_validator(mode="after")
     def _stands_in(self) -> Self:
         has_places = is_template(self.content.data)
-        if has_places and self.plain is None:
+        if has_places and not (self.plain and self.plain.data):
             raise ValueError("content with places (`{{ ... }}`) needs `plain`, which is shown when a value is missing")
         if self.plain is not None and not has_places:
             raise ValueError("`plain` stands in for places (`{{ ... }}`), and this content has none")
