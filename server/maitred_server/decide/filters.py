@@ -12,6 +12,7 @@ import numpy as np
 
 from maitred_server.decide.ground import Ground
 from maitred_server.decide.moment import Moment
+from maitred_server.decide.variant_filter import Fits
 from maitred_server.decide.wishes import NotForMe
 from maitred_server.policy.base import Bools
 
@@ -50,13 +51,17 @@ class OncePerPage:
     def open(self, ground: Ground, moment: Moment, taken: Sequence[int]) -> Bools | None:
         if not taken:
             return None
-        return ~np.isin(ground.item_index, np.array(taken, dtype=np.int32))
+        rows = np.ones(len(ground.actions), np.bool_)
+        begins, ends = (ground.item_index.searchsorted(taken, side=side).tolist() for side in ("left", "right"))
+        for begin, end in zip(begins, ends, strict=True):
+            rows[begin:end] = False
+        return rows
 
     def why(self, ground: Ground, moment: Moment, taken: Sequence[int], row: int) -> list[str]:
-        return ["the page shows it already"]
+        return ["the page shows it already, or has it pinned further on"]
 
 
-FILTERS: tuple[Filter, ...] = (Available(), NotForMe(), OncePerPage())
+FILTERS: tuple[Filter, ...] = (Available(), NotForMe(), Fits(), OncePerPage())
 
 
 def open_rows(ground: Ground, moment: Moment, taken: Sequence[int]) -> Bools | None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
-from maitred_server.decide.arbitration import Weights
 from maitred_server.decide.contact import ContactGround
 from maitred_server.decide.rulebook import Gate
 from maitred_server.decide.slots import SlotPlan
 from maitred_server.decide.variants import Fitting
+from maitred_server.decide.weights import Weights
 from maitred_server.decide.wishes import WishGround
+from maitred_server.model import Value
 from maitred_server.playbook.catalogue import Catalogue
 from maitred_server.playbook.control import SlatePlan
 from maitred_server.playbook.nouns import Placement
@@ -25,7 +28,9 @@ class Ground(NamedTuple):
     placement: Placement
     plan: SlatePlan
     actions: Positions  # int32[m], indices into the catalogue
-    item_index: Positions  # int32[m]
+    item_index: Positions  # int32[m], rising
+    first_row: Positions  # int32[m]: the rows of row r's item begin here
+    end_row: Positions  # int32[m]: and end before this one
     item_keys: Keys  # uint64[m]
     key_index: KeyIndex
     popularity: Floats  # float64[m]
@@ -38,21 +43,29 @@ class Ground(NamedTuple):
     slots: SlotPlan | None  # pins, reserved and stretch slots, limits of groups; None: none
     available: Bools | None = None  # bool[m]: not closed by a live state; None: none is
 
+    def channel(self, context: Mapping[str, Value]) -> str:
+        """Where it is shown: what the request's context says, else the placement's own."""
+        said = context.get("channel")
+        return said if isinstance(said, str) and said else self.plan.channel
+
 
 def lay(catalogue: Catalogue, placement: Placement, gate: Gate | None) -> Ground:
     """The ground of a placement, before anything is known of popularity and live states."""
     actions = placement.candidates
+    item_index = np.ascontiguousarray(catalogue.item_index[actions])
     item_keys = np.ascontiguousarray(catalogue.item_keys[actions])
     plan = catalogue.control.slate(placement.name)
     return Ground(
         placement=placement,
         plan=plan,
         actions=actions,
-        item_index=np.ascontiguousarray(catalogue.item_index[actions]),
+        item_index=item_index,
+        first_row=item_index.searchsorted(item_index).astype(np.int32),
+        end_row=item_index.searchsorted(item_index, side="right").astype(np.int32),
         item_keys=item_keys,
         key_index=KeyIndex(item_keys),
         popularity=np.zeros(len(item_keys)),
-        order=_places(placement.order, actions),
+        order=_places(catalogue.item_index[placement.order], item_index),
         wishes=WishGround.lay(catalogue, placement),
         gate=gate,
         contact=ContactGround.lay(catalogue, placement, plan),
@@ -62,11 +75,19 @@ def lay(catalogue: Catalogue, placement: Placement, gate: Gate | None) -> Ground
     )
 
 
-def _places(order: Positions, actions: Positions) -> Floats:
-    """Place of each action in the fixed order; inf for those that are not in it. `actions` rises."""
-    places = np.full(len(actions), np.inf)
-    rows = np.searchsorted(actions, order)
-    for place, (action, row) in enumerate(zip(order, rows, strict=True)):
-        if row < len(actions) and actions[row] == action:
-            places[row] = place
+def fallback_placement(catalogue: Catalogue, placement: Placement) -> Placement:
+    """A placement that has the fallback's items, in all variants, as its candidates, and the fallback as its order."""
+    items = np.unique(catalogue.item_index[placement.fallback])
+    begins, ends = catalogue.item_index.searchsorted(items), catalogue.item_index.searchsorted(items, side="right")
+    actions = [np.arange(begin, end, dtype=np.int32) for begin, end in zip(begins, ends, strict=True)]
+    candidates = np.concatenate([np.zeros(0, np.int32), *actions])
+    return msgspec.structs.replace(placement, candidates=candidates, order=placement.fallback)
+
+
+def _places(order: Positions, item_index: Positions) -> Floats:
+    """Place of each row's item in the fixed order; inf for those that are not in it. `order`: item numbers."""
+    places = np.full(len(item_index), np.inf)
+    for place, item in enumerate(order.tolist()):
+        begin, end = item_index.searchsorted([item, item + 1])
+        places[begin:end] = place
     return places

@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from maitred_server.decide import filters, scoring, slate
+from maitred_server.decide import arbitration, filters, scoring, slate
 from maitred_server.decide.answer import Answer, Choice, Decision
 from maitred_server.decide.ask import Ask
-from maitred_server.decide.ground import Ground
 from maitred_server.decide.moment import Moment
 from maitred_server.decide.profile import Known, Reader, known
 from maitred_server.decide.receipt import Receipt, SealedDecision, SealedSlot, Sealer
+from maitred_server.decide.turns import pinned
 from maitred_server.decide.view import View
 from maitred_server.decide.world import World
 from maitred_server.errors import NotPublished
@@ -104,24 +104,29 @@ class Page:
         self.seed = seed
         self._stopwatch = stopwatch
         self._taken: list[int] = []  # item numbers, in fill order over the page
+        self._held: list[list[int]] | None = None  # by placement: the items that are pinned there; None: not known yet
+        self._decided = 0
 
     def decide(self, decision_id: str, name: str, wanted: int) -> Decision:
-        """One placement, from its candidates to its slate."""
+        """One placement, from its candidates to its slate. They are decided in the order of the request."""
         ground = self.world.ground(name)
         placement = ground.placement
         slots = wanted or placement.slots
+        closed = self._closed()
         self._stopwatch("candidates")
-        open_rows = filters.open_rows(ground, self.moment, self._taken)
+        open_rows = filters.open_rows(ground, self.moment, closed)
         self._stopwatch("filters")
         served = scoring.served_by(placement, self.moment)
         scores = served.policy.score(scoring.situation(self.moment, ground))
-        priority = scoring.closed_where(scores, open_rows)
+        ranked = arbitration.priorities(ground, self.moment, served, scores, self.world.conditions)
+        priority = scoring.closed_where(ranked, open_rows)
         self._stopwatch("scoring")
+        pins = pinned(ground, self.moment, self.world.conditions, open_rows, slots)
         choices = slate.fill(
-            self.world, ground, self.moment, served, scores, priority, slots, self.seed, len(self._taken)
+            self.world, ground, self.moment, served, scores, priority, slots, self.seed, len(self._taken), pins
         )
         if not choices:
-            choices = slate.fallback(self.world, placement.fallback, self._taken, slots)
+            choices = slate.fallback(self.world, self.world.fallback(name), self.moment, closed, slots)
         if not self.world.wording.silent:
             choices = self.world.wording.worded(choices, name, self.moment)
         self._taken.extend(int(self.world.catalogue.item_index[choice.action]) for choice in choices)
@@ -135,20 +140,34 @@ class Page:
             served.policy.name,
             placement.ttl_ms,
             placement.stale_ms,
-            self._channel(ground),
+            ground.channel(self.moment.ask.context),
         )
 
-    def _channel(self, ground: Ground) -> str:
-        """Where it is shown: what the request's context says, else the placement's own."""
-        said = self.moment.ask.context.get("channel")
-        return said if isinstance(said, str) and said else ground.plan.channel
+    def _closed(self) -> list[int]:
+        """Items that this placement may not show: the page shows them already, or they are pinned further on."""
+        if self._held is None:
+            self._held = self._ahead() if len(self.moment.ask.placements) > 1 else []
+        self._decided += 1
+        return self._taken + [item for held in self._held[self._decided :] for item in held]
+
+    def _ahead(self) -> list[list[int]]:
+        """By placement of the page, in its order: the items that will be pinned there."""
+        grounds = [(self.world.ground(name), wanted) for name, wanted in self.moment.ask.placements]
+        held: list[list[int]] = []
+        for ground, wanted in grounds if any(g.slots and g.slots.pins for g, _ in grounds[1:]) else []:
+            before = [item for items in held for item in items]
+            open_rows = filters.open_rows(ground, self.moment, before)
+            slots = wanted or ground.placement.slots
+            pins = pinned(ground, self.moment, self.world.conditions, open_rows, slots)
+            held.append([int(ground.item_index[row]) for row in pins.values()])
+        return held
 
 
 def _reason(served: scoring.Served, choices: Sequence[Choice]) -> Reason:
-    """Of the slate as a whole: what covers all of it, else that of its first choice."""
+    """Of the slate as a whole: what covers all of it, else that of the first choice that no person made."""
     if not choices or choices[0].reason is Reason.FALLBACK:
         return Reason.FALLBACK
-    return served.reason or choices[0].reason
+    return served.reason or next((one.reason for one in choices if one.reason is not Reason.RULE), Reason.RULE)
 
 
 def _situation(reader: Reader, world: World, ask: Ask, who: Known, view: View) -> Situation:

@@ -12,7 +12,7 @@ from maitred_server.decide.view import View
 from maitred_server.model import Intensity, Reason
 from maitred_server.playbook.nouns import Placement
 from maitred_server.policy import POLICIES, Policy
-from maitred_server.policy.base import CLOSED, Bools, Floats, Scores, Situation
+from maitred_server.policy.base import CLOSED, Bools, Floats, Situation
 
 
 class Served(NamedTuple):
@@ -54,9 +54,11 @@ def _own(view: View, ground: Ground) -> Floats | None:
     return ground.key_index.scatter(table.keys, table.counts)
 
 
-def closed_where(scores: Scores, open_rows: Bools | None) -> Floats:
-    """Priorities with everything closed that a filter took out or that is no number: NaN would win every argmax."""
-    priority = scores.priority
+def closed_where(priority: Floats, open_rows: Bools | None) -> Floats:
+    """float64[m]: with everything closed that a filter took out or that is no number: NaN would win every argmax.
+
+    Without anything to close it is `priority` itself.
+    """
     finite = np.isfinite(priority)
     if not finite.all():
         priority = np.where(finite, priority, CLOSED)

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
+import numpy as np
+
+from maitred_server.decide import filters
 from maitred_server.decide.answer import Choice
+from maitred_server.decide.arbitration import above_nothing, applies
 from maitred_server.decide.ground import Ground
 from maitred_server.decide.moment import Moment
-from maitred_server.decide.scoring import Served
+from maitred_server.decide.scoring import Served, closed_where
+from maitred_server.decide.turns import NO_PINS, NO_ROW, Turn, turns
 from maitred_server.decide.world import World
 from maitred_server.model import Reason
-from maitred_server.policy.base import CLOSED, Floats, Positions, Scores
+from maitred_server.policy import POLICIES
+from maitred_server.policy.base import CLOSED, Floats, Policy, Scores
 
 _MASK = (1 << 64) - 1
 
@@ -27,6 +34,14 @@ def draw(seed: int, step: int) -> float:
     return ((z ^ (z >> 31)) >> 11) / (1 << 53)
 
 
+class Chosen(NamedTuple):
+    """A row for a slot, and the probability that it had."""
+
+    row: int
+    probability: float
+    stretch: bool = False
+
+
 def fill(
     world: World,
     ground: Ground,
@@ -37,38 +52,66 @@ def fill(
     slots: int,
     seed: int,
     step: int,
+    pins: Mapping[int, int] = NO_PINS,
 ) -> list[Choice]:
-    """Choose for up to `slots` slots.
+    """Choose for up to `slots` slots; in the order in which they were filled.
 
-    `priority`: float64[m], changed in place. `step`: how many slots of the page were filled before.
+    `priority`: float64[m], changed in place. `step`: how many slots of the page were filled before. `pins`: row by
+    slot (see `turns.pinned`).
     """
     choices: list[Choice] = []
-    for slot in range(slots):
-        if priority.max(initial=CLOSED) == CLOSED:
-            break
-        row, probability = served.policy.choose(priority, draw(seed, step + slot))
-        action = int(ground.actions[row])
-        choices.append(
-            Choice(
-                slot=slot,
-                action=action,
-                item=world.catalogue.item(action),
-                variant=world.catalogue.variant(action),
-                reason=served.reason or scores.reason(row),
-                propensity=None if scores.propensity is None else float(scores.propensity[row]),
-                probability=probability,
-                priority=float(priority[row]),
-            )
-        )
-        priority[ground.item_index == ground.item_index[row]] = CLOSED  # no item twice, in whatever variant
+    if not len(priority):
+        return choices
+    limits = ground.slots.limits.begin() if ground.slots and ground.slots.limits else None
+    guarded = ground.weights is not None and ground.weights.negative and applies(ground, served)
+    for turn in turns(ground, moment, served, slots, pins):
+        chosen = _choose(turn, served.policy, priority, guarded, draw(seed, step + len(choices)))
+        if chosen is None:
+            break  # the turns that are left would find nothing either
+        choices.append(_choice(world, ground, served, scores, turn, chosen, float(priority[chosen.row])))
+        row = chosen.row
+        priority[ground.first_row[row] : ground.end_row[row]] = CLOSED  # no item twice, in whatever variant
+        if limits is not None:
+            limits.chose(row, priority)
     return choices
 
 
-def fallback(world: World, actions: Positions, taken: Sequence[int], slots: int) -> list[Choice]:
-    """The placement's fallback, in its order, without what the page already shows or a live state closes."""
-    catalogue, is_open = world.catalogue, world.overlay.open
-    left = [int(one) for one in actions if is_open[one] and int(catalogue.item_index[one]) not in taken]
-    return [
-        Choice(slot, action, catalogue.item(action), catalogue.variant(action), Reason.FALLBACK, None, 1.0, 0.0)
-        for slot, action in enumerate(left[:slots])
-    ]
+def _choose(turn: Turn, policy: Policy, priority: Floats, guarded: bool, drawn: float) -> Chosen | None:
+    """From the rows of the turn, while one of them is open; else from all."""
+    if turn.pinned != NO_ROW:
+        return Chosen(turn.pinned, 1.0)
+    if guarded:
+        priority = above_nothing(priority)
+    if turn.rows is not None:
+        found = policy.choose(np.where(turn.rows, priority, CLOSED), drawn)
+        if found is not None:
+            return Chosen(*found, turn.stretch)
+    found = policy.choose(priority, drawn)
+    return None if found is None else Chosen(*found)
+
+
+def _choice(
+    world: World, ground: Ground, served: Served, scores: Scores, turn: Turn, chosen: Chosen, priority: float
+) -> Choice:
+    row, catalogue = chosen.row, world.catalogue
+    action = int(ground.actions[row])
+    return Choice(
+        slot=turn.slot,
+        action=action,
+        item=catalogue.item(action),
+        variant=catalogue.variant(action),
+        reason=Reason.RULE if turn.pinned != NO_ROW else served.reason or scores.reason(row),
+        propensity=None if scores.propensity is None else float(scores.propensity[row]),
+        probability=chosen.probability,
+        priority=priority if priority > CLOSED else 0.0,  # a pin stands where the policy would choose nothing
+        stretch=chosen.stretch,
+    )
+
+
+def fallback(world: World, ground: Ground, moment: Moment, taken: Sequence[int], slots: int) -> list[Choice]:
+    """The placement's fallback in its order, without what a filter closes. `ground`: of the fallback's items."""
+    served = Served(POLICIES["fixed"], Reason.FALLBACK)
+    scores = Scores(-ground.order, None, (Reason.FALLBACK,))
+    priority = closed_where(scores.priority, filters.open_rows(ground, moment, taken))
+    choices = fill(world, ground, moment, served, scores, priority, slots, 0, 0)
+    return [choice._replace(priority=0.0) for choice in choices]

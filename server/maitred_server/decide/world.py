@@ -6,7 +6,8 @@ from difflib import get_close_matches
 
 import numpy as np
 
-from maitred_server.decide.ground import Ground, lay
+from maitred_server.decide.conditions import Conditions, PlannedConditions
+from maitred_server.decide.ground import Ground, fallback_placement, lay
 from maitred_server.decide.overlay import Overlay
 from maitred_server.decide.rulebook import Rulebook
 from maitred_server.decide.view import Sight
@@ -44,8 +45,13 @@ class World:
         self.wording: Wording = same.wording if same else Wording(catalogue)
         self.sight: Sight = same.sight if same else Sight(catalogue.control)
         self.rulebook: Rulebook = Rulebook(catalogue, self.overlay, same.rulebook if same else None)
+        self.conditions: Conditions = PlannedConditions(catalogue, self.overlay)
         self._grounds: dict[str, Ground] = {
-            name: self._ground(placement, same) for name, placement in catalogue.placements.items()
+            name: self._ground(placement, same._grounds[name] if same else None, same)
+            for name, placement in catalogue.placements.items()
+        }
+        self._fallbacks: dict[str, Ground] = {
+            name: self._fallback(placement, same) for name, placement in catalogue.placements.items()
         }
 
     def ground(self, name: str) -> Ground:
@@ -55,15 +61,23 @@ class World:
             raise UnknownName(f"there is no placement {name!r}{self._near(name)}", "placements")
         return ground
 
-    def _ground(self, placement: Placement, same: World | None) -> Ground:
+    def fallback(self, name: str) -> Ground:
+        """The items that a placement serves when no candidate may be: not weighted, and without a plan of slots."""
+        return self._fallbacks[name]
+
+    def _ground(self, placement: Placement, before: Ground | None, same: World | None) -> Ground:
         gate = self.rulebook.gate(placement)
-        if same is None:
-            ground = lay(self.catalogue, placement, gate)
-        else:
-            ground = same._grounds[placement.name]._replace(gate=gate)
+        ground = lay(self.catalogue, placement, gate) if before is None else before._replace(gate=gate)
         if same is None or same.snapshot is not self.snapshot:
             ground = self._with_popularity(ground)
+        if ground.weights is not None:
+            ground = ground._replace(weights=ground.weights.priced(self.overlay.price[ground.actions]))
         return ground._replace(available=self.overlay.available(ground.actions))
+
+    def _fallback(self, placement: Placement, same: World | None) -> Ground:
+        before = None if same is None else same._fallbacks[placement.name]
+        asked = fallback_placement(self.catalogue, placement) if before is None else before.placement
+        return self._ground(asked, before, same)._replace(weights=None, slots=None)
 
     def _with_popularity(self, ground: Ground) -> Ground:
         if self.snapshot is None:

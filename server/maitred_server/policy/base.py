@@ -35,7 +35,7 @@ class Situation(NamedTuple):
 
 
 class Scores(NamedTuple):
-    """What a policy thinks of each candidate. `priority` CLOSED: not to be chosen."""
+    """What a policy thinks of each candidate, before arbitration. `priority` CLOSED: not to be chosen."""
 
     priority: Floats
     propensity: Floats | None  # P(positive outcome); None: the policy predicts none
@@ -52,25 +52,29 @@ class Policy(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def weighted(self) -> bool:
+        """Whether arbitration weighs its scores. Not those of a person's order, nor of no preference at all."""
+
     def score(self, situation: Situation) -> Scores:
         """Scores of the n candidates."""
 
-    def choose(self, priority: Floats, draw: float) -> tuple[int, float]:
-        """Row and action probability of the choice for the next slot.
+    def choose(self, priority: Floats, draw: float) -> tuple[int, float] | None:
+        """Row and action probability of the choice for the next slot; None when no row is open.
 
-        `priority`: float64[n], CLOSED where a row is no longer open, with at least one row open. `draw`: uniform in
-        [0, 1).
+        `priority`: float64[n], n > 0, CLOSED where a row is no longer open. `draw`: uniform in [0, 1).
         """
 
     def probabilities(self, priority: Floats) -> Floats:
-        """The distribution that `choose` draws from: float64[n], 0 for closed rows, sum 1."""
+        """The distribution that `choose` draws from, when a row is open: float64[n], 0 for closed rows, sum 1."""
 
 
 class Greedy:
     """Choosing for policies that always take the highest priority; of equals the first."""
 
-    def choose(self, priority: Floats, draw: float) -> tuple[int, float]:
-        return int(priority.argmax()), 1.0
+    def choose(self, priority: Floats, draw: float) -> tuple[int, float] | None:
+        row = int(priority.argmax())
+        return None if priority[row] == CLOSED else (row, 1.0)
 
     def probabilities(self, priority: Floats) -> Floats:
         certain = np.zeros(len(priority))

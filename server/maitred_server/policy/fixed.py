@@ -10,6 +10,7 @@ class Fixed(Greedy):
     """Serves the placement's `order`; what is not in it is never chosen."""
 
     name = "fixed"
+    weighted = False
 
     def score(self, situation: Situation) -> Scores:
         return Scores(-situation.order, None, (Reason.RULE,))

@@ -10,6 +10,7 @@ class Habit(Greedy):
     """Ranks by the subject's own counts; popularity, scaled into [0, 1), parts equals and fills the rest."""
 
     name = "habit"
+    weighted = True
 
     def score(self, situation: Situation) -> Scores:
         popularity = situation.popularity

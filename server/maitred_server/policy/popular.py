@@ -10,6 +10,7 @@ class Popular(Greedy):
     """Ranks by the number of events of the placement's counted type; equals keep the catalogue's order."""
 
     name = "popular"
+    weighted = True
 
     def score(self, situation: Situation) -> Scores:
         return Scores(situation.popularity.copy(), None, (Reason.POPULAR,))

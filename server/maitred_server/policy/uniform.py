@@ -12,12 +12,15 @@ class Uniform:
     """Knows nothing and prefers nothing; what it collects is the fairest data to learn from."""
 
     name = "uniform"
+    weighted = False
 
     def score(self, situation: Situation) -> Scores:
         return Scores(np.zeros(situation.size), None, (Reason.EXPLORED,))
 
-    def choose(self, priority: Floats, draw: float) -> tuple[int, float]:
+    def choose(self, priority: Floats, draw: float) -> tuple[int, float] | None:
         rows = np.flatnonzero(priority > CLOSED)
+        if not len(rows):
+            return None
         return int(rows[int(draw * len(rows))]), 1.0 / len(rows)
 
     def probabilities(self, priority: Floats) -> Floats:

@@ -113,7 +113,7 @@ def test_less_than_online_serves_the_baseline(tmp_path: Path, automation: str) -
 def test_a_score_that_is_no_number_never_wins(bad: float) -> None:
     """NaN and infinity close their row: NaN would win every argmax."""
     scores = Scores(np.array([0.5, bad, 0.1]), None, (Reason.LEARNED,))
-    priority = closed_where(scores, None)
+    priority = closed_where(scores.priority, None)
     assert priority.tolist() == [0.5, CLOSED, 0.1]
 
 

@@ -44,9 +44,16 @@ def test_choices_come_as_often_as_their_probability_says(policy: Policy) -> None
     priority = policy.score(situation({3: 1})).priority
     probabilities = policy.probabilities(priority)
     chosen = Counter(policy.choose(priority, draw(7, step)) for step in range(20_000))
-    for (row, probability), count in chosen.items():
+    assert chosen[None] == 0
+    for (row, probability), count in ((found, count) for found, count in chosen.items() if found is not None):
         assert probability == pytest.approx(probabilities[row])
         assert abs(count / 20_000 - probability) < 5 * (probability * (1 - probability) / 20_000) ** 0.5 + 1e-12
+
+
+@every_policy
+def test_nothing_is_chosen_where_nothing_is_open(policy: Policy) -> None:
+    """When every row is closed there is no choice, whatever is drawn."""
+    assert [policy.choose(np.full(4, CLOSED), drawn) for drawn in (0.0, 0.5, 0.999)] == [None, None, None]
 
 
 @every_policy
@@ -63,8 +70,8 @@ def order_of(name: str, own: dict[int, int] | None) -> list[tuple[int, Reason]]:
     """Fill all slots greedily and tell rows with reasons."""
     scores = POLICIES[name].score(situation(own))
     priority, found = scores.priority, []
-    while priority.max() > CLOSED:
-        row, _ = POLICIES[name].choose(priority, 0.0)
+    while (chosen := POLICIES[name].choose(priority, 0.0)) is not None:
+        row, _ = chosen
         found.append((row, scores.reason(row)))
         priority[row] = CLOSED
     return found
