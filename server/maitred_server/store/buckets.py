@@ -24,6 +24,7 @@ _NUMBER = np.uint64((1 << 31) - 1)
 _SLOT = np.uint64((1 << 32) - 1)
 _HOURS_A_DAY = np.uint64(24)
 _ROW_SHIFT = np.uint64(32)
+_NEXT_ROW = np.uint64(1 << 32)
 
 
 class Buckets(NamedTuple):
@@ -132,11 +133,50 @@ def bounded(buckets: Buckets, most: int = MOST_BUCKETS) -> Buckets:
     return _merge(Buckets(buckets.cells[~older], buckets.tallies[~older]), _one_a_row(buckets, older, ends))
 
 
-def count_since(buckets: Buckets, row: int, since: int) -> int:
-    """Tallies of a counter in the buckets that are wholly or partly at or after `since` (ms)."""
-    low, high = buckets.cells.searchsorted(np.array([row << 32, (row + 1) << 32], np.uint64))
-    within = _ends(buckets.cells[low:high] & _SLOT) > since
-    return int(buckets.tallies[low:high][within].sum())
+def counts_since(buckets: Buckets, rows: Places, since: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Tallies of n counters in the buckets that are wholly or partly at or after n moments (ms)."""
+    own = rows.astype(np.uint64) << _ROW_SHIFT
+    hours = (since.clip(0) // HOUR_MS).astype(np.uint64)
+    bounds = np.array((own | hours, own | _DAY, own | _day_of(hours), own + _NEXT_ROW))
+    sums = np.zeros(len(buckets.tallies) + 1, np.int64)
+    buckets.tallies.cumsum(out=sums[1:])
+    hour, day, this_day, end = sums[buckets.cells.searchsorted(bounds)]
+    counts: NDArray[np.int64] = day - hour + end - this_day
+    return counts
+
+
+class Spans(NamedTuple):
+    """Buckets of one counter: each with its first and last millisecond and its tally. `total`: of all its buckets."""
+
+    spans: list[tuple[int, int, int]]
+    total: int
+
+
+def spans(buckets: Buckets, row: int, since: int) -> Spans:
+    """The buckets of a counter that are wholly or partly at or after `since` (ms).
+
+    The oldest of all reaches back to the beginning: it may hold what older ones held (see `bounded`).
+    """
+    own, hour = row << 32, since // HOUR_MS
+    bounds = np.array((own, own | hour, own | 1 << 31, own | 1 << 31 | hour - hour % 24, row + 1 << 32), np.uint64)
+    begin, hours, days, this_day, end = buckets.cells.searchsorted(bounds).tolist()
+    oldest = days if days < end else begin
+    found = [
+        (0 if at == oldest else first, last, tally)
+        for low, high in ((hours, days), (this_day, end))
+        for at, (first, last), tally in zip(
+            range(low, high),
+            map(_span, buckets.cells[low:high].tolist()),
+            buckets.tallies[low:high].tolist(),
+            strict=True,
+        )
+    ]
+    return Spans(found, int(buckets.tallies[begin:end].sum()))
+
+
+def _span(cell: int) -> tuple[int, int]:
+    begin = (cell & 0x7FFFFFFF) * HOUR_MS
+    return begin, begin + (DAY_MS if cell & 1 << 31 else HOUR_MS) - 1
 
 
 def _one_a_row(buckets: Buckets, chosen: NDArray[np.bool_], ends: NDArray[np.int64]) -> Buckets:

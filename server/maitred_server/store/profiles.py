@@ -181,7 +181,7 @@ class Profile(msgspec.Struct, frozen=True, eq=False, dict=True):
             return exact
         if since_ms < buckets.horizon(self.newest):
             return count
-        return min(count, buckets.count_since(self.buckets, row, since_ms))
+        return min(count, int(buckets.counts_since(self.buckets, np.array([row]), np.array([since_ms]))[0]))
 
     def recent(self, limit: int = MOST_RECENT) -> list[Recent]:
         """The events with the latest times, newest first; at most 256 are kept."""

@@ -1,0 +1,123 @@
+"""Limits over what a profile counted: how often something happened in any rolling window, and until when that closes.
+
+Where the recent events tell exact times these are used. Else an hour's or a day's bucket tells between which moments
+something happened, and what may have been is taken for what was: a limit may hold longer than it should, never shorter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maitred_server.store import buckets, counters
+from maitred_server.store.columns import Places
+from maitred_server.store.keys import ANY_KEY, type_code, type_mask
+from maitred_server.store.profiles import MOST_RECENT, Profile
+from maitred_server.store.touches import LATEST_MS
+
+NEVER_LOST = -1
+
+
+class Limit(NamedTuple):
+    """At most `most` in any window of `window_ms`; once that is reached, nothing for `suppress_ms`."""
+
+    most: int
+    window_ms: int
+    suppress_ms: int = 0
+
+    @property
+    def back_ms(self) -> int:
+        """What happened longer ago than this decides nothing now."""
+        return self.window_ms + self.suppress_ms
+
+
+def counts_since(profile: Profile, places: Places, since: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How often counters were counted at or after some moments (ms): n places of `profile.rows` and n moments give n.
+
+    Never less than the truth: a bucket that a moment falls into counts whole.
+    """
+    rows = profile.rows
+    counts = rows["count"][places].astype(np.int64)
+    counts[rows["last"][places] < since] = 0
+    partly = ((rows["first"][places] < since) & (counts > 0) & (since >= buckets.horizon(profile.newest))).nonzero()[0]
+    if len(partly):
+        within = buckets.counts_since(profile.buckets, places[partly], since[partly])
+        counts[partly] = np.minimum(counts[partly], within)
+    return counts
+
+
+def closed_until(profile: Profile, places: Sequence[int], limit: Limit, now: int) -> int:
+    """Until when (ms) a limit closes what some counters count together; at most `now`: it does not.
+
+    Closed is from each moment t at which the last `most` lie within `window_ms`: for `suppress_ms` after t, and until
+    the first of them leaves the window.
+    """
+    lows: list[int] = []
+    highs: list[int] = []
+    for place in places:
+        _moments(profile, place, max(now - limit.back_ms + 1, 0), limit.most, lows, highs)
+    lows.sort()
+    highs.sort()
+    for at in range(len(lows) - 1, limit.most - 2, -1):
+        began = highs[at - limit.most + 1]
+        until = max(highs[at] + limit.suppress_ms, began + limit.window_ms)
+        if until <= now or lows[at] - began < limit.window_ms:  # the bounds only fall from here
+            return until
+    return 0
+
+
+def _moments(profile: Profile, place: int, since: int, most: int, lows: list[int], highs: list[int]) -> None:
+    """Adds when at the earliest, and at the latest, each thing happened that may have been at or after `since`.
+
+    The k-th of the sorted bounds are bounds of the k-th thing. Of what one bucket holds, `most` decide as much as all.
+    """
+    id_, _, first, last, _, code, count = profile.rows[place].item()
+    if last < since:
+        return
+    if exact := _recent_times(profile, code, id_ ^ type_mask(code), since):
+        lows += exact
+        highs += exact
+        return
+    spans = buckets.spans(profile.buckets, place, since)
+    if since < (covered := buckets.horizon(profile.newest)) and (before := count - spans.total) > 0:
+        _add(lows, highs, first, min(covered, last), min(before, most))
+    for begin, end, tally in spans.spans:
+        _add(lows, highs, max(begin, first), min(end, last), min(tally, most))
+
+
+def _add(lows: list[int], highs: list[int], low: int, high: int, times: int) -> None:
+    lows += [low] * times
+    highs += [high] * times
+
+
+def _recent_times(profile: Profile, code: int, key: int, since: int) -> list[int]:
+    """The times at or after `since`, when the recent events tell all of them; else none: groups are not among them."""
+    ring = profile.ring
+    if len(ring) == MOST_RECENT and since <= ring["time"][0]:
+        return []
+    found = (ring["type"] == code) & (ring["time"] >= since)
+    if key != ANY_KEY:
+        sought = np.uint64(key)
+        found &= (ring["action"] == sought) | (ring["item"] == sought)
+    times: list[int] = ring["time"][found].tolist()
+    return times
+
+
+def lost_through(profile: Profile, counter_type: str) -> int:
+    """The latest moment (ms) of anything that a counter of a type, given up for lack of room, may have counted.
+
+    NEVER_LOST: none was given up. What counts all of a type (`keys.ANY_KEY`) never is.
+    """
+    rows = profile.rows
+    if not profile.evicted or len(rows) < counters.MOST_ROWS:
+        return NEVER_LOST
+    single = counters.keys_of(rows) != ANY_KEY
+    views = rows["type"] == counters.EVICTED_FIRST
+    if type_code(counter_type) == counters.EVICTED_FIRST:
+        return int(rows["last"][views & single].min(initial=LATEST_MS))
+    if (views & single).any():  # views go first
+        return NEVER_LOST
+    return int(rows["last"][single].min(initial=LATEST_MS))
