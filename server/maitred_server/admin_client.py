@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import grpc
 from google.protobuf.json_format import MessageToDict
@@ -16,17 +16,81 @@ from maitred.v1 import admin_pb2, decision_pb2, profile_pb2, types_pb2
 from maitred_server.errors import InvalidRequest, MaitredError, Mistake, PlaybookError
 
 TIMEOUT_S = 120.0
+PREVIEW_TIMEOUT_S = 600.0
 LARGEST_PLAYBOOK = 16 * 1024 * 1024
 LARGEST_EXPORT = 64 * 1024 * 1024
 SUFFIXES = frozenset({".yaml", ".yml", ".jsonl"})
 
+PlaybookChange: TypeAlias = admin_pb2.PlaybookChange
+PreviewPlaybookResponse: TypeAlias = admin_pb2.PreviewPlaybookResponse
+PublishedVersion: TypeAlias = admin_pb2.PublishedVersion
+ShareChange: TypeAlias = admin_pb2.ShareChange
+
 _PLACE = re.compile(r"files\[(?P<file>.*)\]:(?P<line>[0-9]+)(:(?P<column>[0-9]+))?", re.S)
 
 
-def publish(server: str, key: str | None, playbook: Path, author: str, *, dry_run: bool) -> admin_pb2.PublishResponse:
+def publish(
+    server: str, key: str | None, playbook: Path, author: str, *, note: str = "", dry_run: bool = False
+) -> admin_pb2.PublishResponse:
     """Send a playbook's files. Raises PlaybookError with every mistake, MaitredError."""
-    request = admin_pb2.PublishRequest(files=read_playbook(playbook), author=author, dry_run=dry_run)
+    request = admin_pb2.PublishRequest(files=read_playbook(playbook), author=author, note=note, dry_run=dry_run)
     return admin_pb2.PublishResponse.FromString(_call(server, key, "AdminService/Publish", request.SerializeToString()))
+
+
+def diff(server: str, key: str | None, playbook: Path, against: str) -> admin_pb2.DiffPlaybookResponse:
+    """What a playbook would change, in words. Raises PlaybookError, MaitredError."""
+    request = admin_pb2.DiffPlaybookRequest(files=read_playbook(playbook), against=against)
+    answer = _call(server, key, "AdminService/DiffPlaybook", request.SerializeToString())
+    return admin_pb2.DiffPlaybookResponse.FromString(answer)
+
+
+class PreviewLine(Protocol):
+    """One subject at one moment."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def context(self) -> Mapping[str, bool | float | str | list[str]]: ...
+
+
+def preview(
+    server: str, key: str | None, playbook: Path, subjects: Sequence[PreviewLine]
+) -> admin_pb2.PreviewPlaybookResponse:
+    """Who would see what. Raises PlaybookError, MaitredError."""
+    wire = [
+        admin_pb2.PreviewSubject(subject=_subject(one.id, one.kind), context=dict(map(_context, one.context.items())))
+        for one in subjects
+    ]
+    request = admin_pb2.PreviewPlaybookRequest(files=read_playbook(playbook), subjects=wire)
+    answer = _call(server, key, "AdminService/PreviewPlaybook", request.SerializeToString(), PREVIEW_TIMEOUT_S)
+    return admin_pb2.PreviewPlaybookResponse.FromString(answer)
+
+
+def _context(pair: tuple[str, bool | float | str | list[str]]) -> tuple[str, types_pb2.Value]:
+    name, value = pair
+    if isinstance(value, bool):
+        return name, types_pb2.Value(flag=value)
+    if isinstance(value, str):
+        return name, types_pb2.Value(text=value)
+    if isinstance(value, list):
+        return name, types_pb2.Value(texts=types_pb2.TextList(texts=value))
+    return name, types_pb2.Value(number=value)
+
+
+def versions(server: str, key: str | None, limit: int) -> admin_pb2.ListVersionsResponse:
+    """The newest versions. Raises MaitredError."""
+    request = admin_pb2.ListVersionsRequest(limit=limit)
+    answer = _call(server, key, "AdminService/ListVersions", request.SerializeToString())
+    return admin_pb2.ListVersionsResponse.FromString(answer)
+
+
+def rollback(server: str, key: str | None, version: str, author: str, note: str) -> admin_pb2.RollbackResponse:
+    """Bring a version's playbook back. Raises PlaybookError, MaitredError."""
+    request = admin_pb2.RollbackRequest(version=version, author=author, note=note)
+    answer = _call(server, key, "AdminService/Rollback", request.SerializeToString())
+    return admin_pb2.RollbackResponse.FromString(answer)
 
 
 def read_playbook(folder: Path) -> dict[str, bytes]:
@@ -148,13 +212,13 @@ def _numbers(value: Any) -> Any:
     return int(value) if isinstance(value, str) and value.isdigit() else value
 
 
-def _call(server: str, key: str | None, method: str, request: bytes) -> bytes:
-    with connected(server, key) as call:
+def _call(server: str, key: str | None, method: str, request: bytes, timeout_s: float = TIMEOUT_S) -> bytes:
+    with connected(server, key, timeout_s) as call:
         return call(method, request)
 
 
 @contextmanager
-def connected(server: str, key: str | None) -> Iterator[Callable[[str, bytes], bytes]]:
+def connected(server: str, key: str | None, timeout_s: float = TIMEOUT_S) -> Iterator[Callable[[str, bytes], bytes]]:
     """What makes calls over one channel, of a method ("Service/Method") with a request's bytes. Raises MaitredError."""
     options = [
         ("grpc.max_send_message_length", LARGEST_PLAYBOOK + 65_536),
@@ -166,7 +230,7 @@ def connected(server: str, key: str | None) -> Iterator[Callable[[str, bytes], b
         def call(method: str, request: bytes) -> bytes:
             unary: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(f"/maitred.v1.{method}")
             with _errors_in_words(server):
-                return unary(request, timeout=TIMEOUT_S, metadata=metadata)
+                return unary(request, timeout=timeout_s, metadata=metadata)
 
         yield call
 

@@ -12,7 +12,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from maitred_server import admin_client, cli_import, cli_item, cli_store, cli_subject
+from maitred_server import admin_client, cli_import, cli_item, cli_playbook, cli_store, cli_subject
 from maitred_server.cli_options import AsJson, Data, Key, Server, err, out
 from maitred_server.errors import MaitredError, PlaybookError
 from maitred_server.settings import Settings, load
@@ -26,6 +26,11 @@ app = typer.Typer(
 app.add_typer(cli_item.app, name="item")
 app.add_typer(cli_subject.app, name="subject")
 app.command("import")(cli_import.import_)
+app.command()(cli_playbook.publish)
+app.command()(cli_playbook.diff)
+app.command()(cli_playbook.preview)
+app.command()(cli_playbook.history)
+app.command()(cli_playbook.rollback)
 app.command()(cli_store.compact)
 app.command()(cli_store.backup)
 app.command()(cli_store.restore)
@@ -65,22 +70,6 @@ def settings() -> None:
     from maitred_server.settings import table
 
     sys.stdout.write(table() + "\n")
-
-
-@app.command()
-def publish(
-    playbook: Annotated[Path, typer.Argument(help="Folder of the playbook.")],
-    server: Server = "localhost:7400",
-    key: Key = None,
-    author: Annotated[str, typer.Option(help="Who publishes.", envvar="USER")] = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only check.")] = False,
-) -> None:
-    """Check a playbook and put it in force."""
-    answer = admin_client.publish(server, key, playbook, author, dry_run=dry_run)
-    for warning in answer.warnings:
-        err.print(f"[yellow]warning[/] {warning}")
-    done = "checked" if dry_run else f"published version {answer.versions.catalogue}"
-    out.print(f"{done}: {answer.placements} placements, {answer.items} items, {answer.actions} actions")
 
 
 @app.command()

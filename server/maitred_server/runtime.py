@@ -36,8 +36,10 @@ from maitred_server.decide.worlds import Worlds
 from maitred_server.errors import InvalidRequest, StoreError
 from maitred_server.learn import learner
 from maitred_server.learn.publish import forgotten_through, learned_through
+from maitred_server.playbook.versions import Keeping as VersionKeeping
 from maitred_server.processes import Child, Nursery, end_with_parent, spawn
-from maitred_server.publishing import ProcessPublisher
+from maitred_server.publishing.jobs import Place
+from maitred_server.publishing.publisher import ProcessPublisher
 from maitred_server.rpc.access import Access
 from maitred_server.rpc.admin import Admin, ServerFacts
 from maitred_server.rpc.admission import DAY_MS, Admission, Limits
@@ -46,6 +48,7 @@ from maitred_server.rpc.feedback import Feedback
 from maitred_server.rpc.grpc_front import GrpcFront
 from maitred_server.rpc.handlers import Handlers
 from maitred_server.rpc.people import People
+from maitred_server.rpc.playbooks import Playbooks
 from maitred_server.rpc.rights import Rights
 from maitred_server.rpc.subjects import Subjects
 from maitred_server.settings import Settings
@@ -94,7 +97,8 @@ class Worker:
         self._worlds = Worlds(settings.data, self._store)
         self._worlds.poll()
         self.telemetry = Telemetry()
-        self._publisher = ProcessPublisher(settings.data, settings.map_size)
+        versions = VersionKeeping(settings.versions_ms, settings.catalogue_versions)
+        self._publisher = ProcessPublisher(Place(settings.data, settings.map_size, versions))
         sealer = Sealer(keys.sealing(), keys.find)
         people = People(Pseudonyms(keys.pseudonym_key()), settings.kind)
         self._receipt_ms = int(settings.receipt_days * DAY_MS)
@@ -107,7 +111,8 @@ class Worker:
             Feedback(self._store, admission, self.telemetry),
             Subjects(self._store, people, self._worlds, clock),
             Rights(self._store, people, self._worlds, clock),
-            Admin(self._store, self._publisher, self._worlds, clock, facts),
+            Playbooks(self._publisher, self._worlds, people),
+            Admin(self._store, self._worlds, clock, facts),
         )
         self._access = Access.from_file(settings.access) if settings.access else Access.open_to_all(settings.brand)
 
@@ -145,6 +150,7 @@ class Worker:
 
     def close(self) -> None:
         self._publisher.close()
+        self._worlds.close()
         self._store.close()
         self.telemetry.flush()
 

@@ -20,6 +20,7 @@ from maitred_server.model import Kind
 
 BRAND_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,31}$"
 PREFIX = "MAITRED_"
+DAY_MS = 86_400_000
 KINDS = {kind.name.lower(): kind for kind in Kind}
 
 
@@ -84,6 +85,12 @@ class Settings(BaseModel):
     publish_interval_s: float = Field(
         1.0, gt=0, le=3600, description="How often the learner publishes what it learned, seconds."
     )
+    catalogue_versions: int = Field(
+        0,
+        ge=0,
+        description="How many published versions are kept of a brand, at least 20. 0: as many as records of the "
+        "journal may name; see docs/publishing.md.",
+    )
     compact_hours: float = Field(
         24.0,
         ge=0,
@@ -121,6 +128,12 @@ class Settings(BaseModel):
     def ages(self) -> dict[str, int]:
         """The longest ages by type, milliseconds."""
         return _ages(self.retention)
+
+    @property
+    def versions_ms(self) -> int | None:
+        """How long after its end a published version may still be named by a record, milliseconds; None: for ever."""
+        exposures = self.ages.get("exposure")
+        return None if exposures is None else exposures + int(self.receipt_days * DAY_MS)
 
     @property
     def session_ms(self) -> int:

@@ -30,6 +30,7 @@ BESIDE = {
     "cli_import": "cli",
     "cli_item": "cli",
     "cli_options": "cli",
+    "cli_playbook": "cli",
     "cli_show": "cli",
     "cli_store": "cli",
     "cli_subject": "cli",
@@ -52,7 +53,16 @@ HOMES = {
     "lmdb": ("maitred_server.store",),
     "typer": tuple(
         f"maitred_server.{name}"
-        for name in ("cli", "cli_import", "cli_item", "cli_options", "cli_show", "cli_store", "cli_subject")
+        for name in (
+            "cli",
+            "cli_import",
+            "cli_item",
+            "cli_options",
+            "cli_playbook",
+            "cli_show",
+            "cli_store",
+            "cli_subject",
+        )
     ),
     "maitred_tools": (),
 }

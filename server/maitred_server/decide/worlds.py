@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
@@ -14,7 +15,7 @@ from maitred_server.errors import MaitredError
 from maitred_server.playbook.catalogue import Catalogue
 from maitred_server.policy.snapshot import PolicySnapshot
 from maitred_server.store.itemstate import StateChanges
-from maitred_server.store.published import Follower, brand_folders
+from maitred_server.store.published import Follower, brand_folder, brand_folders
 
 CATALOGUE = "catalogue"
 POLICY = "policy"
@@ -39,6 +40,7 @@ class Worlds:
         self._lock = threading.Lock()
         self._brands: dict[str, _Brand] = {}
         self._worlds: dict[str, World] = {}
+        self._poller = ThreadPoolExecutor(1, thread_name_prefix="worlds")
 
     def world(self, brand: str) -> World | None:
         """What is in force; None when nothing was published."""
@@ -51,6 +53,22 @@ class Worlds:
                 brand = self._brands.setdefault(folder.name, _Brand(folder, self._states))
                 if (world := brand.poll()) is not None:
                     self._worlds[folder.name] = world
+
+    def poll_soon(self) -> Future[None]:
+        """Poll on a thread of its own: for those who must not wait, and need to know when it is done."""
+        return self._poller.submit(self.poll)
+
+    def trial(self, brand: str, catalogue: Catalogue) -> World:
+        """The world as it would be with another catalogue in force. `poll` must have read what there is."""
+        with self._lock:
+            folder = brand_folder(self._data, brand)
+            known = self._brands.setdefault(brand, _Brand(folder, self._states))
+            known.poll()
+            return known.trial(catalogue)
+
+    def close(self) -> None:
+        """Nobody polls any more."""
+        self._poller.shutdown(wait=True, cancel_futures=True)
 
 
 class _Brand:
@@ -73,6 +91,9 @@ class _Brand:
             return None
         self._world = World(catalogue, self._policy.value, self._world, self._overlay(catalogue))
         return self._world
+
+    def trial(self, catalogue: Catalogue) -> World:
+        return World(catalogue, self._policy.value, None, self._overlay(catalogue))
 
     def _overlay(self, catalogue: Catalogue) -> Overlay:
         if self._world and self._world.catalogue is catalogue and self._world.overlay.version == self._states.version:

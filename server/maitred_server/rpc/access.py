@@ -29,11 +29,16 @@ ROLES: dict[str, str] = {
     "ProfileService/UnmergeSubjects": "profile",
     "ProfileService/EndSession": "feedback",
     "AdminService/Publish": "admin",
+    "AdminService/DiffPlaybook": "admin",
+    "AdminService/PreviewPlaybook": "admin",
+    "AdminService/ListVersions": "admin",
+    "AdminService/Rollback": "admin",
     "AdminService/ImportItems": "admin",
     "AdminService/SetItemState": "items",
     "AdminService/GetItemState": "items",
     "AdminService/GetStatus": "admin",
 }
+ANONYMOUS = "anonymous"
 IMPORT = "import"
 OVERRIDE = "override"
 ALL_ROLES = frozenset(ROLES.values()) | {IMPORT, OVERRIDE}
@@ -72,7 +77,7 @@ class Access:
     @classmethod
     def open_to_all(cls, brand: str) -> Access:
         """Without an access file: every caller may do everything in one brand."""
-        return cls({}, Caller("anonymous", brand, ALL_ROLES))
+        return cls({}, Caller(ANONYMOUS, brand, ALL_ROLES))
 
     @classmethod
     def from_file(cls, path: Path) -> Access:

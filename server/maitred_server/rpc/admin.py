@@ -1,11 +1,10 @@
-"""AdminService."""
+"""AdminService: items, their live states, the server's status. `rpc.playbooks` has the rest of it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
 from itertools import islice
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, TypeVar
 
 from maitred.v1 import admin_pb2, decision_pb2
 
@@ -14,7 +13,7 @@ from maitred_server.decide.worlds import Worlds
 from maitred_server.errors import InvalidRequest, MaitredError
 from maitred_server.rpc import convert
 from maitred_server.rpc.access import Caller
-from maitred_server.rpc.durable import Durable
+from maitred_server.rpc.durable import Durable, after
 from maitred_server.rpc.status import code_of
 from maitred_server.store import AnyStore
 
@@ -23,22 +22,6 @@ MAX_NAMES = 1_000
 
 W = TypeVar("W")
 T = TypeVar("T")
-
-
-class Published(NamedTuple):
-    """What a publish put in force (or would have)."""
-
-    version: str
-    items: int
-    actions: int
-    placements: int
-    warnings: tuple[str, ...]
-
-
-class Publisher(Protocol):
-    """Builds and publishes playbooks, off the path of decisions."""
-
-    def publish(self, brand: str, files: dict[str, bytes], author: str, dry_run: bool) -> Future[Published]: ...
 
 
 class ServerFacts(NamedTuple):
@@ -53,31 +36,11 @@ class ServerFacts(NamedTuple):
 class Admin:
     """The calls of AdminService."""
 
-    def __init__(
-        self, store: AnyStore, publisher: Publisher, worlds: Worlds, clock: Callable[[], int], facts: ServerFacts
-    ) -> None:
+    def __init__(self, store: AnyStore, worlds: Worlds, clock: Callable[[], int], facts: ServerFacts) -> None:
         self._store = store
-        self._publisher = publisher
         self._worlds = worlds
         self._clock = clock
         self._facts = facts
-
-    def publish(self, data: bytes, caller: Caller) -> Durable:
-        wire = convert.parse(admin_pb2.PublishRequest, data)
-        if not wire.files:
-            raise InvalidRequest("files is missing: the files of a playbook folder by their path", "files")
-
-        def answer(published: Published) -> bytes:
-            self._worlds.poll()  # so that this worker's next answer is already from it
-            return admin_pb2.PublishResponse(
-                versions={"catalogue": published.version},
-                items=published.items,
-                actions=published.actions,
-                placements=published.placements,
-                warnings=published.warnings,
-            ).SerializeToString()
-
-        return Durable(self._publisher.publish(caller.brand, dict(wire.files), wire.author, wire.dry_run), answer)
 
     def import_items(self, data: bytes, caller: Caller) -> Durable:
         wire = convert.parse(admin_pb2.ImportItemsRequest, data)
@@ -94,12 +57,12 @@ class Admin:
         changes, refused = _one_by_one(wire.states, convert.state_change, "states")
 
         def answer(version: int) -> bytes:
-            self._worlds.poll()  # so that this worker's next answer already obeys
             return admin_pb2.SetItemStateResponse(
                 accepted=len(changes), refused=refused, journal_sequence=version
             ).SerializeToString()
 
-        return Durable(self._store.submit_item_states(caller.brand, changes, self._clock(), source=caller.name), answer)
+        stored = self._store.submit_item_states(caller.brand, changes, self._clock(), source=caller.name)
+        return Durable(after(stored, self._worlds.poll_soon), answer)  # so that this worker's next answer obeys
 
     def get_item_state(self, data: bytes, caller: Caller) -> bytes:
         wire = convert.parse(admin_pb2.GetItemStateRequest, data)

@@ -15,6 +15,7 @@ from maitred_server.rpc.admin import Admin
 from maitred_server.rpc.decisions import Decisions
 from maitred_server.rpc.durable import Durable
 from maitred_server.rpc.feedback import Feedback
+from maitred_server.rpc.playbooks import Playbooks
 from maitred_server.rpc.rights import Rights
 from maitred_server.rpc.subjects import Subjects
 
@@ -46,6 +47,10 @@ METHODS: dict[str, Method] = {
     "ProfileService/UnmergeSubjects": Method(64 * KIB),
     "ProfileService/EndSession": Method(64 * KIB),
     "AdminService/Publish": Method(16 * MIB),
+    "AdminService/DiffPlaybook": Method(16 * MIB),
+    "AdminService/PreviewPlaybook": Method(16 * MIB),
+    "AdminService/ListVersions": Method(64 * KIB),
+    "AdminService/Rollback": Method(64 * KIB),
     "AdminService/ImportItems": Method(8 * MIB),
     "AdminService/SetItemState": Method(4 * MIB),
     "AdminService/GetItemState": Method(64 * KIB),
@@ -57,7 +62,13 @@ class Handlers:
     """All calls of one worker."""
 
     def __init__(
-        self, decisions: Decisions, feedback: Feedback, subjects: Subjects, rights: Rights, admin: Admin
+        self,
+        decisions: Decisions,
+        feedback: Feedback,
+        subjects: Subjects,
+        rights: Rights,
+        playbooks: Playbooks,
+        admin: Admin,
     ) -> None:
         self._handlers: dict[str, Handler] = {
             "DecisionService/Decide": decisions.decide,
@@ -74,7 +85,11 @@ class Handlers:
             "ProfileService/MergeSubjects": subjects.merge_subjects,
             "ProfileService/UnmergeSubjects": subjects.unmerge_subjects,
             "ProfileService/EndSession": subjects.end_session,
-            "AdminService/Publish": admin.publish,
+            "AdminService/Publish": playbooks.publish,
+            "AdminService/DiffPlaybook": playbooks.diff_playbook,
+            "AdminService/PreviewPlaybook": playbooks.preview_playbook,
+            "AdminService/ListVersions": playbooks.list_versions,
+            "AdminService/Rollback": playbooks.rollback,
             "AdminService/ImportItems": admin.import_items,
             "AdminService/SetItemState": admin.set_item_state,
             "AdminService/GetItemState": admin.get_item_state,
