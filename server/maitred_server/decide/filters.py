@@ -12,6 +12,7 @@ import numpy as np
 
 from maitred_server.decide.ground import Ground
 from maitred_server.decide.moment import Moment
+from maitred_server.decide.rule_filter import Rules
 from maitred_server.decide.variant_filter import Fits
 from maitred_server.decide.wishes import NotForMe
 from maitred_server.policy.base import Bools
@@ -61,7 +62,7 @@ class OncePerPage:
         return ["the page shows it already, or has it pinned further on"]
 
 
-FILTERS: tuple[Filter, ...] = (Available(), NotForMe(), Fits(), OncePerPage())
+FILTERS: tuple[Filter, ...] = (Available(), Rules(), NotForMe(), Fits(), OncePerPage())
 
 
 def open_rows(ground: Ground, moment: Moment, taken: Sequence[int]) -> Bools | None:

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from maitred_server.decide.contact import ContactGround
-from maitred_server.decide.rulebook import Gate
+from maitred_server.decide.rulebook import Gates
 from maitred_server.decide.slots import SlotPlan
 from maitred_server.decide.variants import Fitting
 from maitred_server.decide.weights import Weights
@@ -36,7 +36,7 @@ class Ground(NamedTuple):
     popularity: Floats  # float64[m]
     order: Floats  # float64[m]
     wishes: WishGround  # which rows a subject's wishes are about
-    gate: Gate | None  # the rules that candidates must meet; None: none
+    gate: Gates | None  # the rules that candidates must meet; None: none
     contact: ContactGround | None  # the contact policies that reach candidates; None: none
     fitting: Fitting | None  # which variants fit where; None: all fit everywhere
     weights: Weights | None  # levers, values and context weights; None: all are 1
@@ -49,7 +49,7 @@ class Ground(NamedTuple):
         return said if isinstance(said, str) and said else self.plan.channel
 
 
-def lay(catalogue: Catalogue, placement: Placement, gate: Gate | None) -> Ground:
+def lay(catalogue: Catalogue, placement: Placement, gate: Gates | None) -> Ground:
     """The ground of a placement, before anything is known of popularity and live states."""
     actions = placement.candidates
     item_index = np.ascontiguousarray(catalogue.item_index[actions])

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from maitred_server.decide.ask import Ask
 from maitred_server.decide.profile import Known
-from maitred_server.decide.rulebook import Answers
 from maitred_server.decide.view import View
+from maitred_server.playbook.rules import Answers
 from maitred_server.subjects.assignment import Assignment
 
 

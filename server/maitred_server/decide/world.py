@@ -6,10 +6,11 @@ from difflib import get_close_matches
 
 import numpy as np
 
-from maitred_server.decide.conditions import Conditions, PlannedConditions
+from maitred_server.decide.conditions import Conditions
 from maitred_server.decide.ground import Ground, fallback_placement, lay
 from maitred_server.decide.overlay import Overlay
 from maitred_server.decide.rulebook import Rulebook
+from maitred_server.decide.ruleset import Ruleset
 from maitred_server.decide.view import Sight
 from maitred_server.decide.wording import Wording
 from maitred_server.errors import UnknownName
@@ -30,9 +31,12 @@ class World:
         snapshot: PolicySnapshot | None,
         before: World | None = None,
         overlay: Overlay | None = None,
+        rules: Ruleset | None = None,
     ) -> None:
         """`before`: the world that this one replaces; what did not change is taken from it. `overlay`: of this
-        catalogue; None: no item has a live state.
+        catalogue; None: no item has a live state. `rules`: of this catalogue; None: they are read.
+
+        Raises RecordDamaged when its rules cannot be read.
         """
         self.catalogue = catalogue
         self.layers = divisions(catalogue.layers)
@@ -44,8 +48,8 @@ class World:
         same = before if before is not None and before.catalogue is catalogue else None
         self.wording: Wording = same.wording if same else Wording(catalogue)
         self.sight: Sight = same.sight if same else Sight(catalogue.control)
-        self.rulebook: Rulebook = Rulebook(catalogue, self.overlay, same.rulebook if same else None)
-        self.conditions: Conditions = PlannedConditions(catalogue, self.overlay)
+        self.rulebook: Rulebook = Rulebook(catalogue, self.overlay, same.rulebook if same else None, rules)
+        self.conditions: Conditions = self.rulebook
         self._grounds: dict[str, Ground] = {
             name: self._ground(placement, same._grounds[name] if same else None, same)
             for name, placement in catalogue.placements.items()
@@ -66,7 +70,7 @@ class World:
         return self._fallbacks[name]
 
     def _ground(self, placement: Placement, before: Ground | None, same: World | None) -> Ground:
-        gate = self.rulebook.gate(placement)
+        gate = self.rulebook.gate(placement) if before is None else self.rulebook.renewed(before.gate)
         ground = lay(self.catalogue, placement, gate) if before is None else before._replace(gate=gate)
         if same is None or same.snapshot is not self.snapshot:
             ground = self._with_popularity(ground)
