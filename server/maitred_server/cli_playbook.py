@@ -73,6 +73,9 @@ def history(
     if as_json:
         _print_json(answer)
         return
+    if not answer.versions:
+        out.print("nothing was published yet")
+        return
     table = Table("version", "published (UTC)", "by", "items", "", "note", title="history", title_justify="left")
     table.columns[0].justify = table.columns[3].justify = "right"
     for one in answer.versions:
@@ -89,7 +92,7 @@ def _when(version: admin_client.PublishedVersion) -> str:
 
 def _marks(version: admin_client.PublishedVersion) -> str:
     marks = ["[green]in force[/]"] if version.in_force else []
-    marks += [f"as {version.rollback_of}"] if version.rollback_of else []
+    marks += [f"rollback to {version.rollback_of}"] if version.rollback_of else []
     marks += [] if version.kept else ["not kept"]
     return ", ".join(marks)
 
@@ -112,8 +115,8 @@ def diff(
     for one in answer.changes:
         table.add_row(SIGNS.get(one.change, "?"), _told(one))
     out.print(table, highlight=False)
-    base = f"version {answer.against}" if answer.against else "nothing: no playbook was published yet"
-    out.print(f"{_counted(answer.changes)} against {base}", highlight=False)
+    base = f"version {answer.against}" if answer.against else "nothing, for no playbook was published yet"
+    out.print(f"{_counted(answer.changes)}; compared with {base}", highlight=False)
 
 
 def _told(change: admin_client.PlaybookChange) -> str:
