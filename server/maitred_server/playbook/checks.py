@@ -162,8 +162,10 @@ def _pinned(playbook: Playbook, items: Mapping[str, Item]) -> Iterator[Mistake]:
         if not plans[pin.placement].is_candidate(item):
             message = f"item `{item.id}` is pinned but is no candidate of placement `{pin.placement}`"
             yield pin.item.mistake(message)
-        if pin.variant is not None:
-            yield from _unknown("variant", [pin.variant], [variant.name for variant in item.variants])
+        names = [variant.name for variant in item.variants if variant.name]
+        if pin.variant is not None and pin.variant.name not in names:
+            known = did_you_mean(pin.variant.name, names)
+            yield pin.variant.mistake(f"item `{item.id}` has no variant `{pin.variant.name}`{known}")
 
 
 def _worths(named: Sequence[Reference], items: Mapping[str, Item]) -> Iterator[Mistake]:

@@ -78,7 +78,8 @@ def check_subjects(checked: Checked[SubjectsFile]) -> Iterator[Mistake]:
 def _check_reserved(checked: Checked[Any], root: str, names: Iterable[tuple[Path, str]]) -> Iterator[Mistake]:
     for path, name in names:
         if name in RESERVED[root]:
-            yield checked.key_mistake(path, f"`{root}.{name}` is built in; take another name")
+            mistake = checked.key_mistake if root == "item" else checked.mistake
+            yield mistake(path, f"`{root}.{name}` is built in; take another name")
 
 
 def _check_purposes(checked: Checked[SubjectsFile]) -> Iterator[Mistake]:
@@ -115,7 +116,7 @@ def _check_rings(checked: Checked[SegmentsFile], uses: Mapping[str, frozenset[st
     except CycleError as error:
         ring: Sequence[str] = error.args[1][::-1]
         at = [part.name for part in checked.part.segments].index(ring[0])
-        steps = " uses ".join(f"`{name}`" for name in ring)
+        steps = ", ".join(f"`{name}`" for name in ring)
         return [checked.mistake(("segments", at, "if"), f"segments use each other in a ring: {steps}")]
     return []
 

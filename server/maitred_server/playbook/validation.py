@@ -55,27 +55,24 @@ def validate(file: str, node: Node, model: type[M]) -> tuple[Checked[M] | None, 
             details = error.errors(include_url=False, include_input=False)
         if attempt == 0:
             mistakes = [_mistake(file, node, model, one) for one in details[: MOST_MISTAKES + 1]]
-        left = _without(left, details)
+        left = _without(left, model, details)
     return None, mistakes
 
 
-def _without(node: Node, details: list[ErrorDetails]) -> Node | None:
+def _without(node: Node, model: type[BaseModel], details: list[ErrorDetails]) -> Node | None:
     paths: list[Path] = []
     for one in details:
         path = _path(node, one["loc"])
-        if not _stand_in(node.find(path), one):
+        if not _stand_in(node, model, path, one):
             paths.append(path)
     return node.without(paths) if paths else node
 
 
-def _stand_in(node: Node, one: ErrorDetails) -> bool:
-    """Puts something in the place of a name that is missing or no text, or of a word with a mistake.
-
-    So what has it is checked further.
-    """
-    if one["type"] == "missing" and one["loc"][-1] in ("name", "id") and node.fields is not None:
-        node.fields[str(one["loc"][-1])] = Node(node.place, f"(line {node.place.line})")
-        return True
+def _stand_in(root: Node, model: type[BaseModel], path: list[str | int], one: ErrorDetails) -> bool:
+    """Puts something in the place of what is wrong or missing, so that what it belongs to is checked further."""
+    node = root.find(path)
+    if one["type"] == "missing":
+        return _fill_in(node, str(one["loc"][-1]), _fields_at(model, path))
     if one["type"] == "string_type" and node.text:
         node.value = node.text
         return True
@@ -83,6 +80,23 @@ def _stand_in(node: Node, one: ErrorDetails) -> bool:
         near = get_close_matches(node.value, _expected(one["ctx"]["expected"]), n=1)
         node.value = near[0] if near else node.value
         return bool(near)
+    field = _fields_at(model, path[:-1]).get(str(path[-1])) if path else None
+    if field is None or not field.examples or node.fields is not None or node.entries is not None:
+        return False
+    node.value = field.examples[0]
+    return True
+
+
+def _fill_in(node: Node, key: str, fields: dict[str, FieldInfo]) -> bool:
+    """A value for a key that is missing: names get one, others have their field's example."""
+    if node.fields is None:
+        return False
+    if key in ("name", "id"):
+        node.fields[key] = Node(node.place, f"(line {node.place.line})")
+        return True
+    if key in fields and fields[key].examples:
+        node.fields[key] = Node(node.place, (fields[key].examples or [""])[0])
+        return True
     return False
 
 
@@ -119,17 +133,15 @@ def _label(path: list[str | int], one: ErrorDetails) -> str:
     return f"an entry of `{name}`" if isinstance(path[-1], int) else f"`{name}`"
 
 
-def _fields_at(model: type[BaseModel], path: Path) -> list[str]:
-    """The keys that are known at a place of a file."""
+def _fields_at(model: type[BaseModel], path: Path) -> dict[str, FieldInfo]:
+    """The fields that are known at a place of a file, by their keys."""
     for step in path:
-        fields = _by_key(model)
-        if isinstance(step, str) and step in fields:
-            model = _model_within(fields[step].annotation) or model
-    return list(_by_key(model))
+        field = _by_key(model).get(step) if isinstance(step, str) else None
+        model = (_model_within(field.annotation) if field else None) or model
+    return _by_key(model)
 
 
 def _by_key(model: type[BaseModel]) -> dict[str, FieldInfo]:
-    """The fields by the keys that stand in the file."""
     return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
@@ -159,8 +171,10 @@ def _message(one: ErrorDetails, node: Node, label: str) -> str:
             return f"{label}: {context['error']}"
         case "literal_error":
             return _not_one_of(context["expected"], node, label)
+        case "finite_number":
+            return f"{label} is a finite number"
         case "greater_than":
-            return f"{label} is more than {context['gt']}"
+            return f"{label} is more than {context['gt']:g}"
         case "greater_than_equal":
             return f"{label} is at least {context['ge']}"
         case "less_than_equal":

@@ -20,7 +20,10 @@ def of_cells(cells: dict[str, str], mapping: Mapping | None = None) -> tuple[lis
 
 
 def test_lines_are_those_of_a_playbook() -> None:
-    """A line of items.jsonl is the same item here; what is wrong costs its line and names the field."""
+    """A line of items.jsonl is the same item here; what is wrong costs its line and names the field.
+
+    An item that carries a rule is refused, never taken without it.
+    """
     lines = b"\n".join(
         [
             b'{"id": "A", "groups": ["G"], "attributes": {"price": 2}, "variants": [{"content": {"t": 1}}]}',
@@ -28,12 +31,13 @@ def test_lines_are_those_of_a_playbook() -> None:
             b'{"id": "B", "group": "G"}',
             b'{"id": "C", "groups": ["G", "G"]}',
             b"[]",
+            b'{"id": "D", "eligibility": "subject.age > 3"}',
         ]
     )
     rejects: list[Reject] = []
     found = list(ItemParser(None, None).items(Lines(1, lines), rejects))
     assert found == [(1, Item("A", ("G",), {"price": 2.0}, (Variant("", b'{"t":1}'),)))]
-    assert [(one.line, one.field) for one in rejects] == [(2, "id"), (3, "group"), (4, ""), (5, "")]
+    assert [(one.line, one.field) for one in rejects] == [(2, "id"), (3, "group"), (4, ""), (5, ""), (6, "eligibility")]
 
 
 def test_columns_make_an_item() -> None:

@@ -48,7 +48,7 @@ Candidates: TypeAlias = Annotated[
 class PinPart(Part):
     """An item in a slot, whatever the policy thinks, unless a rule or a contact policy closes it."""
 
-    slot: Slot = Field(description="Which slot. Slots count from 0.")
+    slot: Slot = Field(examples=[0], description="Which slot. Slots count from 0.")
     item: Name = Field(description="The item; it is a candidate.")
     variant: Name | None = Field(default=None, description="Which variant. Missing: the first that fits.")
     if_: Expression | None = Field(default=None, alias="if", description="When: a CEL expression. Missing: always.")
@@ -70,7 +70,7 @@ class ReservedForPart(Part):
 class ReservedPart(Part):
     """A slot that only some items may fill, as long as one of them may be shown."""
 
-    slot: Slot = Field(description="Which slot. Slots count from 0.")
+    slot: Slot = Field(examples=[0], description="Which slot. Slots count from 0.")
     for_: ReservedForPart = Field(alias="for", description="Which items may fill it.")
 
 
@@ -88,7 +88,7 @@ class PlacementPart(RestrictedPart):
     description: Description = Field(default="", description="For people.")
     slots: int = Field(default=1, ge=1, le=MOST_SLOTS, description="How many choices, when the caller does not say.")
     candidates: Candidates = Field(default="all", description="Which items may be chosen here.")
-    policy: Name = Field(description="The policy that chooses.")
+    policy: Name = Field(examples=["popular"], description="The policy that chooses.")
     baseline: Name = Field(
         default="popular", description="The policy that serves the holdout, and all when automation forbids more."
     )

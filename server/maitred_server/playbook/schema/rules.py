@@ -48,10 +48,13 @@ class RulePart(Part):
 
     name: Name
     layer: Layer = Field(
-        description="eligibility: may have it; applicability: relevant now; suitability: in the subject's interest."
+        examples=["eligibility"],
+        description="eligibility: may have it; applicability: relevant now; suitability: in the subject's interest.",
     )
     if_: Expression = Field(
-        alias="if", description="What must hold: a CEL expression over `subject`, `context`, `item`, `now`."
+        alias="if",
+        examples=["true"],
+        description="What must hold: a CEL expression over `subject`, `context`, `item`, `now`.",
     )
     for_: ScopePart | None = Field(default=None, alias="for", description="What it is about. Missing: everything.")
     why: Why = Field(default="", description="For people.")
@@ -67,9 +70,13 @@ class ContactPolicyPart(Part):
     """At most so many of something in a time."""
 
     name: Name
-    counts: Name = Field(description="What is counted: `exposure`, `outcome.TYPE` or an event's type.")
-    most: Annotated[int, Field(ge=1, le=1_000_000)] = Field(description="How many there may be in the window.")
-    window: Window = Field(description="How long the window is; it ends now.")
+    counts: Name = Field(
+        examples=["exposure"], description="What is counted: `exposure`, `outcome.TYPE` or an event's type."
+    )
+    most: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        examples=[3], description="How many there may be in the window."
+    )
+    window: Window = Field(examples=["7d"], description="How long the window is; it ends now.")
     suppress_for: Window | None = Field(
         default=None, description="Once `most` is reached: how long nothing is shown. Missing: until the window allows."
     )
@@ -82,9 +89,13 @@ class QuietHoursPart(Part):
     """No contact between two times of day, in the subject's time zone."""
 
     name: Name
-    from_: TimeOfDay = Field(alias="from", description="When they begin, e.g. `21:00`.")
-    to: TimeOfDay = Field(description="When they end; before `from`: on the next day.")
-    zone: Name = Field(default="UTC", description="The time zone when none is known of the subject: an IANA name.")
+    from_: TimeOfDay = Field(alias="from", examples=["21:00"], description="When they begin, e.g. `21:00`.")
+    to: TimeOfDay = Field(examples=["08:00"], description="When they end; before `from`: on the next day.")
+    zone: Name = Field(
+        default="UTC",
+        examples=["Europe/London"],
+        description="The time zone when none is known of the subject: an IANA name.",
+    )
     zone_from: list[ZoneSource] = Field(
         default=[], max_length=8, description="Where the subject's time zone is found; the first that is there."
     )
@@ -108,7 +119,7 @@ class LeverPart(Part):
     """A person's manual factor."""
 
     name: Name
-    factor: Factor = Field(description="What the priority is multiplied with.")
+    factor: Factor = Field(examples=[1.5], description="What the priority is multiplied with.")
     for_: ScopePart | None = Field(default=None, alias="for", description="What it is about. Missing: everything.")
     why: Why = Field(default="", description="For people.")
 
@@ -117,9 +128,11 @@ class ContextWeightPart(Part):
     """A factor that holds where a rule matches."""
 
     name: Name
-    weight: Factor = Field(description="What the priority is multiplied with.")
+    weight: Factor = Field(examples=[1.5], description="What the priority is multiplied with.")
     if_: Expression = Field(
-        alias="if", description="When it holds: a CEL expression over `subject`, `context`, `item`, `now`."
+        alias="if",
+        examples=["true"],
+        description="When it holds: a CEL expression over `subject`, `context`, `item`, `now`.",
     )
     for_: ScopePart | None = Field(default=None, alias="for", description="What it is about. Missing: everything.")
 

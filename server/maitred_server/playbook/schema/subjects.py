@@ -17,7 +17,7 @@ class TraitPart(Part):
     """A trait that rules, segments and templates may use."""
 
     name: Name
-    type: TypeName = Field(description="What its values are.")
+    type: TypeName = Field(examples=["text"], description="What its values are.")
     purpose: Name = Field(default="service", description="What it may be used for.")
     sensitive: bool = Field(default=False, description="Kept, and never used.")
     description: Description = Field(default="", description="For people.")
@@ -27,14 +27,14 @@ class ContextPart(Part):
     """A key of the context that rules and templates may use."""
 
     name: Name
-    type: TypeName = Field(description="What its values are.")
+    type: TypeName = Field(examples=["text"], description="What its values are.")
     description: Description = Field(default="", description="For people.")
 
 
 class EventPart(Part):
     """What the subject does, and what counting it may be used for."""
 
-    type: Name = Field(description="An event's type, `outcome.TYPE` or `exposure`.")
+    type: Name = Field(examples=["view"], description="An event's type, `outcome.TYPE` or `exposure`.")
     purpose: Name = Field(default="service", description="What its counters may be used for.")
 
 
@@ -65,7 +65,9 @@ class SegmentPart(Part):
     """A named rule over traits."""
 
     name: Name
-    if_: Expression = Field(alias="if", description="Who is in it: a CEL expression over `subject`, `context`, `now`.")
+    if_: Expression = Field(
+        alias="if", examples=["true"], description="Who is in it: a CEL expression over `subject`, `context`, `now`."
+    )
     description: Description = Field(default="", description="For people.")
 
 

@@ -27,7 +27,7 @@ Texts: TypeAlias = Annotated[
 class ReasonPart(Part):
     """What is said when a choice has this reason."""
 
-    reason: ReasonName
+    reason: ReasonName = Field(examples=["habit"], description="Of the choice.")
     stretch: bool = Field(default=False, description="Only of choices from outside of the subject's usual groups.")
     placements: ScopeNames = Field(default=[], description="Only in these placements. Missing: everywhere.")
     text: Texts = Field(description="A template: one text in the file's `locale`, or one for each locale.")
