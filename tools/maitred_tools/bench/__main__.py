@@ -15,7 +15,7 @@ import typer
 from maitred_server.errors import MaitredError
 from rich.console import Console
 
-from maitred_tools.bench import growth, report, seed, stages
+from maitred_tools.bench import control, growth, report, seed, stages
 from maitred_tools.bench.echo import Front
 from maitred_tools.bench.measure import Plan, interleaved
 from maitred_tools.bench.process import ServerProcess
@@ -24,6 +24,7 @@ from maitred_tools.load import DECIDE, Load
 from maitred_tools.throwaway import accept_any_disk
 
 REPORT = "report.json"
+CONTROL = "control.json"
 GROWTH = "growth.json"
 REQUESTS = 20_000
 STAGE_REQUESTS = 3_000
@@ -40,6 +41,9 @@ def main(
     open_s: Annotated[float, typer.Option(min=0.1, help="Seconds of an open loop")] = 3.0,
     fewer: Annotated[int, typer.Option(min=1_000, help="Profiles of the small store of --growth")] = 10_000,
     growth_only: Annotated[bool, typer.Option("--growth", help="Compare a small and a large store instead")] = False,
+    controlled: Annotated[
+        bool, typer.Option("--control", help="With a playbook of 500 rules, 200 segments and 20 contact policies")
+    ] = False,
     write_docs: Annotated[
         Path | None, typer.Option(help="Measure nothing: put the figures of the last reports into this page")
     ] = None,
@@ -57,12 +61,16 @@ def main(
         measure_growth(build, stamp, fewer, profiles, rounds, calls)
     else:
         load = Load(seed.requests(profiles, REQUESTS), calls)
-        measure_decide(build, stamp, profiles, Plan(load, rounds, rate, open_calls=int(rate * open_s)))
+        files = control.playbook() if controlled else None
+        measure_decide(build, stamp, profiles, Plan(load, rounds, rate, open_calls=int(rate * open_s)), files)
 
 
-def measure_decide(build: Path, stamp: report.Report, profiles: int, plan: Plan) -> None:
-    """The server beside the echo servers."""
-    data = seeded(build, profiles)
+def measure_decide(
+    build: Path, stamp: report.Report, profiles: int, plan: Plan, files: dict[str, bytes] | None = None
+) -> None:
+    """The server beside the echo servers. `files`: the playbook; None: the plain one."""
+    data = seeded(build, profiles, files)
+    saved = build / (REPORT if files is None else CONTROL)
     with servers(data, plan.load.requests[0]) as running, progress("rounds", plan.rounds * len(running)) as done:
         found = interleaved(running, plan, lambda _: done())
     setup = {"profiles": profiles, "candidates": seed.ITEMS, "slots": seed.SLOTS, "policy": "habit"}
@@ -71,11 +79,11 @@ def measure_decide(build: Path, stamp: report.Report, profiles: int, plan: Plan)
     measured |= report.compared(found)
     sample = plan.load.requests[: min(STAGE_REQUESTS, plan.load.calls)]
     measured["stages_us"] = stages.stages_us(data, seed.BRAND, sample)
-    report.save(build / REPORT, measured)
+    report.save(saved, measured)
     title = f"Decide, {profiles:,} profiles, {seed.ITEMS:,} candidates, {seed.SLOTS} slots"
     out.print(report.table(title, report.COMPARED, report.compared_rows(measured)))
     out.print(report.table("Stages of a decision", report.STAGES, report.stage_rows(measured)))
-    out.print(f"written to {build / REPORT}")
+    out.print(f"written to {saved}")
 
 
 def measure_growth(build: Path, stamp: report.Report, fewer: int, more: int, rounds: int, calls: int) -> None:
@@ -96,7 +104,7 @@ def starter(data: Path) -> Callable[[], ServerProcess]:
     return lambda: seed.server(data)
 
 
-def seeded(build: Path, profiles: int) -> Path:
+def seeded(build: Path, profiles: int, files: dict[str, bytes] | None = None) -> Path:
     """The data directory with so many profiles."""
     with progress(f"{profiles:,} profiles", profiles) as done:
         so_far = 0
@@ -106,7 +114,7 @@ def seeded(build: Path, profiles: int) -> Path:
             done(count - so_far)
             so_far = count
 
-        return seed.data_directory(build, profiles, told)
+        return seed.data_directory(build, profiles, told, files)
 
 
 @contextmanager
@@ -147,13 +155,14 @@ def command() -> str:
 
 def put_into(page: Path, build: Path) -> None:
     """The figures of the reports that are there, into a page of the docs."""
-    if (build / REPORT).exists():
-        found = json.loads((build / REPORT).read_text())
-        tables = (
-            report.markdown(report.COMPARED, report.compared_rows(found)),
-            report.markdown(report.STAGES, report.stage_rows(found)),
-        )
-        report.write_section(page, "decide", "\n\n".join((*tables, report.stamped(found))))
+    for name, section in ((REPORT, "decide"), (CONTROL, "control")):
+        if (build / name).exists():
+            found = json.loads((build / name).read_text())
+            tables = (
+                report.markdown(report.COMPARED, report.compared_rows(found)),
+                report.markdown(report.STAGES, report.stage_rows(found)),
+            )
+            report.write_section(page, section, "\n\n".join((*tables, report.stamped(found))))
     if (build / GROWTH).exists():
         found = json.loads((build / GROWTH).read_text())
         grown = report.markdown(report.GROWN, report.grown_rows(found))

@@ -42,8 +42,14 @@ COMMIT_PROFILES = 25_000
 LEARN_TIMEOUT_S = 60.0
 
 
-def data_directory(folder: Path, profiles: int, done: Callable[[int], None] = lambda count: None) -> Path:
-    """The data directory with that many profiles, made below `folder` when it is not there.
+def data_directory(
+    folder: Path,
+    profiles: int,
+    done: Callable[[int], None] = lambda count: None,
+    files: dict[str, bytes] | None = None,
+) -> Path:
+    """The data directory with that many profiles, made below `folder` when it is not there. `files`: the playbook to
+    publish; None: the plain one.
 
     `done` is told how many profiles are in. What is published is made anew each time, by the code of today.
     """
@@ -55,7 +61,7 @@ def data_directory(folder: Path, profiles: int, done: Callable[[int], None] = la
         finished.touch()
     done(profiles)
     with server(data) as running:
-        publish(running.target, playbook())
+        publish(running.target, files or playbook())
         _learned(running.target)
     return data
 
