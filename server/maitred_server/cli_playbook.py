@@ -78,6 +78,7 @@ def history(
         return
     table = Table("version", "published (UTC)", "by", "items", "", "note", title="history", title_justify="left")
     table.columns[0].justify = table.columns[3].justify = "right"
+    table.columns[1].no_wrap = table.columns[4].no_wrap = True
     for one in answer.versions:
         items = f"{one.items:,}" if one.published_at_ms else "?"
         table.add_row(one.version, _when(one), escape(one.author) or "unknown", items, _marks(one), escape(one.note))
