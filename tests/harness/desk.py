@@ -31,9 +31,13 @@ SUBJECT = b"\x04shop" + bytes(16)
 
 def publish(folder: Path, control: Control, files: Mapping[str, bytes] = {}) -> World:
     """A world with the playbook of the harness, changed by `files`, and with a control."""
-    playbook = replace(loader.load({**PLAYBOOK, **files}, imported=[]), control=control)
-    build(playbook, [], folder)
+    put_in_force(folder, control, files)
     return World(Catalogue.open(folder), None)
+
+
+def put_in_force(folder: Path, control: Control, files: Mapping[str, bytes] = {}) -> None:
+    """The same on disk alone."""
+    build(replace(loader.load({**PLAYBOOK, **files}, imported=[]), control=control), [], folder)
 
 
 def record(body: Body, at: int = NOW) -> Record:
@@ -77,9 +81,11 @@ class Desk:
         records = [record(body) for body in bodies]
         self.store.submit([Entry(replace(one, subject=subject)) for one in records]).result()
 
-    def answer(self, *placements: str, pending: Sequence[Body] = (), **more: Any) -> Answer:
-        """Ask for placements, with as many slots as they have; `pending`: what travels along."""
-        on_the_way = [Entry(record(body), Sequenced(b"c", 1, n)) for n, body in enumerate(pending, 1)]
+    def answer(
+        self, *placements: str, pending: Sequence[Body] = (), entries: Sequence[Entry] = (), **more: Any
+    ) -> Answer:
+        """Ask for placements, with as many slots as they have; `pending` or `entries`: what travels along."""
+        on_the_way = [*entries, *(Entry(record(body), Sequenced(b"c", 2, n)) for n, body in enumerate(pending, 1))]
         wanted = [(name, 0) for name in placements or ("home",)]
         ask = Ask("shop", SUBJECT, Kind.PERSON, {Kind.PERSON: SUBJECT}, wanted, pending=on_the_way)
         return self._pipeline.decide(ask._replace(**more))

@@ -19,7 +19,8 @@ def items_in(catalogue: Catalogue, items: Iterable[str], groups: Iterable[str]) 
         actions = catalogue.actions_of(item)
         if actions:
             chosen[int(catalogue.item_index[actions[0]])] = True
-    numbers = [at for at, group in enumerate(catalogue.groups) if group in set(groups)]
+    wanted = frozenset(groups)
+    numbers = [at for at, group in enumerate(catalogue.groups) if group in wanted] if wanted else []
     if numbers:
         offsets, members = catalogue.item_groups_columns
         owners = np.repeat(np.arange(catalogue.item_count), np.diff(offsets))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import structlog
 
 from maitred_server.decide.overlay import NO_STATES, LiveStates, Overlay
+from maitred_server.decide.ruleset import Ruleset
 from maitred_server.decide.world import World
 from maitred_server.errors import MaitredError
 from maitred_server.playbook.catalogue import Catalogue
@@ -63,7 +64,8 @@ class Worlds:
         with self._lock:
             folder = brand_folder(self._data, brand)
             known = self._brands.setdefault(brand, _Brand(folder, self._states))
-            known.poll()
+            if (world := known.poll()) is not None:
+                self._worlds[brand] = world
             return known.trial(catalogue)
 
     def close(self) -> None:
@@ -73,7 +75,7 @@ class Worlds:
 
 class _Brand:
     def __init__(self, folder: Path, states: StateReader | None) -> None:
-        self._catalogue = Follower(folder / CATALOGUE, Catalogue.open)
+        self._catalogue = Follower(folder / CATALOGUE, _open_catalogue)
         self._policy = Follower(folder / POLICY, _open_snapshot)
         self._states = _StateFollower(folder.name, states)
         self._world: World | None = None
@@ -86,10 +88,11 @@ class _Brand:
         """
         changed = [follower.poll() for follower in (self._catalogue, self._policy, self._states)]
         self._complain(self._catalogue.failure or self._policy.failure or self._states.failure)
-        catalogue = self._catalogue.value
-        if catalogue is None or not self._states.known or not (any(changed) or self._world is None):
+        published = self._catalogue.value
+        if published is None or not self._states.known or not (any(changed) or self._world is None):
             return None
-        self._world = World(catalogue, self._policy.value, self._world, self._overlay(catalogue))
+        overlay = self._overlay(published.catalogue)
+        self._world = World(published.catalogue, self._policy.value, self._world, overlay, published.rules)
         return self._world
 
     def trial(self, catalogue: Catalogue) -> World:
@@ -135,6 +138,17 @@ class _StateFollower:
             self.version = told.version
         self.known, self.failure = True, ""
         return changed
+
+
+class _Published(NamedTuple):
+    catalogue: Catalogue
+    rules: Ruleset
+
+
+def _open_catalogue(folder: Path, version: str) -> _Published:
+    """Read its rules too: what cannot be served is not taken up."""
+    catalogue = Catalogue.open(folder, version)
+    return _Published(catalogue, Ruleset(catalogue))
 
 
 def _open_snapshot(folder: Path, version: str) -> PolicySnapshot:
