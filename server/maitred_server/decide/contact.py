@@ -1,18 +1,102 @@
-"""Contact policies: what was shown or dismissed too often is not shown, and quiet hours are kept."""
+"""Contact policies and quiet hours that reach a placement, resolved into rows once for each published version."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
+import numpy as np
+
+from maitred_server.decide.caps import Cap, CapTable, Pool, single_key
+from maitred_server.decide.quiet import Quiet
+from maitred_server.decide.reach import items_in, reaches
 from maitred_server.playbook.catalogue import Catalogue
-from maitred_server.playbook.control import SlatePlan
+from maitred_server.playbook.control import ContactPolicy, Scope, SlatePlan
 from maitred_server.playbook.nouns import Placement
+from maitred_server.policy.base import Bools, Keys
+from maitred_server.store.keys import EXPOSURE_TYPE, channel_key, group_key, placement_key, type_code, type_mask
+from maitred_server.store.windows import Limit
 
 
 class ContactGround(NamedTuple):
-    """The contact policies and quiet hours that reach a placement, as rows."""
+    """What a placement obeys. `m`: its rows."""
+
+    caps: tuple[Cap, ...]  # the p policies that reach it
+    reach: Bools  # bool[p, m]: the rows that each may close
+    table: CapTable  # of those that count items, groups, the placement, or everything
+    pools: tuple[Pool, ...]  # of those that count several things together, or a channel
+    elsewhere: Bools  # bool[p]: which hold in a channel that no policy names
+    by_channel: Mapping[str, Bools]  # bool[p]: and in each channel that one names
+    quiet: tuple[Quiet, ...]
+    shares: bool  # what is shown in one slot may close others
 
     @classmethod
     def lay(cls, catalogue: Catalogue, placement: Placement, plan: SlatePlan) -> ContactGround | None:
         """Of a placement; None when the playbook says nothing of the kind."""
+        quiet = tuple(
+            Quiet(hours, rows)
+            for hours in catalogue.control.quiet_hours
+            if (rows := reaches(catalogue, hours.scope, placement)) is not None
+        )
+        reached = [
+            (_cap(policy), rows)
+            for policy in catalogue.control.contact_policies
+            if (rows := reaches(catalogue, policy.scope, placement)) is not None
+        ]
+        if not reached and not quiet:
+            return None
+        caps = tuple(cap for cap, _ in reached)
+        reach = np.array([rows for _, rows in reached], np.bool_).reshape(len(caps), len(placement.candidates))
+        pools = tuple(pool for at, cap in enumerate(caps) if (pool := _pool(catalogue, placement, cap, at)) is not None)
+        shares = any(cap.shows and cap.policy.per == "group" for cap in caps) or any(pool.of_items for pool in pools)
+        named = sorted({name for cap in caps for name in cap.policy.scope.channels})
+        return cls(
+            caps,
+            reach,
+            CapTable.lay(catalogue, placement, caps, reach),
+            pools,
+            _holding(caps, None),
+            {name: _holding(caps, name) for name in named},
+            quiet,
+            shares,
+        )
+
+    def holding(self, channel: str) -> Bools:
+        """bool[p]: which policies hold in a channel."""
+        return self.by_channel.get(channel, self.elsewhere)
+
+
+def _cap(policy: ContactPolicy) -> Cap:
+    limit = Limit(policy.most, policy.window_ms, policy.suppress_ms)
+    return Cap(policy, limit, policy.counts == EXPOSURE_TYPE, type_mask(type_code(policy.counts)))
+
+
+def _holding(caps: tuple[Cap, ...], channel: str | None) -> Bools:
+    scopes = (cap.policy.scope.channels for cap in caps)
+    return np.array([not channels or channel in channels for channels in scopes], np.bool_)
+
+
+def _pool(catalogue: Catalogue, placement: Placement, cap: Cap, at: int) -> Pool | None:
+    """Of a policy that is in no table."""
+    scope = cap.policy.scope
+    if cap.policy.per == "channel":
+        return Pool(at, None)
+    if cap.policy.per != "all" or single_key(cap, placement.name) is not None:
         return None
+    if scope.items or scope.groups:
+        return Pool(at, _ids(cap, _members(catalogue, scope)), of_items=True)
+    names = [placement_key(name) for name in scope.placements] or [channel_key(name) for name in scope.channels]
+    return Pool(at, _ids(cap, np.array(names, np.uint64)))
+
+
+def _members(catalogue: Catalogue, scope: Scope) -> Keys:
+    """What counts for all of a scope: one group as such, else its items, so that none counts twice."""
+    if len(scope.groups) == 1 and not scope.items:
+        return np.array([group_key(scope.groups[0])], np.uint64)
+    numbers = items_in(catalogue, scope.items, scope.groups)[catalogue.item_index]
+    return np.unique(catalogue.item_keys[numbers])
+
+
+def _ids(cap: Cap, keys: Keys) -> Keys:
+    ids: Keys = np.sort(keys ^ np.uint64(cap.mask))
+    return ids

@@ -10,6 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
+from maitred_server.decide.contact_filter import QuietTimes, TooOften
 from maitred_server.decide.ground import Ground
 from maitred_server.decide.moment import Moment
 from maitred_server.decide.rule_filter import Rules
@@ -62,7 +63,7 @@ class OncePerPage:
         return ["the page shows it already, or has it pinned further on"]
 
 
-FILTERS: tuple[Filter, ...] = (Available(), Rules(), NotForMe(), Fits(), OncePerPage())
+FILTERS: tuple[Filter, ...] = (Available(), Rules(), NotForMe(), TooOften(), QuietTimes(), Fits(), OncePerPage())
 
 
 def open_rows(ground: Ground, moment: Moment, taken: Sequence[int]) -> Bools | None:

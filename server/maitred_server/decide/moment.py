@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from maitred_server.decide.ask import Ask
+from maitred_server.decide.contacts import Contacts
 from maitred_server.decide.profile import Known
 from maitred_server.decide.view import View
 from maitred_server.playbook.rules import Answers
@@ -22,6 +23,7 @@ class Moment(NamedTuple):
     now: int  # ms, by the decision's clock
     answers: Answers | None = None  # of the playbook's rules; None: it has none
     segments: tuple[str, ...] = ()
+    contacts: Contacts | None = None  # None: there are no contact policies
 
     @property
     def context(self) -> Mapping[str, object]:

@@ -10,6 +10,7 @@ from typing import Protocol
 from maitred_server.decide import arbitration, filters, scoring, slate
 from maitred_server.decide.answer import Answer, Choice, Decision
 from maitred_server.decide.ask import Ask
+from maitred_server.decide.contacts import Contacts
 from maitred_server.decide.moment import Moment
 from maitred_server.decide.profile import Known, Reader, known
 from maitred_server.decide.receipt import Receipt, SealedDecision, SealedSlot, Sealer
@@ -71,12 +72,15 @@ class Pipeline:
         stopwatch("assignment")
         told = world.rulebook.ask(view, now)
         stopwatch("rules")
-        moment = Moment(ask, who, view, assignment, now, told.answers, told.segments)
+        contacts = Contacts(who.profile, now, world.catalogue.group_keys) if world.capped else None
+        moment = Moment(ask, who, view, assignment, now, told.answers, told.segments, contacts)
         page = Page(world, moment, seed, stopwatch)
         decisions = [
             page.decide((answer_id + bytes([index])).hex(), name, wanted)
             for index, (name, wanted) in enumerate(ask.placements)
         ]
+        if contacts is not None:
+            decisions = [page.counted_down(decision, contacts) for decision in decisions]
         seen = None if view.whole else view.seen_types
         cuts = dimensions(world.catalogue.dimensions, ask.context, view.profile, now, seen)
         stopwatch("dimensions")
@@ -142,6 +146,18 @@ class Page:
             placement.stale_ms,
             ground.channel(self.moment.ask.context),
         )
+
+    def counted_down(self, decision: Decision, contacts: Contacts) -> Decision:
+        """With how often each choice may be shown; asked when the whole page is decided."""
+        if not decision.slate:
+            return decision
+        ground = self.world.ground(decision.placement)
+        if decision.slate[0].reason is Reason.FALLBACK:
+            ground = self.world.fallback(decision.placement)
+        rows = ground.actions.searchsorted([choice.action for choice in decision.slate]).tolist()
+        left = contacts.remaining(ground, rows, decision.channel)
+        slate = [choice._replace(remaining=most) for choice, most in zip(decision.slate, left, strict=True)]
+        return decision._replace(slate=slate)
 
     def _closed(self) -> list[int]:
         """Items that this placement may not show: the page shows them already, or they are pinned further on."""

@@ -10,6 +10,7 @@ import numpy as np
 from maitred_server.decide import filters
 from maitred_server.decide.answer import Choice
 from maitred_server.decide.arbitration import above_nothing, applies
+from maitred_server.decide.contact_filter import spending
 from maitred_server.decide.ground import Ground
 from maitred_server.decide.moment import Moment
 from maitred_server.decide.scoring import Served, closed_where
@@ -63,8 +64,11 @@ def fill(
     if not len(priority):
         return choices
     limits = ground.slots.limits.begin() if ground.slots and ground.slots.limits else None
+    spent = spending(ground, moment)
     guarded = ground.weights is not None and ground.weights.negative and applies(ground, served)
     for turn in turns(ground, moment, served, slots, pins):
+        if spent is not None and turn.pinned != NO_ROW and spent.closed(turn.pinned):
+            turn = turn._replace(pinned=NO_ROW)
         chosen = _choose(turn, served.policy, priority, guarded, draw(seed, step + len(choices)))
         if chosen is None:
             break  # the turns that are left would find nothing either
@@ -73,6 +77,8 @@ def fill(
         priority[ground.first_row[row] : ground.end_row[row]] = CLOSED  # no item twice, in whatever variant
         if limits is not None:
             limits.chose(row, priority)
+        if spent is not None:
+            spent.chose(row, priority)
     return choices
 
 

@@ -48,6 +48,7 @@ class World:
         same = before if before is not None and before.catalogue is catalogue else None
         self.wording: Wording = same.wording if same else Wording(catalogue)
         self.sight: Sight = same.sight if same else Sight(catalogue.control)
+        self.capped = bool(catalogue.control.contact_policies)
         self.rulebook: Rulebook = Rulebook(catalogue, self.overlay, same.rulebook if same else None, rules)
         self.conditions: Conditions = self.rulebook
         self._grounds: dict[str, Ground] = {

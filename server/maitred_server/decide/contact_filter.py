@@ -1,0 +1,141 @@
+"""The filters that keep contact policies and quiet hours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from maitred_server.decide.contacts import Closed, Contacts
+from maitred_server.decide.quiet import clock
+from maitred_server.policy.base import CLOSED, Bools, Floats
+from maitred_server.store.windows import closed_until
+
+if TYPE_CHECKING:  # a ground is made with its `ContactGround`
+    from maitred_server.decide.caps import Cap
+    from maitred_server.decide.contact import ContactGround
+    from maitred_server.decide.ground import Ground
+    from maitred_server.decide.moment import Moment
+
+_UNITS = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1))
+
+
+class TooOften:
+    """Nothing is shown that was shown, or dismissed, too often."""
+
+    name = "contact policy"
+
+    def open(self, ground: Ground, moment: Moment, taken: Sequence[int]) -> Bools | None:
+        contact, contacts = ground.contact, moment.contacts
+        if contact is None or contacts is None or (contacts.profile is None and not contacts.added):
+            return None
+        closed = contacts.closed(contact, ground.channel(moment.ask.context))
+        if not closed:
+            return None
+        rows = np.ones(len(ground.actions), np.bool_)
+        for one in closed:
+            _close(contact, one, rows)
+        return rows
+
+    def why(self, ground: Ground, moment: Moment, taken: Sequence[int], row: int) -> list[str]:
+        contact, contacts = ground.contact, moment.contacts
+        if contact is None or contacts is None:
+            return []
+        words = []
+        for one in contacts.closed(contact, ground.channel(moment.ask.context)):
+            rows = np.ones(len(ground.actions), np.bool_)
+            _close(contact, one, rows)
+            if not rows[row]:
+                words.append(_why(contact.caps[one.cap], one, contacts))
+        return words
+
+
+def _close(contact: ContactGround, closed: Closed, rows: Bools) -> None:
+    about = contact.table.rows_of(closed.target)
+    rows[about] &= ~contact.reach[closed.cap, about]
+
+
+def _why(cap: Cap, closed: Closed, contacts: Contacts) -> str:
+    policy, name = cap.policy, f"contact policy `{cap.policy.name}`"
+    verb = "shown" if cap.shows else f"`{policy.counts}` counted"
+    if not (closed.places or closed.added):
+        return f"{name}: it cannot be known how often it was {verb}: more was counted of the subject than is kept"
+    count = contacts.count(np.array(closed.places, np.intp), cap)
+    until = closed_until(contacts.profile, closed.places, cap.limit, contacts.now) if contacts.profile else 0
+    held = f", then nothing for {span(policy.suppress_ms)}" if policy.suppress_ms else ""
+    page = f" and {closed.added} on this page" if closed.added else ""
+    again = f"; open again at {_time(until)}" if until > contacts.now else ""
+    return f"{name}: {verb} {count} times in {span(policy.window_ms)}{page}, at most {policy.most}{held}{again}"
+
+
+def span(ms: int) -> str:
+    """A duration as playbooks write it."""
+    if not ms:
+        return "0s"
+    return next(f"{ms // size}{unit}" for unit, size in _UNITS if ms % size == 0)
+
+
+def _time(at_ms: int) -> str:
+    return f"{datetime.fromtimestamp(at_ms / 1_000, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+class QuietTimes:
+    """Nothing is shown in quiet hours."""
+
+    name = "quiet hours"
+
+    def open(self, ground: Ground, moment: Moment, taken: Sequence[int]) -> Bools | None:
+        if ground.contact is None or not ground.contact.quiet:
+            return None
+        channel = ground.channel(moment.ask.context)
+        closed = [quiet.rows for quiet in ground.contact.quiet if quiet.is_now(moment, channel)]
+        return ~np.logical_or.reduce(closed) if closed else None
+
+    def why(self, ground: Ground, moment: Moment, taken: Sequence[int], row: int) -> list[str]:
+        contact, channel = ground.contact, ground.channel(moment.ask.context)
+        held = (one for one in contact.quiet if one.is_now(moment, channel) and one.rows[row]) if contact else ()
+        return [
+            f"quiet hours `{one.hours.name}`: it is {one.local_time(moment)}, and quiet from "
+            f"{clock(one.hours.begin)} to {clock(one.hours.end)}"
+            for one in held
+        ]
+
+
+class Spending:
+    """What one slate uses up of what its subject may still be shown."""
+
+    def __init__(self, contacts: Contacts, ground: Ground, channel: str) -> None:
+        self._contacts, self._ground, self._channel = contacts, ground, channel
+        self._closed: Bools | None = None
+
+    def chose(self, row: int, priority: Floats) -> None:
+        """A row was chosen: closes, in `priority`, what a policy forbids beside it."""
+        keys = self._contacts.chose(self._ground, row, self._channel)
+        contact = self._ground.contact
+        if contact is None or not contact.shares:
+            return
+        rows = np.ones(len(priority), np.bool_)
+        for one in self._used_up(contact, keys):
+            _close(contact, one, rows)
+        priority[~rows] = CLOSED
+        self._closed = ~rows if self._closed is None else self._closed | ~rows
+
+    def closed(self, row: int) -> bool:
+        """Whether what was chosen before forbids a row."""
+        return self._closed is not None and bool(self._closed[row])
+
+    def _used_up(self, contact: ContactGround, keys: Sequence[int]) -> Iterator[Closed]:
+        holding = contact.holding(self._channel) & contact.table.shows
+        yield from self._contacts.used_up(contact, keys, holding)
+        for pool in contact.pools:
+            if pool.of_items and holding[pool.cap]:
+                yield from self._contacts.pool_used_up(contact, pool, self._channel)
+
+
+def spending(ground: Ground, moment: Moment) -> Spending | None:
+    """Of a slate that begins; None: no policy counts anything."""
+    if moment.contacts is None:
+        return None
+    return Spending(moment.contacts, ground, ground.channel(moment.ask.context))

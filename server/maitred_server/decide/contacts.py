@@ -1,0 +1,244 @@
+"""One decision's contacts: what was counted of its subject when it began, and what its own page adds to that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from maitred_server.decide.caps import WHOLE, Cap, Pool, Targets
+from maitred_server.policy.base import Bools, Keys
+from maitred_server.store import Profile, counters
+from maitred_server.store.columns import find
+from maitred_server.store.keys import (
+    ALL_PLACEMENTS_KEY,
+    EXPOSURE_TYPE,
+    channel_key,
+    placement_key,
+    type_code,
+    type_mask,
+)
+from maitred_server.store.windows import closed_until, counts_since, lost_through
+
+if TYPE_CHECKING:  # a ground is made with its `ContactGround`
+    from maitred_server.decide.contact import ContactGround
+    from maitred_server.decide.ground import Ground
+
+FEW = 3  # that are judged one by one sooner than looked through together
+EXPOSURE_MASK = np.uint64(type_mask(type_code(EXPOSURE_TYPE)))
+
+
+class Closed(NamedTuple):
+    """A policy closes a target. `places`: its counters in the profile's rows; none: they cannot be known."""
+
+    cap: int
+    target: int
+    places: tuple[int, ...] = ()
+    added: int = 0  # what the page shows of it already
+
+
+class Contacts:
+    """Of one decision: `added` grows as its page is filled."""
+
+    def __init__(self, profile: Profile | None, now: int, group_keys: Keys) -> None:
+        """`profile`: all that is kept, for caps protect the subject, whatever it lets be used; None: nothing is.
+
+        `now`: ms. `group_keys`: of the catalogue's groups.
+        """
+        self.profile = profile if profile is not None and len(profile.rows) else None
+        self.now = now
+        self.added: dict[int, int] = {}  # exposures that the page will add, by key
+        self.unread = 0  # how often a policy closed all that it reaches because its counters cannot be known
+        self._group_keys = group_keys
+        self._shown: set[str] = set()
+
+    # What is closed
+
+    def closed(self, contact: ContactGround, channel: str) -> list[Closed]:
+        """All that policies close in a placement, shown through a channel."""
+        holding = contact.holding(channel)
+        found: list[Closed] = []
+        if self.profile is not None:
+            found += self._by_table(self.profile, contact, holding)
+            found += self._by_pools(self.profile, contact, holding, channel)
+            found += self._unknown(self.profile, contact, holding)
+        if self.added:
+            found += self._by_page(contact, holding & contact.table.shows, channel)
+        return found
+
+    def _by_table(self, profile: Profile, contact: ContactGround, holding: Bools) -> Iterator[Closed]:
+        rows, table, now = profile.rows, contact.table, self.now
+        recent = (rows["last"] > now - table.longest).nonzero()[0]
+        found = table.look_up(rows["id"][recent]) if len(recent) else None
+        if found is None:
+            return
+        places = recent[found.which]
+        few, last = rows["count"][places, None] < table.most, rows["last"][places]
+        hits, caps = (found.applies & holding & ~few & (last[:, None] > now - table.held)).nonzero()
+        if not len(hits):
+            return
+        last, first = last[hits], rows["first"][places[hits]]
+        window, suppress = table.window[caps], table.suppress[caps]
+        certain = (last - first < window) & (np.maximum(last + suppress, first + window) > now)
+        if np.count_nonzero(~certain) > FEW:
+            counts = counts_since(profile, places[hits], now - window - suppress + 1)
+            stays = certain | (counts >= table.most[caps])
+            hits, caps, certain = hits[stays], caps[stays], certain[stays]
+        for place, target, cap, sure in zip(
+            places[hits].tolist(), found.targets[hits].tolist(), caps.tolist(), certain.tolist(), strict=True
+        ):
+            if sure or closed_until(profile, (place,), contact.caps[cap].limit, now) > now:
+                yield Closed(cap, target, (place,))
+
+    def _by_pools(self, profile: Profile, contact: ContactGround, holding: Bools, channel: str) -> Iterator[Closed]:
+        for pool in contact.pools:
+            if not holding[pool.cap]:
+                continue
+            cap = contact.caps[pool.cap]
+            places = _places(profile, _ids(pool, cap, channel))
+            if profile.rows["count"][places].sum(dtype=np.int64) < cap.limit.most:
+                continue
+            counted = tuple(places.tolist())
+            if closed_until(profile, counted, cap.limit, self.now) > self.now:
+                yield Closed(pool.cap, WHOLE, counted)
+
+    def _unknown(self, profile: Profile, contact: ContactGround, holding: Bools) -> Iterator[Closed]:
+        """Policies that look back further than all counters are kept, unless too little happened in all that time."""
+        if not profile.evicted or len(profile.rows) < counters.MOST_ROWS:
+            return
+        for at, cap in enumerate(contact.caps):
+            if holding[at] and not _is_known(profile, cap, self.now - cap.limit.back_ms + 1):
+                self.unread += 1
+                yield Closed(at, WHOLE)
+
+    # What the page adds
+
+    def chose(self, ground: Ground, row: int, channel: str) -> list[int]:
+        """A row was chosen for a slot. Gives the keys that are counted for it, and not for the showing as a whole."""
+        keys = [int(ground.item_keys[row]), *self._groups(ground, row)]
+        name = ground.placement.name
+        shown = [] if name in self._shown else [ALL_PLACEMENTS_KEY, placement_key(name)]
+        if shown and channel:
+            shown.append(channel_key(channel))
+        self._shown.add(name)
+        for key in (*keys, *shown):
+            self.added[key] = self.added.get(key, 0) + 1
+        return keys
+
+    def _by_page(self, contact: ContactGround, holding: Bools, channel: str) -> Iterator[Closed]:
+        """What the placements before have used up."""
+        yield from self.used_up(contact, list(self.added), holding)
+        for pool in contact.pools:
+            if holding[pool.cap]:
+                yield from self.pool_used_up(contact, pool, channel)
+
+    def used_up(self, contact: ContactGround, keys: Sequence[int], holding: Bools) -> Iterator[Closed]:
+        """Of some keys those that reach a policy's bound with what the page shows of them."""
+        ids = np.array(keys, np.uint64) ^ EXPOSURE_MASK
+        found = contact.table.look_up(ids)
+        if found is None:
+            return
+        for hit, cap in zip(*(part.tolist() for part in (found.applies & holding).nonzero()), strict=True):
+            at = found.which[hit]
+            places = _places(self.profile, ids[at : at + 1])
+            added = self.added.get(keys[at], 0)
+            if added + self.count(places, contact.caps[cap]) >= contact.caps[cap].limit.most:
+                yield Closed(cap, int(found.targets[hit]), tuple(places.tolist()), added)
+
+    def pool_used_up(self, contact: ContactGround, pool: Pool, channel: str) -> Iterator[Closed]:
+        """Likewise of a policy over several counters."""
+        cap = contact.caps[pool.cap]
+        ids = _ids(pool, cap, channel)
+        places, added = _places(self.profile, ids), self._added(ids)
+        if added and added + self.count(places, cap) >= cap.limit.most:
+            yield Closed(pool.cap, WHOLE, tuple(places.tolist()), added)
+
+    def _groups(self, ground: Ground, row: int) -> list[int]:
+        low, high = ground.wishes.rows.searchsorted((row, row + 1))
+        keys: list[int] = self._group_keys[ground.wishes.groups[low:high]].tolist()
+        return keys
+
+    # What is left
+
+    def remaining(self, ground: Ground, rows: Sequence[int], channel: str) -> list[int | None]:
+        """Of some rows that the page shows: how often it may be shown until a policy forbids one; None: no limit."""
+        contact = ground.contact
+        left: list[list[int]] = [[] for _ in rows]
+        if contact is None:
+            return [None] * len(rows)
+        holding = contact.holding(channel) & contact.table.shows
+        if not holding.any():
+            return [None] * len(rows)
+        for row, mine in zip(rows, left, strict=True):
+            mine += self._left(contact, ground, row, holding)
+        for pool in contact.pools:
+            if holding[pool.cap]:
+                of_pool = self._left_of_pool(contact, pool, channel)
+                for row, mine in zip(rows, left, strict=True):
+                    if contact.reach[pool.cap, row]:
+                        mine.append(of_pool)
+        return [max(min(mine), 1) if mine else None for mine in left]
+
+    def _left(self, contact: ContactGround, ground: Ground, row: int, holding: Bools) -> list[int]:
+        groups = self._groups(ground, row)
+        keys = [int(ground.item_keys[row]), ALL_PLACEMENTS_KEY, placement_key(ground.placement.name), *groups]
+        ids = np.array(keys, np.uint64) ^ EXPOSURE_MASK
+        found = contact.table.look_up(ids)
+        if found is None:
+            return []
+        hits, caps = (found.applies & holding & contact.reach[:, row]).nonzero()
+        left = contact.table.most[caps]
+        which = found.which[hits]
+        if self.profile is not None:
+            at, known = find(self.profile.rows["id"], ids[which])
+            since = self.now - contact.table.window[caps[known]] + 1
+            left[known] -= counts_since(self.profile, at[known], since)
+        share = np.array([self.added.get(key, 1) for key in keys])[which]
+        whole: list[int] = (left // share).tolist()
+        return whole
+
+    def _left_of_pool(self, contact: ContactGround, pool: Pool, channel: str) -> int:
+        cap = contact.caps[pool.cap]
+        ids = _ids(pool, cap, channel)
+        return (cap.limit.most - self.count(_places(self.profile, ids), cap)) // max(self._added(ids), 1)
+
+    # Counting
+
+    def count(self, places: Targets, cap: Cap) -> int:
+        """How often some counters counted in a policy's window."""
+        if self.profile is None or not len(places):
+            return 0
+        since = np.full(len(places), self.now - cap.limit.window_ms + 1)
+        return int(counts_since(self.profile, places, since).sum())
+
+    def _added(self, ids: Keys) -> int:
+        keys = np.array(list(self.added), np.uint64) ^ EXPOSURE_MASK
+        _, known = find(ids, keys)
+        return sum(count for count, one in zip(self.added.values(), known.tolist(), strict=True) if one)
+
+
+def _ids(pool: Pool, cap: Cap, channel: str) -> Keys:
+    """Of the counters that a policy adds up."""
+    if pool.ids is not None:
+        return pool.ids
+    return np.array([channel_key(channel) ^ cap.mask], np.uint64)
+
+
+def _places(profile: Profile | None, ids: Keys) -> Targets:
+    """Where the counters of some sorted ids are."""
+    if profile is None:
+        return np.zeros(0, np.intp)
+    if len(ids) > 1:
+        _, known = find(ids, profile.rows["id"])
+        return known.nonzero()[0]
+    at, known = find(profile.rows["id"], ids)
+    return at[known]
+
+
+def _is_known(profile: Profile, cap: Cap, since: int) -> bool:
+    """Whether all that a policy counts since a moment is still kept; what is fewer than its bound need not be."""
+    if since > lost_through(profile, cap.policy.counts):
+        return True
+    places = _places(profile, np.array([cap.mask], np.uint64))  # of all of its type
+    return int(counts_since(profile, places, np.full(len(places), since)).sum()) < cap.limit.most
