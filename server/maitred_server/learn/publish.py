@@ -22,6 +22,7 @@ from maitred_server.store.published import (
     brand_folder,
     brand_folders,
     current,
+    numbers_of,
     prune,
     switch,
     withdraw,
@@ -42,6 +43,17 @@ class Reached(NamedTuple):
     def further(self, other: Reached) -> Reached:
         """What is known when both are: that the further one holds includes the other."""
         return Reached(max(self.through, other.through), max(self.forgotten, other.forgotten))
+
+    @property
+    def version(self) -> str:
+        """What a snapshot of this is called: the sequence, and the note behind a dash when there is one."""
+        return f"{self.through}-{self.forgotten}" if self.forgotten else str(self.through)
+
+    @classmethod
+    def of(cls, version: str) -> Reached | None:
+        """How far the snapshot of a version goes; None: it is no such version."""
+        numbers = numbers_of(version)
+        return cls(*numbers) if 1 <= len(numbers) <= 2 else None
 
 
 class _Cursor(msgspec.Struct, frozen=True, array_like=True):
@@ -65,12 +77,10 @@ def policy_folder(data: Path, brand: str) -> Path:
 
 
 def publish_snapshot(data: Path, brand: str, reached: Reached, columns: Mapping[int, Column]) -> str:
-    """Writes a snapshot and puts it in force; its version is the cursor, or the number after the one in force when that
-    has the same cursor. Raises OSError.
-    """
+    """Writes a snapshot and puts it in force. Raises OSError."""
     folder = policy_folder(data, brand)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    version = str(max(reached.through, int(current(folder) or -1) + 1))
+    version = reached.version
     PolicySnapshot(version, reached.through, columns, reached.forgotten).save(folder / f"{version}{SUFFIX}")
     switch(folder, version)
     prune(folder, KEEP, SUFFIX)

@@ -96,16 +96,28 @@ def _is_version(text: str) -> bool:
 
 
 def numbered(folder: Path, suffix: str = "") -> list[int]:
-    """The versions that are numbers and there, rising. `suffix` is what their names end with, e.g. ".snapshot"."""
+    """The versions that are a number and there, rising. `suffix` is what their names end with, e.g. ".snapshot"."""
+    return [int(version) for version in ordered(folder, suffix) if version.isdigit()]
+
+
+def ordered(folder: Path, suffix: str = "") -> list[str]:
+    """The versions that are a number, or numbers with dashes between them, and there; rising number by number."""
     names = (path.name.removesuffix(suffix) for path in folder.iterdir() if path.name.endswith(suffix))
-    return sorted(int(name) for name in names if name.isascii() and name.isdigit() and len(name) <= LONGEST_VERSION)
+    return sorted((name for name in names if numbers_of(name)), key=numbers_of)
 
 
-def prune(folder: Path, keep: int, suffix: str = "") -> list[int]:
+def numbers_of(version: str) -> tuple[int, ...]:
+    """(15, 2) for `15-2`; () for a version that is not made of numbers."""
+    parts = version.split("-")
+    are_numbers = all(part.isascii() and part.isdigit() for part in parts) and len(version) <= LONGEST_VERSION
+    return tuple(map(int, parts)) if are_numbers else ()
+
+
+def prune(folder: Path, keep: int, suffix: str = "") -> list[str]:
     """Removes all versions but the last `keep` and the one in force; says which. Who has one open keeps it."""
     held = current(folder)
-    there = numbered(folder, suffix)
-    gone = [version for version in there[: max(0, len(there) - keep)] if str(version) != held]
+    there = ordered(folder, suffix)
+    gone = [version for version in there[: max(0, len(there) - keep)] if version != held]
     for version in gone:
         path = folder / f"{version}{suffix}"
         if path.is_dir():
@@ -118,9 +130,9 @@ def prune(folder: Path, keep: int, suffix: str = "") -> list[int]:
 def prune_policies(data: Path) -> None:
     """Removes what was learned before what is in force, of every brand: it still counts who was erased since."""
     for folder in brand_folders(data):
-        held = current(folder / POLICY) or ""
-        for version in numbered(folder / POLICY, SNAPSHOT) if held.isdigit() else []:
-            if version < int(held):
+        held = numbers_of(current(folder / POLICY) or "")
+        for version in ordered(folder / POLICY, SNAPSHOT) if held else []:
+            if numbers_of(version) < held:
                 (folder / POLICY / f"{version}{SNAPSHOT}").unlink(missing_ok=True)
 
 

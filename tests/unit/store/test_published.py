@@ -74,7 +74,7 @@ def test_prune_keeps_the_newest_and_the_one_in_force(tmp_path: Path) -> None:
         (tmp_path / f"{version}.snapshot").write_text("whole")
     (tmp_path / "notes.txt").write_text("mine")
     switch(tmp_path, "2")
-    assert prune(tmp_path, 3, ".snapshot") == [1, 3, 4, 5, 6, 7, 8, 9]
+    assert prune(tmp_path, 3, ".snapshot") == ["1", "3", "4", "5", "6", "7", "8", "9"]
     there = {path.name for path in tmp_path.iterdir()}
     assert there == {"2.snapshot", "10.snapshot", "11.snapshot", "12.snapshot", "notes.txt", "CURRENT"}
 
