@@ -129,6 +129,8 @@ def prune(folder: Path, keeping: Keeping, now_ms: int) -> list[str]:
 
     Who has one open keeps it. Raises OSError.
     """
+    if keeping == Keeping():
+        return []
     held = current(folder)
     there = numbered(folder)
     ended = _ends(folder)

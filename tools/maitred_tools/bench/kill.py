@@ -25,6 +25,7 @@ from maitred_server.errors import MaitredError
 from rich.console import Console
 
 from maitred_tools.bench import report, seed
+from maitred_tools.bench.connections import WAIT_S, connected, one_a_worker
 from maitred_tools.bench.measure import Spread
 from maitred_tools.bench.process import ServerProcess
 from maitred_tools.bench.progress import err, progress
@@ -33,8 +34,6 @@ from maitred_tools.load import DECIDE, refuse_other_machines
 REPORT = "kill.json"
 SET = "/maitred.v1.AdminService/SetItemState"
 BEFORE_S, AFTER_S = (0.2, 0.6), 1.0
-WAIT_S = 20.0
-MOST_CONNECTIONS = 200
 HEADER = ("ms after the change was acknowledged", "median", "most")
 
 out = Console()
@@ -95,8 +94,8 @@ def measure(data: Path, workers: int, repetitions: int, done: Callable[[str], No
 
 async def _repetition(server: ServerProcess, workers: int, way: Close) -> Last:
     async with AsyncExitStack() as stack:
-        channels = await _one_a_worker(stack, server, workers)
-        set_state: Any = (await _connected(stack, server.target)).unary_unary(SET)
+        channels = await one_a_worker(stack, server, workers)
+        set_state: Any = (await connected(stack, server.target)).unary_unary(SET)
         load = _Load(channels)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(load.run())
@@ -170,27 +169,6 @@ class _Load:
                 offered = False
             self._latest[number] = offered
             self.answers.append(Answered(begun, time.perf_counter(), offered))
-
-
-async def _connected(stack: AsyncExitStack, target: str) -> grpc.aio.Channel:
-    channel = grpc.aio.insecure_channel(target, options=[("grpc.use_local_subchannel_pool", 1)])
-    await stack.enter_async_context(channel)
-    await asyncio.wait_for(channel.channel_ready(), WAIT_S)
-    return channel
-
-
-async def _one_a_worker(stack: AsyncExitStack, server: ServerProcess, workers: int) -> list[grpc.aio.Channel]:
-    """A connection to each worker; the system chooses who takes one, so more are tried. Raises RuntimeError."""
-    found: dict[int, grpc.aio.Channel] = {}
-    for _ in range(MOST_CONNECTIONS):
-        before = server.connections()
-        channel = await _connected(stack, server.target)
-        for port, pid in server.connections().items():
-            if port not in before:
-                found.setdefault(pid, channel)
-        if len(found) == workers:
-            return list(found.values())
-    raise RuntimeError(f"only {len(found)} of {workers} workers took a connection")
 
 
 def rows(found: dict[str, list[Last]]) -> list[tuple[str, ...]]:
