@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 from maitred_server.decide import arbitration, filters, scoring, slate
 from maitred_server.decide.answer import Answer, Choice, Decision
 from maitred_server.decide.ask import Ask
 from maitred_server.decide.contacts import Contacts
+from maitred_server.decide.ground import Ground
 from maitred_server.decide.moment import Moment
 from maitred_server.decide.profile import Known, Reader, known
 from maitred_server.decide.receipt import Receipt, SealedDecision, SealedSlot, Sealer
@@ -19,7 +20,8 @@ from maitred_server.decide.view import View
 from maitred_server.decide.world import World
 from maitred_server.errors import NotPublished
 from maitred_server.model import Reason
-from maitred_server.subjects.assignment import Situation, assign, own_unit
+from maitred_server.policy.base import Floats, Scores
+from maitred_server.subjects.assignment import Assignment, Situation, assign, own_unit
 from maitred_server.subjects.dimensions import dimensions
 
 
@@ -64,23 +66,14 @@ class Pipeline:
         answer_id = self._entropy(15)
         seed = int.from_bytes(answer_id[:8], "big")
 
-        who = known(self._reader, ask)
-        stopwatch("profile")
-        view = world.sight.see(who.profile, who.kind, ask.context)
-        stopwatch("view")
-        assignment = assign(world.layers, _situation(self._reader, world, ask, who, view), ask.overrides)
-        stopwatch("assignment")
-        told = world.rulebook.ask(view, now)
-        stopwatch("rules")
-        contacts = Contacts(who.profile, now, world.catalogue.group_keys) if world.capped else None
-        moment = Moment(ask, who, view, assignment, now, told.answers, told.segments, contacts)
+        moment = self.moment(world, ask, now, stopwatch)
         page = Page(world, moment, seed, stopwatch)
         decisions = [
             page.decide((answer_id + bytes([index])).hex(), name, wanted)
             for index, (name, wanted) in enumerate(ask.placements)
         ]
-        if contacts is not None:
-            decisions = [page.counted_down(decision, contacts) for decision in decisions]
+        decisions = page.counted_down(decisions)
+        view = moment.view
         seen = None if view.whole else view.seen_types
         cuts = dimensions(world.catalogue.dimensions, ask.context, view.profile, now, seen)
         stopwatch("dimensions")
@@ -90,13 +83,44 @@ class Pipeline:
             decisions,
             receipt,
             world,
-            assignment.arms,
+            moment.assignment.arms,
             now,
-            assignment.overridden,
-            who.subject,
-            told.segments,
+            moment.assignment.overridden,
+            moment.who.subject,
+            moment.segments,
             view.intensity,
         )
+
+    def moment(self, world: World, ask: Ask, now: int, stopwatch: Stopwatch = no_stopwatch) -> Moment:
+        """Who asks, what may be seen of them, and where layers put them. Raises UnknownName, InvalidRequest."""
+        who = known(self._reader, ask)
+        stopwatch("profile")
+        view = world.sight.see(who.profile, who.kind, ask.context)
+        stopwatch("view")
+        assignment = assign(world.layers, _situation(self._reader, world, ask, who, view), ask.overrides)
+        stopwatch("assignment")
+        moment = moment_of(world, ask, who, view, assignment, now)
+        stopwatch("rules")
+        return moment
+
+
+def moment_of(world: World, ask: Ask, who: Known, view: View, assignment: Assignment, now: int) -> Moment:
+    """With what the playbook's rules and contact policies say of it."""
+    told = world.rulebook.ask(view, now)
+    contacts = Contacts(who.profile, now, world.catalogue.group_keys) if world.capped else None
+    return Moment(ask, who, view, assignment, now, told.answers, told.segments, contacts)
+
+
+class Prepared(NamedTuple):
+    """One placement before its slots are filled."""
+
+    ground: Ground
+    slots: int
+    closed: Sequence[int]  # items that the page shows already, or has pinned further on
+    served: scoring.Served
+    scores: Scores
+    priority: Floats  # float64[m]: CLOSED where a filter closed; changes while slots are filled
+    pins: Mapping[int, int]  # row by slot
 
 
 class Page:
@@ -113,42 +137,71 @@ class Page:
 
     def decide(self, decision_id: str, name: str, wanted: int) -> Decision:
         """One placement, from its candidates to its slate. They are decided in the order of the request."""
+        ready = self.prepare(name, wanted)
+        steps = self.filling(ready)
+        return self.finish(
+            decision_id,
+            ready,
+            [slate.chosen(self.world, ready.ground, ready.served, ready.scores, filled) for filled in steps],
+        )
+
+    def prepare(self, name: str, wanted: int) -> Prepared:
+        """Candidates, filters, scores. Once for each placement, in the order of the request."""
         ground = self.world.ground(name)
-        placement = ground.placement
-        slots = wanted or placement.slots
+        slots = wanted or ground.placement.slots
         closed = self._closed()
         self._stopwatch("candidates")
         open_rows = filters.open_rows(ground, self.moment, closed)
         self._stopwatch("filters")
-        served = scoring.served_by(placement, self.moment)
+        served = scoring.served_by(ground.placement, self.moment)
         scores = served.policy.score(scoring.situation(self.moment, ground))
         ranked = arbitration.priorities(ground, self.moment, served, scores, self.world.conditions)
         priority = scoring.closed_where(ranked, open_rows)
         self._stopwatch("scoring")
         pins = pinned(ground, self.moment, self.world.conditions, open_rows, slots)
-        choices = slate.fill(
-            self.world, ground, self.moment, served, scores, priority, slots, self.seed, len(self._taken), pins
+        return Prepared(ground, slots, closed, served, scores, priority, pins)
+
+    def filling(self, ready: Prepared) -> Iterator[slate.Filled]:
+        """Slot by slot; to be read to its end."""
+        return slate.filling(
+            ready.ground,
+            self.moment,
+            ready.served,
+            ready.priority,
+            ready.slots,
+            self.seed,
+            len(self._taken),
+            ready.pins,
         )
+
+    def finish(self, decision_id: str, ready: Prepared, choices: Sequence[Choice]) -> Decision:
+        """With the fallback where nothing could be chosen, and with what is said of each choice."""
+        placement, name = ready.ground.placement, ready.ground.placement.name
         if not choices:
-            choices = slate.fallback(self.world, self.world.fallback(name), self.moment, closed, slots)
+            choices = slate.fallback(self.world, self.world.fallback(name), self.moment, ready.closed, ready.slots)
         if not self.world.wording.silent:
             choices = self.world.wording.worded(choices, name, self.moment)
         self._taken.extend(int(self.world.catalogue.item_index[choice.action]) for choice in choices)
         self._stopwatch("slate")
-        reason = _reason(served, choices)
         return Decision(
             decision_id,
             name,
             choices,
-            reason,
-            served.policy.name,
+            _reason(ready.served, choices),
+            ready.served.policy.name,
             placement.ttl_ms,
             placement.stale_ms,
-            ground.channel(self.moment.ask.context),
+            ready.ground.channel(self.moment.ask.context),
         )
 
-    def counted_down(self, decision: Decision, contacts: Contacts) -> Decision:
+    def counted_down(self, decisions: list[Decision]) -> list[Decision]:
         """With how often each choice may be shown; asked when the whole page is decided."""
+        contacts = self.moment.contacts
+        if contacts is None:
+            return decisions
+        return [self._counted_down(decision, contacts) for decision in decisions]
+
+    def _counted_down(self, decision: Decision, contacts: Contacts) -> Decision:
         if not decision.slate:
             return decision
         ground = self.world.ground(decision.placement)

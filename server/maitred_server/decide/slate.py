@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -35,11 +35,14 @@ def draw(seed: int, step: int) -> float:
     return ((z ^ (z >> 31)) >> 11) / (1 << 53)
 
 
-class Chosen(NamedTuple):
-    """A row for a slot, and the probability that it had."""
+class Filled(NamedTuple):
+    """A slot, and what was chosen for it."""
 
+    turn: Turn
     row: int
     probability: float
+    priority: float  # of the row
+    offered: Floats  # float64[m]: what the policy chose from; CLOSED where it could not. Only until the next slot
     stretch: bool = False
 
 
@@ -55,62 +58,74 @@ def fill(
     step: int,
     pins: Mapping[int, int] = NO_PINS,
 ) -> list[Choice]:
-    """Choose for up to `slots` slots; in the order in which they were filled.
+    """Choose for up to `slots` slots; in the order in which they were filled. Arguments: see `filling`."""
+    steps = filling(ground, moment, served, priority, slots, seed, step, pins)
+    return [chosen(world, ground, served, scores, filled) for filled in steps]
+
+
+def filling(
+    ground: Ground,
+    moment: Moment,
+    served: Served,
+    priority: Floats,
+    slots: int,
+    seed: int,
+    step: int,
+    pins: Mapping[int, int] = NO_PINS,
+) -> Iterator[Filled]:
+    """Slot by slot, in the order in which they are filled.
 
     `priority`: float64[m], changed in place. `step`: how many slots of the page were filled before. `pins`: row by
     slot (see `turns.pinned`).
     """
-    choices: list[Choice] = []
     if not len(priority):
-        return choices
+        return
     limits = ground.slots.limits.begin() if ground.slots and ground.slots.limits else None
     spent = spending(ground, moment)
     guarded = ground.weights is not None and ground.weights.negative and applies(ground, served)
-    for turn in turns(ground, moment, served, slots, pins):
+    for at, turn in enumerate(turns(ground, moment, served, slots, pins), start=step):
         if spent is not None and turn.pinned != NO_ROW and spent.closed(turn.pinned):
             turn = turn._replace(pinned=NO_ROW)
-        chosen = _choose(turn, served.policy, priority, guarded, draw(seed, step + len(choices)))
-        if chosen is None:
-            break  # the turns that are left would find nothing either
-        choices.append(_choice(world, ground, served, scores, turn, chosen, float(priority[chosen.row])))
-        row = chosen.row
+        filled = _choose(turn, served.policy, priority, guarded, draw(seed, at))
+        if filled is None:
+            return  # the turns that are left would find nothing either
+        yield filled
+        row = filled.row
         priority[ground.first_row[row] : ground.end_row[row]] = CLOSED  # no item twice, in whatever variant
         if limits is not None:
             limits.chose(row, priority)
         if spent is not None:
             spent.chose(row, priority)
-    return choices
 
 
-def _choose(turn: Turn, policy: Policy, priority: Floats, guarded: bool, drawn: float) -> Chosen | None:
+def _choose(turn: Turn, policy: Policy, priority: Floats, guarded: bool, drawn: float) -> Filled | None:
     """From the rows of the turn, while one of them is open; else from all."""
     if turn.pinned != NO_ROW:
-        return Chosen(turn.pinned, 1.0)
-    if guarded:
-        priority = above_nothing(priority)
+        return Filled(turn, turn.pinned, 1.0, float(priority[turn.pinned]), priority)
+    offered = above_nothing(priority) if guarded else priority
     if turn.rows is not None:
-        found = policy.choose(np.where(turn.rows, priority, CLOSED), drawn)
+        narrowed = np.where(turn.rows, offered, CLOSED)
+        found = policy.choose(narrowed, drawn)
         if found is not None:
-            return Chosen(*found, turn.stretch)
-    found = policy.choose(priority, drawn)
-    return None if found is None else Chosen(*found)
+            return Filled(turn, *found, float(priority[found[0]]), narrowed, turn.stretch)
+    found = policy.choose(offered, drawn)
+    return None if found is None else Filled(turn, *found, float(priority[found[0]]), offered)
 
 
-def _choice(
-    world: World, ground: Ground, served: Served, scores: Scores, turn: Turn, chosen: Chosen, priority: float
-) -> Choice:
-    row, catalogue = chosen.row, world.catalogue
+def chosen(world: World, ground: Ground, served: Served, scores: Scores, filled: Filled) -> Choice:
+    """What is answered for a slot."""
+    row, catalogue = filled.row, world.catalogue
     action = int(ground.actions[row])
     return Choice(
-        slot=turn.slot,
+        slot=filled.turn.slot,
         action=action,
         item=catalogue.item(action),
         variant=catalogue.variant(action),
-        reason=Reason.RULE if turn.pinned != NO_ROW else served.reason or scores.reason(row),
+        reason=Reason.RULE if filled.turn.pinned != NO_ROW else served.reason or scores.reason(row),
         propensity=None if scores.propensity is None else float(scores.propensity[row]),
-        probability=chosen.probability,
-        priority=priority if priority > CLOSED else 0.0,  # a pin stands where the policy would choose nothing
-        stretch=chosen.stretch,
+        probability=filled.probability,
+        priority=filled.priority if filled.priority > CLOSED else 0.0,  # a pin stands where the policy would not choose
+        stretch=filled.stretch,
     )
 
 
