@@ -27,6 +27,7 @@ SERVER = (
 BESIDE = {
     "compacting": "runtime",
     "admin_client": "cli",
+    "cli_check": "cli",
     "cli_import": "cli",
     "cli_item": "cli",
     "cli_options": "cli",
@@ -55,6 +56,7 @@ HOMES = {
         f"maitred_server.{name}"
         for name in (
             "cli",
+            "cli_check",
             "cli_import",
             "cli_item",
             "cli_options",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from msgspec.structs import replace
 from pydantic import BaseModel
@@ -44,7 +44,28 @@ def load(
     `imported`: items that are known beside the playbook's own. With it (even empty) all names of items and groups are
     checked here; without it `build` checks them.
     """
-    return _Loading(files, policies).result(imported)
+    playbook, mistakes = _Loading(files, policies).result(imported)
+    if mistakes:
+        raise PlaybookError(mistakes)
+    return playbook
+
+
+class Reading(NamedTuple):
+    """What was read. `playbook`: what is right of it; `places`: where items and placements are, by kind and name."""
+
+    playbook: Playbook
+    mistakes: list[Mistake]
+    places: dict[tuple[str, str], Reference]
+
+
+def read_playbook(
+    files: Mapping[str, bytes],
+    imported: Iterable[Item] | None = None,
+    policies: Collection[str] = KNOWN_POLICIES,
+) -> Reading:
+    """As `load`, with mistakes and without raising."""
+    loading = _Loading(files, policies)
+    return Reading(*loading.result(imported), loading.places())
 
 
 class _Loading:
@@ -90,7 +111,7 @@ class _Loading:
             self._mistakes += mistakes
         return written
 
-    def result(self, imported: Iterable[Item] | None) -> Playbook:
+    def result(self, imported: Iterable[Item] | None) -> tuple[Playbook, list[Mistake]]:
         self._mistakes += self._check()
         others = {item.id: item for item in imported or ()}
         own = {one.item.id: one.item for one in self._items}
@@ -100,9 +121,15 @@ class _Loading:
         playbook = replace(self._playbook(), control=loaded.control, mentions=loaded.mentions)
         if imported is not None:
             self._mistakes += checks.check_references(playbook, others | own)
-        if self._mistakes:
-            raise PlaybookError(_ordered(self._mistakes))
-        return playbook
+        return playbook, _ordered(self._mistakes)
+
+    def places(self) -> dict[tuple[str, str], Reference]:
+        found = {("items", one.item.id): Reference(one.item.id, one.file, one.line, one.column) for one in self._items}
+        if self._placements:
+            for at, part in enumerate(self._placements.part.placements):
+                place = self._placements.place("placements", at)
+                found["placements", part.name] = Reference(part.name, self._placements.file, *place)
+        return found
 
     def _check(self) -> Iterator[Mistake]:
         yield from items.check(self._items)
