@@ -15,18 +15,27 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from . import _calls, _check, _feedback, _rights
-from ._cache import Cache, Decisions, Flight, Landing
+from . import _calls, _check, _rights
+from ._cache import Cache, Flight, Landing
 from ._calls import Answer, Ask
 from ._channel import GrpcTransport, Transport
 from ._delivery import Delivery, close_all
-from ._feedback import Feedback
-from ._outbox import Outbox, open_outbox, who
+from ._draft import who
+from ._entry import Decisions, without
+from ._outbox import Outbox, open_outbox
 from ._outbox_file import EpochLocks
+from ._telling import Telling
+from ._watch import Watcher
 from ._wire import subject_of
 from .config import Config
 from .errors import CallFailed, InvalidArgument, OutboxUnavailable
-from .types import Consent, ConsentState, Decision, Moment, Request, Source, Statistics, Subject, Trait, Value
+from .types import (
+    Decision,
+    Request,
+    Statistics,
+    Subject,
+    Value,
+)
 
 log = logging.getLogger("maitred")
 
@@ -34,7 +43,7 @@ clock = time.monotonic  # seconds; for the cache
 DEFAULT_ADDRESS = "localhost:7400"
 
 
-class BaseClient:
+class BaseClient(Telling):
     """Cache, outbox and delivery of one client."""
 
     def __init__(
@@ -63,7 +72,8 @@ class BaseClient:
         self._warned: set[str] = set()
         self._cache = Cache(self._config.cache, clock)
         self._delivery = Delivery(outbox, transport, self._config.outbox_config)
-        self._abandoned = weakref.finalize(self, self._delivery.abandon)
+        self._watcher = Watcher(self._cache, transport)
+        self._abandoned = weakref.finalize(self, _abandon, self._watcher, self._delivery)
         self._abandoned.atexit = False
 
     def _after_fork(self) -> None:
@@ -90,112 +100,7 @@ class BaseClient:
             log.error("the outbox file cannot be opened in a forked process; feedback waits in memory")
             return open_outbox(replace(self._config.outbox_config, path=None))
 
-    # --- feedback
-
-    def expose(self, decision: Decision, slots: Sequence[int] | None = None, *, at: Moment | None = None) -> None:
-        """Say that choices of a decision were really shown: these slots, or all of them (None).
-
-        Call it at each showing; a showing's number rises when the same decision is shown again. Never waits, never
-        raises for an outage or a full outbox. A caller's own fallback is nobody's decision: exposing it does nothing.
-        `at`: when it was shown; None: now. Raises InvalidArgument for slots that the decision does not have.
-        """
-        if not decision.id:
-            return
-        shown = _feedback.exposure(decision, slots, 0)
-        subject = decision.subject
-        id_ = subject if isinstance(subject, str) else subject.id
-        number = self._cache.show(decision, id_, shown.slots)
-        self._add(subject, id_, _feedback.moment(at, _now_ms()), "", shown._replace(showing=number))
-
-    def record(
-        self,
-        type: str,  # noqa: A002 - the word of the wire
-        subject: Subject | str,
-        *,
-        item: str = "",
-        variant: str | None = None,
-        value: float = 0.0,
-        quantity: int = 1,
-        attributes: Mapping[str, Value] | None = None,
-        decision: Decision | None = None,
-        at: Moment | None = None,
-        touchpoint: str = "",
-        purpose: str = "",
-    ) -> None:
-        """Say what happened: an outcome when a server's decision offered the item, else an event.
-
-        `type`: e.g. "purchase". `value`: in the type's own unit, e.g. money. `variant` None: with a decision, the one
-        that it chose for `item`. `quantity` and `attributes` (at most 32) belong to events. `at`: when it happened;
-        None: now. Never waits, never raises for an outage or a full outbox. Raises InvalidArgument.
-        """
-        body = _feedback.happened(type, item, variant, value, quantity, attributes, decision)
-        id_ = subject.id if isinstance(subject, Subject) else _check.subject_id("subject", subject)
-        at_ms = _feedback.moment(at, _now_ms())
-        if purpose:
-            _check.name("purpose", purpose)
-        self._add(subject, id_, at_ms, purpose, body, touchpoint)
-
-    def put_traits(
-        self,
-        subject: Subject | str,
-        traits: Mapping[str, Value | None] | Sequence[Trait],
-        *,
-        source: Source = "",
-        purpose: str = "",
-        at: Moment | None = None,
-    ) -> None:
-        """Set traits of a subject (None removes one), at most 64, and forget all answers kept for it.
-
-        `source` "": taken as inferred. `purpose`: what the subject allowed it to be used for. Delivered like all
-        feedback. Raises InvalidArgument.
-        """
-        body = _feedback.traits(traits, source, purpose)
-        known = subject_of(subject)
-        self._add(subject, known.id, _feedback.moment(at, _now_ms()), "", body)
-        self._drop_answers(known)
-
-    def put_consents(
-        self,
-        subject: Subject | str,
-        consents: Mapping[str, ConsentState] | Sequence[Consent],
-        *,
-        source: str = "",
-        at: Moment | None = None,
-    ) -> None:
-        """Say what a subject allows, at most 32 purposes at once, and forget all answers kept for it.
-
-        `consents`: states by purpose, or a list of `Consent`. `source`: where it was said, e.g. "web-banner". `at`:
-        when; None: now. The newest word for a purpose holds. Delivered like all feedback, which it outlives in a full
-        outbox. Raises InvalidArgument.
-        """
-        body = _feedback.consents(consents, source)
-        known = subject_of(subject)
-        self._add(subject, known.id, _feedback.moment(at, _now_ms()), "", body)
-        self._drop_answers(known)
-
-    def consent(
-        self,
-        subject: Subject | str,
-        purpose: str,
-        state: ConsentState,
-        *,
-        source: str = "",
-        at: Moment | None = None,
-    ) -> None:
-        """Say what a subject allows for one purpose: `granted`, `denied` or `revoked`. Else as `put_consents`."""
-        self.put_consents(subject, [Consent(purpose, state)], source=source, at=at)
-
-    def merge(self, subject: Subject | str, other: Subject | str, *, at: Moment | None = None) -> None:
-        """Say that `other` turned out to be `subject`: somebody logged in, or showed a card at the till.
-
-        From then on both ids mean one subject, with all that was known of either. Their aliases are not looked at.
-        Answers kept for both are forgotten. Delivered like all feedback, which it outlives in a full outbox. Raises
-        InvalidArgument.
-        """
-        known, joining = subject_of(subject), subject_of(other)
-        self._add(subject, known.id, _feedback.moment(at, _now_ms()), "", _feedback.Merge(other))
-        self._drop_answers(known)
-        self._drop_answers(joining)
+    # --- what people have a right to
 
     def _end_session(self, session: Subject, until: float) -> bool:
         """Whether the server was reached in time."""
@@ -206,24 +111,6 @@ class BaseClient:
             self._warn(f"session {failure.code}", "a session was not ended by the server: %s", failure.code)
             return False
         return True
-
-    def _drop_answers(self, subject: Subject) -> None:
-        self._cache.drop([subject.id, *(_calls.id_of(alias) for alias in subject.aliases)])
-
-    def _add(
-        self,
-        subject: Subject | str,
-        id_: str,
-        at_ms: int,
-        purpose: str,
-        body: _feedback.Body,
-        touchpoint: str = "",
-    ) -> None:
-        if touchpoint:
-            _check.name("touchpoint", touchpoint)
-        self._outbox.add(Feedback(subject, at_ms, touchpoint or self._touchpoint, purpose, body))
-        self._cache.outdate(id_)
-        self._delivery.poke()
 
     def _forget(self, subject: Subject | str, mark: int) -> None:
         """The subject was erased: drop what is kept of it here, and the feedback that waited before the mark."""
@@ -257,9 +144,15 @@ class BaseClient:
 
     def _refresh(self, ask: Ask, *, due: bool) -> None:
         if due and not self._closed:
-            flight, new = self._cache.board(ask)
+            flight, new = self._board(ask)
             if new:
                 self._fly(flight, max(self._config.deadline, 1.0))
+
+    def _board(self, ask: Ask) -> tuple[Flight, bool]:
+        """The call for a request, and whether it is to be made; see `Cache.board`."""
+        if ask.key is not None and self._config.cache.watch and self._config.cache.entries:
+            self._watcher.start()
+        return self._cache.board(ask)
 
     def _fly(self, flight: Flight, timeout: float) -> None:
         """Make the call without waiting for it."""
@@ -278,6 +171,16 @@ class BaseClient:
             landing = _calls.read_answer(arrival, flight.ask, self)
         except CallFailed as failure:
             landing = failure
+        self._bring(flight, landing)
+
+    def _bring(self, flight: Flight, landing: Landing) -> None:
+        """What the call brought, without what its subject does not want to see."""
+        if isinstance(landing, Answer):
+            self._watcher.hurry()
+            objections = self._outbox.objections(flight.ask.ids)
+            if objections:
+                decisions = tuple(without(one, objections.hit) for one in landing.decisions)
+                landing = landing._replace(decisions=decisions)
         self._cache.land(flight, landing)
 
     def _conclude(self, ask: Ask, landing: Landing | None) -> Decisions:
@@ -288,7 +191,10 @@ class BaseClient:
         refused = failure.code in _calls.REFUSALS
         self._note(failure, refused)
         known = None if refused else self._cache.stand_in(ask, failure)
-        return self._counted(known or self._fall_back(ask, failure))
+        if known is not None and None not in known:
+            return self._counted(tuple(one for one in known if one is not None))
+        own = self._fall_back(ask, failure)
+        return self._counted(own if known is None else _filled(known, own))
 
     def _fall_back(self, ask: Ask, failure: CallFailed) -> Decisions:
         try:
@@ -324,7 +230,7 @@ class BaseClient:
         for ask in [_calls.ask_request(request) for request in _check.sequence("requests", requests, sys.maxsize)]:
             kept = self._known(ask)
             if kept is None:
-                flight, first = self._cache.board(ask)
+                flight, first = self._board(ask)
                 new += [flight] if first else []
                 begun.append((ask, flight))
             else:
@@ -348,7 +254,7 @@ class BaseClient:
         except CallFailed as failure:
             landings = [failure] * len(flights)
         for flight, landing in zip(flights, landings, strict=True):
-            self._cache.land(flight, landing)
+            self._bring(flight, landing)
 
     # --- looking, closing
 
@@ -366,6 +272,8 @@ class BaseClient:
             retries=courier.retries,
             reconnects=max(0, courier.streams - 1),
             errors=dict(errors + courier.errors),
+            cache_drops=dict(self._cache.drops),
+            watching=self._watcher.connected,
         )
 
     def _close(self) -> None:
@@ -373,19 +281,29 @@ class BaseClient:
         if self._inherited is not None:  # a forked child that never used it
             return
         self._abandoned.detach()
+        self._watcher.close()
         self._delivery.close(self._config.outbox_config.close_timeout)
 
     def _timeout(self, timeout: float | None) -> float:
         return self._config.deadline if timeout is None else _check.seconds("timeout", timeout)
 
 
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
+def _abandon(watcher: Watcher, delivery: Delivery) -> None:
+    """The client is gone without `close`."""
+    watcher.close()
+    delivery.abandon()
+
+
+def _filled(known: Sequence[Decision | None], own: Decisions) -> Decisions:
+    return tuple(other if one is None else one for one, other in zip(known, own, strict=True))
 
 
 _CLIENTS: weakref.WeakSet[BaseClient] = weakref.WeakSet()
 # What a forked child must not share. Of the parent's it must neither use nor destroy any.
-_PARTS = ("_transport", "_outbox", "_delivery", "_cache", "_lock", "_reasons", "_errors", "_warned", "_abandoned")
+_PARTS = (
+    *("_transport", "_outbox", "_delivery", "_cache", "_watcher"),
+    *("_lock", "_reasons", "_errors", "_warned", "_abandoned"),
+)
 _LEFT_TO_PARENT: list[list[Any]] = []
 
 
@@ -397,4 +315,13 @@ def _after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
-atexit.register(close_all)
+
+
+def _at_exit() -> None:
+    for client in list(_CLIENTS):
+        if "_watcher" in client.__dict__:  # else a forked child that never used it
+            client._watcher.close()
+    close_all()
+
+
+atexit.register(_at_exit)

@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from ._calls import REFUSALS, Answer, Ask, Key, served_again
+from ._drops import Drops
+from ._entry import Decisions, Entry
 from .config import CacheConfig
 from .errors import CallFailed
 from .types import Decision, Reason
 
 Landing: TypeAlias = Answer | CallFailed
-Decisions: TypeAlias = tuple[Decision, ...]
 
 REFRESH_PAUSE = 1.0  # seconds before an answer whose refresh failed is asked for again
+GRACE = 5.0  # seconds in which a worker of the server may still answer from what is not in force any more
+MOST_DROPS = 64  # that are remembered for so long
 
 
 class Flight:
     """One call under way for a request; `landing` is how it ended."""
 
-    __slots__ = ("_lock", "_waiters", "ask", "landing", "number", "void")
+    __slots__ = ("_lock", "_waiters", "ask", "drops", "landing", "number", "void")
 
     def __init__(self, ask: Ask, number: int) -> None:
         self.ask = ask
         self.number = number
         self.void = False  # what it brings is outdated: not to be kept
+        self.drops: list[Drops] = []  # that came while it was under way
         self.landing: Landing | None = None
         self._waiters: list[Callable[[], object]] = []
         self._lock = threading.Lock()
@@ -50,65 +54,14 @@ class Flight:
         tell()
 
 
-class Entry:
-    """One kept answer."""
-
-    __slots__ = (
-        "cached",
-        "decisions",
-        "fresh_until",
-        "ids",
-        "left",
-        "number",
-        "refresh_at",
-        "stale",
-        "stale_until",
-        "stand_in_until",
-    )
-
-    def __init__(self, flight: Flight, answer: Answer, now: float, stale_if_error: float) -> None:
-        self.ids = flight.ask.ids
-        self.number = flight.number
-        self.decisions = answer.decisions
-        self.cached: Decisions | None = None
-        self.stale: Decisions | None = None
-        self.fresh_until = now + answer.ttl_ms / 1000
-        self.stale_until = self.fresh_until + answer.stale_ms / 1000 if answer.ttl_ms else now
-        self.stand_in_until = max(self.stale_until, self.fresh_until + stale_if_error) if answer.stale_ms else 0.0
-        self.refresh_at = 0.0
-        self.left = _showings_left(answer.decisions)
-
-    @property
-    def used_up(self) -> bool:
-        """A contact policy forbids another showing of one of the choices."""
-        return bool(self.left) and min(self.left.values()) <= 0
-
-    def as_cached(self) -> Decisions:
-        if self.cached is None:
-            self.cached = tuple(served_again(one, Reason.CACHED) for one in self.decisions)
-        return self.cached
-
-    def as_stale(self) -> Decisions:
-        if self.stale is None:
-            self.stale = tuple(served_again(one, Reason.STALE) for one in self.decisions)
-        return self.stale
-
-
-def _showings_left(decisions: Decisions) -> dict[tuple[str, str], int]:
-    left: dict[tuple[str, str], int] = {}
-    for choice in (choice for decision in decisions for choice in decision.choices):
-        if choice.remaining_showings is not None:
-            action = (choice.item, choice.variant)
-            left[action] = min(choice.remaining_showings, left.get(action, choice.remaining_showings))
-    return left
-
-
 class Cache:
-    """Least recently used answers by request, with an index by subject id; and the flights that will renew them.
+    """Least recently used answers by request, with indexes by subject; and the flights that will renew them.
 
     An answer is served as CACHED for its `ttl_ms`, then as STALE for its `stale_ms` while it is asked for again. While
     the server cannot answer it stands in, as STALE, until `stale_if_error` after its time to live; an answer with
-    `stale_ms` 0 never does. An answer with `ttl_ms` 0 is kept to stand in only.
+    `stale_ms` 0 only within it. An answer with `ttl_ms` 0 is kept to stand in only.
+
+    After the server was not heard for a while nothing is served without asking, until it said what must go.
     """
 
     def __init__(self, config: CacheConfig, clock: Callable[[], float]) -> None:
@@ -117,14 +70,19 @@ class Cache:
         self._lock = threading.Lock()
         self._entries: OrderedDict[Key, Entry] = OrderedDict()
         self._by_id: dict[str, set[Key]] = {}
+        self._by_tag: dict[bytes, set[Key]] = {}
         self._flights: dict[Key, Flight] = {}  # those that may be shared
         self._airborne: dict[int, Flight] = {}  # all whose answer may be kept
+        self._recent: deque[tuple[float, Drops]] = deque(maxlen=MOST_DROPS)
+        self._checked = True
         self._number = 0
         self._served_cached = self._served_stale = 0
         self.hits = 0
         """Requests answered from here."""
         self.misses = 0
         """Requests that had to ask."""
+        self.drops: Counter[str] = Counter()
+        """Answers that went because the server said so, by cause."""
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -138,7 +96,7 @@ class Cache:
         """The answer kept for `key` while it is fresh. Raises TypeError for a key that cannot be one."""
         with self._lock:
             entry = self._entries.get(key)
-            if entry is None or self._clock() >= entry.fresh_until or entry.used_up:
+            if entry is None or not self._checked or entry.spent or self._clock() >= entry.fresh_until:
                 return None
             self._entries.move_to_end(key)
             self.hits += 1
@@ -149,7 +107,10 @@ class Cache:
         """The answer kept for `key` while it is stale, and whether it is time to ask for it again."""
         with self._lock:
             entry, now = self._entries.get(key), self._clock()
-            if entry is None or now >= entry.stale_until or entry.used_up:
+            if entry is None or entry.spent or now >= max(entry.stale_until, entry.fresh_until):
+                self.misses += 1
+                return None
+            if not self._checked and now >= entry.refresh_at:
                 self.misses += 1
                 return None
             self._entries.move_to_end(key)
@@ -157,13 +118,18 @@ class Cache:
             self._served_stale += len(entry.decisions)
             return entry.as_stale(), now >= entry.refresh_at and key not in self._flights
 
-    def stand_in(self, ask: Ask, failure: CallFailed) -> Decisions | None:
-        """The last known answer, as it may be served for want of a fresh one."""
+    def stand_in(self, ask: Ask, failure: CallFailed) -> tuple[Decision | None, ...] | None:
+        """The last known answer, as it may be served for want of a fresh one; None: there is none, or for a placement:
+        nothing of it is left.
+        """
         with self._lock:
             entry = None if ask.key is None else self._entries.get(ask.key)
-            if entry is None or self._clock() >= entry.stand_in_until or entry.used_up:
+            if entry is None or self._clock() >= entry.stand_in_until:
                 return None
-            return tuple(served_again(one, Reason.STALE, failure) for one in entry.decisions)
+            left = entry.left_over()
+            if all(one is None for one in left):
+                return None
+            return tuple(None if one is None else served_again(one, Reason.STALE, failure) for one in left)
 
     # --- flights
 
@@ -199,10 +165,18 @@ class Cache:
                 kept.refresh_at = self._clock() + REFRESH_PAUSE
             return
         self._remove(key)
-        if isinstance(landing, CallFailed):
+        if isinstance(landing, CallFailed) or self._is_outdated(flight, landing):
             return
         if self._config.entries and (landing.ttl_ms or landing.stale_ms):
-            self._insert(key, Entry(flight, landing, self._clock(), self._config.stale_if_error))
+            entry = Entry(flight.ask.ids, flight.number, landing, self._clock(), self._config.stale_if_error)
+            self._insert(key, entry)
+
+    def _is_outdated(self, flight: Flight, answer: Answer) -> bool:
+        """Whether the server said meanwhile, or a moment ago, that such an answer must go."""
+        if any(drops.hit(answer.decisions, answer.tag) for drops in flight.drops):
+            return True
+        since = self._clock() - GRACE
+        return any(at >= since and drops.outlived_by(answer.decisions, answer.catalogue) for at, drops in self._recent)
 
     def _insert(self, key: Key, entry: Entry) -> None:
         while len(self._entries) >= self._config.entries:
@@ -210,15 +184,15 @@ class Cache:
         self._entries[key] = entry
         for id_ in entry.ids:
             self._by_id.setdefault(id_, set()).add(key)
+        if entry.tag:
+            self._by_tag.setdefault(entry.tag, set()).add(key)
 
     def _remove(self, key: Key) -> None:
         entry = self._entries.pop(key, None)
-        for id_ in entry.ids if entry else ():
-            keys = self._by_id.get(id_)
-            if keys is not None:
-                keys.discard(key)
-                if not keys:
-                    del self._by_id[id_]
+        if entry is not None:
+            for id_ in entry.ids:
+                _discard(self._by_id, id_, key)
+            _discard(self._by_tag, entry.tag, key)
 
     # --- what feedback changes
 
@@ -231,12 +205,29 @@ class Cache:
     def drop(self, ids: Sequence[str]) -> None:
         """A subject's profile changed: forget its answers, those under way too, under any kind of subject."""
         with self._lock:
-            for id_ in ids:
-                self._ground(id_)
-                for flight in self._airborne.values():
-                    flight.void |= id_ in flight.ask.ids
-                for key in tuple(self._by_id.get(id_, ())):
-                    self._remove(key)
+            for key in self._voided(ids):
+                self._remove(key)
+
+    def hide(self, ids: Sequence[str], item: str, group: str) -> None:
+        """A subject does not want to see an item, or a group's: none of it is served from here any more."""
+        with self._lock:
+            for key in self._voided(ids):
+                self._entries[key].hide(item, group)
+
+    def show_again(self, ids: Sequence[str], item: str, group: str) -> None:
+        """The subject took that back: its answers are to be asked for again, and stand in until then."""
+        with self._lock:
+            now = self._clock()
+            for key in self._voided(ids):
+                self._entries[key].show_again(item, group, now)
+
+    def _voided(self, ids: Sequence[str]) -> list[Key]:
+        """The keys of a subject's answers; what is under way for it is not shared and not kept any more."""
+        for id_ in ids:
+            self._ground(id_)
+        for flight in self._airborne.values():
+            flight.void |= not set(ids).isdisjoint(flight.ask.ids)
+        return list({key for id_ in ids for key in self._by_id.get(id_, ())})
 
     def _ground(self, id_: str) -> None:
         for key in [key for key, flight in self._flights.items() if id_ in flight.ask.ids]:
@@ -248,11 +239,57 @@ class Cache:
             decision.showings.count += 1
             for choice in decision.choices:
                 if choice.remaining_showings is not None and (not slots or choice.slot in slots):
-                    self._spend(id_, (choice.item, choice.variant))
+                    for key in self._by_id.get(id_, ()):
+                        self._entries[key].spend((choice.item, choice.variant))
             return decision.showings.count
 
-    def _spend(self, id_: str, action: tuple[str, str]) -> None:
-        for key in self._by_id.get(id_, ()):
-            left = self._entries[key].left
-            if action in left:
-                left[action] -= 1
+    # --- what the server says
+
+    def apply(self, drops: Drops) -> None:
+        """Let go of what must go, also of what is under way."""
+        with self._lock:
+            if drops.lasting:
+                self._recent.append((self._clock(), drops))
+            for flight in self._airborne.values():
+                flight.drops.append(drops)
+            self._flights.clear()
+            candidates = self._candidates(drops)
+        hit = [(key, entry) for key, entry in candidates if drops.hit(entry.answered, entry.tag)]
+        with self._lock:  # looked through without it: a decision does not wait for that
+            for key, entry in hit:
+                if self._entries.get(key) is entry:
+                    self._remove(key)
+                    self.drops[drops.cause(entry.tag)] += 1
+
+    def _candidates(self, drops: Drops) -> list[tuple[Key, Entry]]:
+        if drops.lasting:
+            return list(self._entries.items())
+        keys = {key for tag in drops.tags for key in self._by_tag.get(tag, ())}
+        return [(key, self._entries[key]) for key in keys]
+
+    def distrust(self) -> None:
+        """The server is not heard any more: nothing is served without asking it."""
+        self._checked = False
+
+    def trust(self) -> None:
+        """The server said what must go: what is left is good."""
+        self._checked = True
+
+    def drop_unchecked(self, longest: float, catalogue: str | None) -> None:
+        """Let go of what nobody can vouch for: what is older than so many seconds, or of another catalogue (None: of
+        whatever catalogue).
+        """
+        with self._lock:
+            before = self._clock() - longest
+            for key, entry in list(self._entries.items()):
+                if entry.kept_at < before or (catalogue is not None and entry.catalogue != catalogue):
+                    self._remove(key)
+                    self.drops["unchecked"] += 1
+
+
+def _discard(index: dict[Any, set[Key]], name: Any, key: Key) -> None:
+    keys = index.get(name)
+    if keys is not None:
+        keys.discard(key)
+        if not keys:
+            del index[name]

@@ -225,6 +225,9 @@ class Answer(NamedTuple):
     decisions: tuple[Decision, ...]
     ttl_ms: int
     stale_ms: int
+    tag: bytes = b""
+    """Names the subject in what the server says must go."""
+    catalogue: str = ""
 
 
 def read_answer(data: bytes | CallFailed, ask: Ask, client: Exposer) -> Answer:
@@ -278,7 +281,8 @@ def answer_of(response: decision_pb2.DecideResponse, ask: Ask, client: Exposer) 
         client=client,
     )
     decisions = tuple(_decision(part, shared) for part in parts)
-    return Answer(decisions, min(part.ttl_ms for part in parts), min(part.stale_ms for part in parts))
+    ttl_ms, stale_ms = min(part.ttl_ms for part in parts), min(part.stale_ms for part in parts)
+    return Answer(decisions, ttl_ms, stale_ms, response.subject_tag, response.versions.catalogue)
 
 
 def _decision(part: decision_pb2.PlacementDecision, shared: Decision) -> Decision:
@@ -310,6 +314,9 @@ def _choice(choice: decision_pb2.Choice) -> Choice:
         action_probability=choice.action_probability,
         priority=choice.priority,
         remaining_showings=choice.remaining_showings if choice.HasField("remaining_showings") else None,
+        reason_text=choice.reason_text,
+        stretch=choice.stretch,
+        groups=tuple(choice.groups),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import threading
 from collections.abc import Callable, Iterator
 from queue import SimpleQueue
@@ -135,8 +136,11 @@ class _GrpcStream:
     def __init__(self, method: Any, metadata: Any, receiver: Receiver) -> None:
         self._receiver = receiver
         self._queue: SimpleQueue[bytes | None] = SimpleQueue()
-        self._call = method(iter(self._queue.get, None), metadata=metadata)
-        threading.Thread(target=self._read, name="maitred-acknowledgements", daemon=True).start()
+        self._thread = threading.Thread(target=self._read, name="maitred-stream", daemon=True)
+        with _FORKING[0]:
+            self._call = method(iter(self._queue.get, None), metadata=metadata)
+            _OPEN.add(self)
+            self._thread.start()
 
     def _read(self) -> None:
         import grpc
@@ -148,6 +152,7 @@ class _GrpcStream:
         except grpc.RpcError as error:
             end = _failure(error)
         finally:
+            _OPEN.discard(self)
             self._queue.put(None)
             self._receiver(end)
 
@@ -156,6 +161,37 @@ class _GrpcStream:
 
     def close(self) -> None:
         self._call.cancel()
+
+    def end(self, timeout: float) -> None:
+        """Close, and wait until it has ended."""
+        self.close()
+        if self._thread is not threading.current_thread():
+            self._thread.join(timeout)
+
+
+# gRPC aborts a forked child now and then whose parent had a stream open: so before a fork streams end, and none is
+# opened until it is done. Whoever had one opens it again.
+_OPEN: set[_GrpcStream] = set()
+_FORKING = [threading.RLock()]
+_BEFORE_FORK = 1.0  # seconds at most
+
+
+def _before_fork() -> None:
+    _FORKING[0].acquire()
+    for stream in list(_OPEN):
+        stream.end(_BEFORE_FORK)
+
+
+def _after_fork_in_child() -> None:
+    _LEFT_TO_PARENT.extend(_OPEN)
+    _OPEN.clear()
+    _FORKING[0] = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork, after_in_parent=lambda: _FORKING[0].release(), after_in_child=_after_fork_in_child
+    )
 
 
 def _open(address: str, tls: TLS | None) -> grpc.Channel:

@@ -23,6 +23,7 @@ MAX_TRAITS = 64
 MAX_CONSENTS = 32
 MAX_OVERRIDES = 101
 MAX_QUANTITY = 2**32 - 1
+RESERVED_PURPOSES = ("not-for-me:", "intensity:")
 
 _FIRST_MS = int(datetime(1900, 1, 1, tzinfo=UTC).timestamp() * 1000)
 _LAST_MS = int(datetime(2201, 1, 1, tzinfo=UTC).timestamp() * 1000) - 1
@@ -46,6 +47,14 @@ def name(argument: str, value: object, *, empty: bool = False) -> str:
     checked = text(argument, value, MAX_NAME_BYTES, empty=empty)
     if not checked.isprintable() and any(ord(sign) < 32 or 127 <= ord(sign) < 160 for sign in checked):
         raise InvalidArgument(argument, "must not contain control characters")
+    return checked
+
+
+def purpose(argument: str, value: object, *, empty: bool = False) -> str:
+    """A name of a purpose: some are the server's own."""
+    checked = name(argument, value, empty=empty)
+    if checked.startswith(RESERVED_PURPOSES):
+        raise InvalidArgument(argument, f"must not begin with {' or '.join(RESERVED_PURPOSES)}")
     return checked
 
 

@@ -19,7 +19,8 @@ from google.protobuf.message import DecodeError
 
 from ._calls import CODES
 from ._channel import Receiver, Stream, Transport
-from ._outbox import SYNC_PAUSE, Batch, Outbox
+from ._draft import Batch
+from ._outbox import SYNC_PAUSE, Outbox
 from ._wire import BATCH_IN_REQUEST, field
 from .config import OutboxConfig
 from .errors import CallFailed
@@ -35,6 +36,7 @@ BATCH_BYTES = 1_000_000  # a little under the limit of 1 MiB: the frame counts, 
 FIRST_PAUSE = 0.5  # seconds; doubles with each failure: eight tries in the first minute
 LONGEST_PAUSE = 30.0
 HURRIED_PAUSE = 1.0  # the least, when somebody waits
+SOON = 0.2  # seconds at most
 SPREAD = 0.2  # pauses differ by this share either way, so that many clients do not come at once
 
 
@@ -50,6 +52,11 @@ class Backoff:
         pause = min(FIRST_PAUSE * 2**self.failures, LONGEST_PAUSE)
         self.failures = min(self.failures + 1, 16)
         self.next_try = now + pause * self._spread(1 - SPREAD, 1 + SPREAD)
+
+    def broke(self, now: float) -> None:
+        """What worked has ended, as connections do now and then: the first try comes soon."""
+        self.failures = 1
+        self.next_try = now + self._spread(0, SOON)
 
     def succeeded(self) -> None:
         self.failures = 0

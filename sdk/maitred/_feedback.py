@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 from . import _check
 from ._wire import wire_consent, wire_subject, wire_trait, wire_values
 from .errors import InvalidArgument
-from .types import Choice, Consent, Decision, Moment, Subject, Trait
+from .types import INTENSITIES, Choice, Consent, Decision, Moment, Subject, Trait
 from .v1 import feedback_pb2, types_pb2
 
 MAX_EVENT_BYTES = 64 * 1024
@@ -25,6 +25,7 @@ class Rank(IntEnum):
     TRAITS = 3
     CONSENTS = 4
     MERGE = 5
+    NOT_FOR_ME = 6
 
     @property
     def word(self) -> str:
@@ -122,9 +123,10 @@ class Traits(NamedTuple):
 
 
 class Consents(NamedTuple):
-    """The subject said what it allows; in wire form already."""
+    """The subject said what it allows; in wire form already. `intensity` 0: not said."""
 
     consents: tuple[types_pb2.Consent, ...]
+    intensity: int = 0
 
     @property
     def rank(self) -> Rank:
@@ -136,6 +138,8 @@ class Consents(NamedTuple):
 
     def fill(self, event: feedback_pb2.FeedbackEvent) -> None:
         event.consents.consents.extend(self.consents)
+        level: Any = self.intensity
+        event.consents.intensity = level
 
 
 class Merge(NamedTuple):
@@ -155,7 +159,30 @@ class Merge(NamedTuple):
         event.merge.other.CopyFrom(wire_subject(self.other))
 
 
-Body: TypeAlias = Exposure | Outcome | Event | Traits | Consents | Merge
+class NotForMe(NamedTuple):
+    """The subject does not want to see an item, or a group's; or takes that back."""
+
+    item: str
+    group: str
+    reason: str
+    withdrawn: bool
+    decision_id: str
+
+    @property
+    def rank(self) -> Rank:
+        return Rank.NOT_FOR_ME
+
+    @property
+    def size(self) -> int:
+        return _USUAL_BYTES + 4 * len(self.reason)
+
+    def fill(self, event: feedback_pb2.FeedbackEvent) -> None:
+        said = event.not_for_me
+        said.item, said.group, said.reason = self.item, self.group, self.reason
+        said.withdrawn, said.decision_id = self.withdrawn, self.decision_id
+
+
+Body: TypeAlias = Exposure | Outcome | Event | Traits | Consents | Merge | NotForMe
 
 
 class Feedback(NamedTuple):
@@ -166,6 +193,7 @@ class Feedback(NamedTuple):
     touchpoint: str
     purpose: str
     body: Body
+    source: str = ""
 
     def encode(self, sequence: int) -> bytes:
         """The FeedbackEvent with this number."""
@@ -175,6 +203,7 @@ class Feedback(NamedTuple):
             occurred_at_ms=self.at_ms,
             touchpoint=self.touchpoint,
             purpose=self.purpose,
+            source=self.source,
         )
         self.body.fill(event)
         return event.SerializeToString()
@@ -182,6 +211,8 @@ class Feedback(NamedTuple):
 
 def exposure(decision: Decision, slots: Sequence[int] | None, showing: int) -> Exposure:
     """An exposure of these slots; None: all. Raises InvalidArgument for a slot that the decision does not have."""
+    if slots is None and decision.partial:  # not all that the server decided
+        slots = [choice.slot for choice in decision.choices]
     return Exposure(decision.id, () if slots is None else _shown(decision, slots), showing, decision.receipt)
 
 
@@ -261,6 +292,27 @@ def consents(given: object, source: str) -> Consents:
     if not listed:
         raise InvalidArgument("consents", "must not be empty")
     return Consents(tuple(wire_consent(one, source) for one in listed))
+
+
+def intensity(level: object) -> Consents:
+    """How much may be used of a subject. Raises InvalidArgument."""
+    if level not in INTENSITIES[1:]:
+        raise InvalidArgument("level", f"must be one of {', '.join(INTENSITIES[1:])}")
+    return Consents((), INTENSITIES.index(level))
+
+
+def not_for_me(item: object, group: object, reason: object, decision: Decision | None, *, withdrawn: bool) -> NotForMe:
+    """What a subject does not want to see: an item or a group. Raises InvalidArgument."""
+    said = NotForMe(
+        item=_check.name("item", item, empty=True),
+        group=_check.name("group", group, empty=True),
+        reason=_check.text("reason", reason, _check.MAX_TEXT_BYTES, empty=True),
+        withdrawn=withdrawn,
+        decision_id=decision.id if decision is not None else "",
+    )
+    if bool(said.item) == bool(said.group):
+        raise InvalidArgument("item", "or group must be given: one of them")
+    return said
 
 
 def moment(at: Moment | None, now_ms: int) -> int:

@@ -12,15 +12,16 @@ import sqlite3
 import threading
 import time
 from collections import Counter, OrderedDict, deque
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from itertools import islice
-from typing import NamedTuple, TypeAlias
 
+from ._draft import Batch, Draft, Who, who
 from ._feedback import Feedback, Rank
 from ._outbox_file import OutboxFile, Row
 from ._wire import wire_batch
+from ._words import Objections, Words
 from .config import OutboxConfig
-from .types import OutboxStatistics, Subject
+from .types import OutboxStatistics
 
 log = logging.getLogger("maitred")
 
@@ -29,53 +30,6 @@ MAX_PENDING_BYTES = 32 * 1024
 SYNC_PAUSE = 0.5  # seconds between two syncs of the file
 REWIND_STEP = 200
 _FRAME_BYTES = 8  # around each event of a batch
-
-Who: TypeAlias = str | tuple[str, str]
-
-
-def who(subject: Subject | str) -> Who:
-    """The subject as a key: by id, and by kind where one is given."""
-    if isinstance(subject, str):
-        return subject
-    return (subject.kind, subject.id) if subject.kind else subject.id
-
-
-class Draft:
-    """One event in the outbox. It is encoded when first needed."""
-
-    __slots__ = ("_data", "_feedback", "epoch", "gone", "order", "rank", "sent", "sequence", "size", "stored", "who")
-
-    def __init__(self, feedback: Feedback | None, data: bytes, rank: Rank, who: Who, size: int) -> None:
-        self._feedback = feedback
-        self._data = data
-        self.rank = rank
-        self.who = who
-        self.size = size
-        self.order = self.epoch = self.sequence = 0
-        self.sent = self.stored = self.gone = False
-
-    @property
-    def data(self) -> bytes:
-        """The FeedbackEvent."""
-        feedback = self._feedback
-        if feedback is not None:
-            self._data = feedback.encode(self.sequence)
-            self._feedback = None
-        return self._data
-
-    def row(self) -> Row:
-        kind, id_ = ("", self.who) if isinstance(self.who, str) else self.who
-        return Row(self.epoch, self.sequence, self.rank, kind, id_, self.data)
-
-
-class Batch(NamedTuple):
-    """Events of one epoch, in order, as one message."""
-
-    epoch: int
-    last: int  # the highest sequence
-    events: int
-    resent: bool
-    message: bytes
 
 
 class Outbox:
@@ -92,6 +46,7 @@ class Outbox:
         self._flying: OrderedDict[int, Draft] = OrderedDict()
         self._by_rank: tuple[OrderedDict[int, Draft], ...] = tuple(OrderedDict() for _ in Rank)
         self._by_subject: dict[Who, dict[int, Draft]] = {}
+        self._words = Words()
         self._unstored: deque[Draft] = deque()
         self._gone: list[tuple[int, int]] = []
         self._order = self._sequence = self._size = 0
@@ -144,6 +99,8 @@ class Outbox:
             self._by_subject[draft.who] = {draft.order: draft}
         else:
             of_subject[draft.order] = draft
+        if draft.rank > Rank.TRAITS:
+            self._words.add(draft)
 
     def _store(self, file: OutboxFile, draft: Draft) -> None:
         self._dirty = True
@@ -212,6 +169,8 @@ class Outbox:
         if not of_subject:
             del self._by_subject[draft.who]
         draft.gone = True
+        if draft.rank > Rank.TRAITS:
+            self._words.remove(draft)
         if draft.stored:
             self._forget_stored(draft)
 
@@ -224,14 +183,23 @@ class Outbox:
     def pending(self, subject: Who, room: int) -> bytes:
         """A FeedbackBatch of the subject's newest events that are not acknowledged yet; b"" when there are none.
 
-        At most 64 events, 32 KiB and `room` bytes, all of the newest one's epoch.
+        What it said of itself goes first. At most 64 events, 32 KiB and `room` bytes, all of the first one's epoch.
         """
         if subject not in self._by_subject:
             return b""
         with self._lock:
-            newest = list(islice(reversed(self._by_subject.get(subject, {}).values()), MAX_PENDING_EVENTS))
-        chosen = _fitting(newest, min(room, MAX_PENDING_BYTES))
-        return wire_batch(self.client, chosen[0].epoch, [d.data for d in reversed(chosen)]) if chosen else b""
+            newest = islice(reversed(self._by_subject.get(subject, {}).values()), MAX_PENDING_EVENTS)
+            drafts = {draft.order: draft for draft in (*self._words.newest(subject, MAX_PENDING_EVENTS), *newest)}
+        first = next(iter(drafts.values()), None)
+        of_epoch = [draft for draft in drafts.values() if first is not None and draft.epoch == first.epoch]
+        chosen = _fitting(of_epoch[:MAX_PENDING_EVENTS], min(room, MAX_PENDING_BYTES))
+        chosen.sort(key=lambda draft: draft.order)
+        return wire_batch(self.client, chosen[0].epoch, [draft.data for draft in chosen]) if chosen else b""
+
+    def objections(self, ids: Iterable[str]) -> Objections:
+        """What a subject with these ids does not want to see, as far as the server may not know it."""
+        with self._lock:
+            return self._words.objections(ids)
 
     def take(self, events: int, size: int) -> Batch | None:
         """The next batch to send, in order; None when all is sent. Its events stay here until they are settled."""

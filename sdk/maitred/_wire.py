@@ -70,7 +70,7 @@ def wire_trait(trait: Trait, source: str, purpose: str) -> types_pb2.Trait:
         name=trait.name,
         value=None if trait.value is None else wire_value(argument, trait.value),
         source=number,
-        purpose=_check.name("purpose", trait.purpose or purpose, empty=True),
+        purpose=_check.purpose("purpose", trait.purpose or purpose, empty=True),
         observed_at_ms=0 if trait.observed_at is None else _check.moment(argument, trait.observed_at),
     )
 
@@ -85,7 +85,7 @@ def wire_consent(given: object, source: str) -> types_pb2.Consent:
     """One consent; where it was said is taken from `source` when it does not say so itself."""
     if not isinstance(given, Consent):
         raise InvalidArgument("consents", f"must hold Consent values, not {type(given).__name__}")
-    argument = f"consents[{_check.name('consent purpose', given.purpose)!r}]"
+    argument = f"consents[{_check.purpose('consent purpose', given.purpose)!r}]"
     if given.state not in STATES[1:]:
         raise InvalidArgument(argument, f"must be one of {', '.join(STATES[1:])}")
     state: Any = STATES.index(given.state)

@@ -11,8 +11,9 @@ from typing import Any, Self
 
 from . import _calls, _check, _rights
 from ._base import BaseClient
-from ._cache import Decisions, Flight, Landing
+from ._cache import Flight, Landing
 from ._calls import Ask
+from ._entry import Decisions
 from .types import Decision, Erasure, Fallback, FallbackList, Moment, Request, Subject, Value
 
 
@@ -104,7 +105,7 @@ class AsyncClient(BaseClient):
         known = self._known(ask)
         if known is not None:
             return known
-        flight, new = self._cache.board(ask)
+        flight, new = self._board(ask)
         if new:
             self._fly(flight, max(0.001, until - time.monotonic()))
         return await self._ended((ask, flight), until)

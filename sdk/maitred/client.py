@@ -10,8 +10,9 @@ from typing import Any, Self
 
 from . import _calls, _check, _rights
 from ._base import BaseClient
-from ._cache import Decisions, Flight, Landing
+from ._cache import Flight, Landing
 from ._calls import Ask
+from ._entry import Decisions
 from .errors import CallFailed
 from .types import Decision, Erasure, Fallback, FallbackList, Moment, Request, Subject, Value
 
@@ -118,7 +119,7 @@ class Client(BaseClient):
         known = self._known(ask)
         if known is not None:
             return known
-        flight, new = self._cache.board(ask)
+        flight, new = self._board(ask)
         if new:
             self._fly_here(flight, until)
         return self._ended((ask, flight), until)

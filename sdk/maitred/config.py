@@ -36,6 +36,9 @@ class CacheConfig:
     stale_if_error: float = 3600.0
     """Seconds past an answer's time to live in which it may stand in while the server cannot answer."""
 
+    watch: bool = True
+    """Have the server tell what must go from the cache: one stream, opened with the first answer that may be kept."""
+
     def __post_init__(self) -> None:
         _whole("cache.entries", self.entries, 0)
         _seconds("cache.stale_if_error", self.stale_if_error, zero=True)

@@ -19,94 +19,25 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, TypeAlias
 
+from . import _fake_watch, _told
 from ._calls import CODES, DECIDE, DECIDE_BATCH
-from ._channel import Receiver
+from ._channel import Receiver, Stream
 from ._delivery import RECORD
 from ._rights import END_SESSION, ERASE, EXPORT
+from ._told import Allowed, Asked, Happened, Learned, Merged, Objected, Said, Shown
+from ._watch import WATCH
+from ._words import Objections, in_force
 from .errors import CallFailed
-from .types import KINDS, STATES, Choice
+from .types import Choice
 from .v1 import decision_pb2, feedback_pb2, profile_pb2, types_pb2
 
-__all__ = ["Asked", "FakeTransport", "Happened", "Learned", "Merged", "Said", "Shown"]
+__all__ = ["Allowed", "Asked", "FakeTransport", "Happened", "Learned", "Merged", "Objected", "Said", "Shown"]
 
-# What a placement serves: items, choices, or mappings of item, variant, content and remaining_showings.
+# What a placement serves: items, choices, or mappings of item, variant, content and other fields of a choice.
 Slate: TypeAlias = Sequence[str | Choice | Mapping[str, Any]]
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A placement that a client asked for."""
-
-    placement: str
-    subject: str
-    kind: str
-    context: Mapping[str, object]
-    slots: int
-    """0: as many as there are."""
-    pending: int
-    """How many unacknowledged events came along."""
-    at_ms: int
-    overrides: Mapping[str, str] = field(default_factory=dict)
-    """Arms by layer that were asked for."""
-
-
-@dataclass(frozen=True)
-class Shown:
-    """An exposure that was delivered."""
-
-    subject: str
-    placement: str
-    decision_id: str
-    slots: tuple[int, ...]
-    showing: int
-
-
-@dataclass(frozen=True)
-class Happened:
-    """An outcome (with a decision id) or an event (without) that was delivered."""
-
-    type: str
-    subject: str
-    item: str
-    variant: str
-    value: float
-    decision_id: str = ""
-    quantity: int = 1
-    attributes: Mapping[str, object] = field(default_factory=dict)
-    touchpoint: str = ""
-    occurred_at_ms: int = 0
-
-
-@dataclass(frozen=True)
-class Learned:
-    """A trait that was delivered. `value` None: removed."""
-
-    subject: str
-    name: str
-    value: object
-    purpose: str = ""
-
-
-@dataclass(frozen=True)
-class Said:
-    """A consent that was delivered."""
-
-    subject: str
-    purpose: str
-    state: str
-    source: str = ""
-    observed_at_ms: int = 0
-
-
-@dataclass(frozen=True)
-class Merged:
-    """A merge that was delivered."""
-
-    subject: str
-    other: str
 
 
 class FakeTransport:
@@ -131,13 +62,17 @@ class FakeTransport:
         self.events: list[Happened] = []
         self.traits: list[Learned] = []
         self.consents: list[Said] = []
+        self.intensities: list[Allowed] = []
         self.merges: list[Merged] = []
+        self.objections: list[Objected] = []
+        """What subjects said is not for them; from then on it is not served to them."""
         self.ended: list[str] = []
         """Every session that was ended, in order."""
         self.exports: dict[str, Mapping[str, Any]] = {}
         """What `export` answers, by subject; for others it is NOT_FOUND."""
         self.erased: list[str] = []
         """Every subject that was erased, in order."""
+        self._watches = _fake_watch.FakeWatches(lambda: self._failure or self._hanging)
         self.streams = 0
         """How many feedback streams were opened."""
         self.received = 0
@@ -153,8 +88,30 @@ class FakeTransport:
         with self._lock:
             self._slates[placement] = [_choice(one) for one in slate]
 
+    @property
+    def watches(self) -> int:
+        """How many `Watch` streams were opened."""
+        return self._watches.opened
+
+    def announce(
+        self,
+        *,
+        everything: bool = False,
+        items: Sequence[str] = (),
+        groups: Sequence[str] = (),
+        subjects: Sequence[str] = (),
+    ) -> None:
+        """Tell all clients what must go from their caches: `everything` as after a publish, or answers with some items
+        or groups, or for some subjects (by id).
+        """
+        self._watches.announce(everything, items, groups, subjects)
+
+    def break_watches(self, code: str = "UNAVAILABLE") -> None:
+        """End all open `Watch` streams; clients open them again."""
+        self._watches.end(CallFailed(code))
+
     def fail(self, code: str = "UNAVAILABLE", message: str = "") -> None:
-        """From now on every call and stream ends with this gRPC status."""
+        """From now on every call and stream ends with this gRPC status, but for `Watch` streams that are open."""
         if code not in CODES[1:]:
             raise ValueError(f"code must be one of {', '.join(CODES[1:])}")
         self._failure = CallFailed(code, message)
@@ -197,7 +154,9 @@ class FakeTransport:
 
         threading.Thread(target=call, name="maitred-fake", daemon=True).start()
 
-    def stream(self, method: str, receiver: Receiver) -> _FakeStream:
+    def stream(self, method: str, receiver: Receiver) -> Stream:
+        if method == WATCH:
+            return self._watches.open(receiver)
         self.streams += 1
         return _FakeStream(self, receiver)
 
@@ -243,21 +202,29 @@ class FakeTransport:
 
     def _response(self, request: decision_pb2.DecideRequest) -> decision_pb2.DecideResponse:
         with self._lock:
-            self.asked += [_asked(request, wanted) for wanted in request.placements]
+            self.asked += [_told.asked(request, wanted) for wanted in request.placements]
             return decision_pb2.DecideResponse(
-                decisions=[self._decision(wanted) for wanted in request.placements],
+                decisions=[self._decision(wanted, self._refused(request)) for wanted in request.placements],
                 receipt=b"receipt of a fake",
-                versions=types_pb2.SnapshotVersions(catalogue="fake"),
+                versions=types_pb2.SnapshotVersions(catalogue=self._watches.catalogue),
+                subject_tag=_fake_watch.tag(request.subject.id),
                 arms=[
                     decision_pb2.ArmAssignment(layer=layer, arm=arm, overridden=True)
                     for layer, arm in request.overrides.items()
                 ],
             )
 
-    def _decision(self, wanted: decision_pb2.PlacementRequest) -> decision_pb2.PlacementDecision:
-        slate = self._slates.get(wanted.placement)
-        if slate is None:
+    def _refused(self, request: decision_pb2.DecideRequest) -> Objections:
+        """What the subject does not want to see, also by what it has just said."""
+        pending = [one for one in request.pending.events if one.WhichOneof("kind") == "not_for_me"]
+        said = [one for one in self.objections if one.subject == request.subject.id]
+        return in_force((one.item, one.group, one.withdrawn) for one in [*said, *map(_told.objected, pending)])
+
+    def _decision(self, wanted: decision_pb2.PlacementRequest, refused: Objections) -> decision_pb2.PlacementDecision:
+        served = self._slates.get(wanted.placement)
+        if served is None:
             raise CallFailed("NOT_FOUND", f"no placement {wanted.placement!r} is served")
+        slate = [choice for choice in served if not refused.hit(choice)]
         decision = decision_pb2.PlacementDecision(
             decision_id=f"{len(self._decided) + 1:032x}",
             placement=wanted.placement,
@@ -314,17 +281,19 @@ class FakeTransport:
         if kind == "exposure":
             self.exposures.append(self._shown(event))
         elif kind == "outcome":
-            self.outcomes.append(_outcome(event))
+            self.outcomes.append(_told.outcome(event))
         elif kind == "event":
-            self.events.append(_event(event))
+            self.events.append(_told.event(event))
         elif kind == "consents":
-            self.consents += [_said(event.subject.id, one) for one in event.consents.consents]
+            self.consents += [_told.said(event.subject.id, one) for one in event.consents.consents]
+            if event.consents.intensity:
+                self.intensities.append(_told.allowed(event.subject.id, event.consents))
+        elif kind == "not_for_me":
+            self.objections.append(_told.objected(event))
         elif kind == "merge":
             self.merges.append(Merged(event.subject.id, event.merge.other.id))
         else:
-            self.traits += [
-                Learned(event.subject.id, one.name, _value(one.value), one.purpose) for one in event.traits.traits
-            ]
+            self.traits += [_told.learned(event.subject.id, one) for one in event.traits.traits]
 
     def _shown(self, event: feedback_pb2.FeedbackEvent) -> Shown:
         told = event.exposure
@@ -354,9 +323,9 @@ def _choice(given: str | Choice | Mapping[str, Any]) -> Choice:
         return given
     if isinstance(given, str):
         return Choice.of(given)
-    left = given.get("remaining_showings")
-    arguments = {key: value for key, value in given.items() if key != "remaining_showings"}
-    return replace(Choice.of(**arguments), remaining_showings=left)
+    own = {key: value for key, value in given.items() if key in ("item", "content", "variant")}
+    rest: dict[str, Any] = {key: value for key, value in given.items() if key not in own}
+    return replace(Choice.of(**own), **{**rest, "groups": tuple(rest.get("groups", ()))})
 
 
 def _wire_choice(slot: int, choice: Choice) -> decision_pb2.Choice:
@@ -371,58 +340,7 @@ def _wire_choice(slot: int, choice: Choice) -> decision_pb2.Choice:
         action_probability=choice.action_probability or 1.0,
         priority=choice.priority,
         remaining_showings=choice.remaining_showings,
+        reason_text=choice.reason_text,
+        stretch=choice.stretch,
+        groups=choice.groups,
     )
-
-
-def _asked(request: decision_pb2.DecideRequest, wanted: decision_pb2.PlacementRequest) -> Asked:
-    return Asked(
-        placement=wanted.placement,
-        subject=request.subject.id,
-        kind=KINDS[request.subject.kind],
-        context={key: _value(value) for key, value in request.context.items()},
-        slots=wanted.slots,
-        pending=len(request.pending.events),
-        at_ms=request.at_ms,
-        overrides=dict(request.overrides),
-    )
-
-
-def _outcome(event: feedback_pb2.FeedbackEvent) -> Happened:
-    told = event.outcome
-    return Happened(
-        type=told.type,
-        subject=event.subject.id,
-        item=told.item,
-        variant=told.variant,
-        value=told.value,
-        decision_id=told.decision_id,
-        touchpoint=event.touchpoint,
-        occurred_at_ms=event.occurred_at_ms,
-    )
-
-
-def _event(event: feedback_pb2.FeedbackEvent) -> Happened:
-    told = event.event
-    return Happened(
-        type=told.type,
-        subject=event.subject.id,
-        item=told.item,
-        variant=told.variant,
-        value=told.value,
-        quantity=told.quantity,
-        attributes={key: _value(value) for key, value in told.attributes.items()},
-        touchpoint=event.touchpoint,
-        occurred_at_ms=event.occurred_at_ms,
-    )
-
-
-def _said(subject: str, told: types_pb2.Consent) -> Said:
-    return Said(subject, told.purpose, STATES[told.state], told.source, told.observed_at_ms)
-
-
-def _value(value: types_pb2.Value) -> object:
-    """A time as milliseconds, texts as a list, everything else as itself."""
-    kind = value.WhichOneof("value")
-    if kind is None:
-        return None
-    return list(value.texts.texts) if kind == "texts" else getattr(value, kind)

@@ -15,6 +15,8 @@ from .errors import InvalidArgument
 Kind: TypeAlias = Literal["", "person", "household", "device", "session"]
 Source: TypeAlias = Literal["", "explicit", "inferred", "contextual"]
 ConsentState: TypeAlias = Literal["granted", "denied", "revoked"]
+# How much may be used of a subject; each allows less than the one after it.
+Intensity: TypeAlias = Literal["off", "contextual", "explicit", "full"]
 # What a context key, a trait or an attribute can hold. A datetime must carry its time zone.
 Value: TypeAlias = str | float | bool | datetime | Sequence[str]
 # An aware datetime, or milliseconds since the epoch.
@@ -22,6 +24,7 @@ Moment: TypeAlias = datetime | int
 
 KINDS: tuple[str, ...] = ("", "person", "household", "device", "session")  # numbered as on the wire
 STATES: tuple[str, ...] = ("", "granted", "denied", "revoked")  # of consents; numbered as on the wire
+INTENSITIES: tuple[str, ...] = ("", "off", "contextual", "explicit", "full")  # numbered as on the wire
 SOURCES: tuple[str, ...] = ("", "explicit", "inferred", "contextual")  # numbered as on the wire
 
 
@@ -120,6 +123,12 @@ class Choice:
     priority: float = 0.0
     remaining_showings: int | None = None
     """Showings left, at the time of the answer, before a contact policy forbids it. None: no limit."""
+    reason_text: str = ""
+    """Why, for the subject, in plain words. "": the playbook says none."""
+    stretch: bool = False
+    """It is from outside of the subject's usual groups, on purpose."""
+    groups: tuple[str, ...] = ()
+    """The groups that the item belongs to, so that "not for me" can be said of one of them."""
 
     @classmethod
     def of(cls, item: str, content: Any = None, variant: str = "") -> Choice:
@@ -209,6 +218,8 @@ class Decision(Sequence[Choice]):
     """Sealed; goes back to the server with feedback."""
     showings: Showings = field(default_factory=Showings, repr=False)
     client: Exposer | None = field(default=None, repr=False)
+    partial: bool = field(default=False, repr=False)
+    """Some of its choices must not be shown any more, and were left out."""
 
     def expose(self, slots: Sequence[int] | None = None, *, at: Moment | None = None) -> None:
         """Say that these slots (all: None) were really shown. Never waits and never fails on a caller's fallback."""
@@ -328,6 +339,11 @@ class Statistics:
     """Feedback streams opened after the first."""
     errors: Mapping[str, int]
     """Calls and streams that failed, by status."""
+    cache_drops: Mapping[str, int] = field(default_factory=dict)
+    """Answers that went from the cache because the server said so: "everything" (a publish), "item", "subject"; or
+    because nobody could vouch for them after a break: "unchecked"."""
+    watching: bool = False
+    """The server tells this client what must go from its cache."""
 
     @property
     def recorded(self) -> int:

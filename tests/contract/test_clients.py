@@ -27,12 +27,14 @@ from maitred import (
     Trait,
 )
 from maitred import _base as base
-from maitred.testing import FakeTransport, Happened, Merged, Said, Slate
+from maitred.testing import Allowed, FakeTransport, Happened, Merged, Objected, Said, Slate
 
 SLATES: dict[str, Slate] = {
     "welcome": ["A", "B", {"item": "C", "variant": "dark", "content": {"text": "See"}}],
     "shelf": [{"item": "D", "content": "plain"}],
     "limited": [{"item": "E", "remaining_showings": 2}, "F"],
+    "once": [{"item": "E", "remaining_showings": 1}],
+    "grouped": [{"item": "G", "groups": ["TEA"]}, {"item": "H", "groups": ["TEA", "HOT"]}, "A"],
 }
 LONG = Config(deadline=5.0)
 SHORT = Config(deadline=0.02)
@@ -243,27 +245,43 @@ CASES = [
         config=Config(deadline=600.0),
     ),
     Case(
-        "showings left are spent here, then the server is asked",
+        "a choice without showings left is served no more, the others are",
         [
             decide("limited", keep="d"),
             do("expose", decision="d"),
-            decide("limited", reason="CACHED"),
+            decide("limited", reason="CACHED", items=("E", "F")),
             do("expose", decision="d", slots=[1]),
-            decide("limited", reason="CACHED", keep="d"),
+            decide("limited", reason="CACHED", items=("E", "F"), keep="d"),
             do("expose", decision="d", slots=[0]),
-            decide("limited", reason="RULE"),
+            decide("limited", reason="CACHED", items=("F",), slots_of=(1,), keep="d"),
+            do("expose", decision="d"),
+            told("exposures", ((0, 1), 1), ((1,), 2), ((0,), 3), ((1,), 4)),
+            asked(1),
+        ],
+        ttl_ms=60_000,
+    ),
+    Case(
+        "when nothing is left the server is asked",
+        [
+            decide("once", keep="d"),
+            do("expose", decision="d"),
+            decide("once", reason="RULE"),
             asked(2),
         ],
         ttl_ms=60_000,
     ),
     Case(
-        "an answer whose showings are used up does not stand in either",
+        "what is left stands in without what is used up, and when nothing is left nothing does",
         [
             decide("limited", keep="d"),
             do("expose", decision="d"),
             do("expose", decision="d"),
+            decide("once", keep="o"),
+            do("expose", decision="o"),
+            later(61),
             fake("fail"),
-            decide("limited", reason="ERROR"),
+            decide("limited", reason="STALE", items=("F",)),
+            decide("once", fallback=["Z"], reason="ERROR", items=("Z",)),
         ],
         ttl_ms=60_000,
         stale_ms=60_000,
@@ -275,9 +293,176 @@ CASES = [
             decide("limited", context={"a": "b"}),
             do("expose", decision="d"),
             do("expose", decision="d"),
-            decide("limited", context={"a": "b"}, reason="RULE"),
+            decide("limited", context={"a": "b"}, reason="CACHED", items=("F",)),
         ],
         ttl_ms=60_000,
+    ),
+    Case(
+        "what is not for a subject goes from its answers at once, and from nobody else's",
+        [
+            decide("grouped"),
+            decide("grouped", subject="other"),
+            do("not_for_me", subject="s", item="A", reason="not my taste"),
+            decide("grouped", reason="CACHED", items=("G", "H")),
+            do("not_for_me", subject="s", group="HOT"),
+            decide("grouped", reason="CACHED", items=("G",), keep="d"),
+            do("expose", decision="d"),
+            decide("grouped", subject="other", reason="CACHED", items=("G", "H", "A")),
+            asked(2),
+            told("objections", ("s", "A", "", "not my taste", False), ("s", "", "HOT", "", False)),
+            told("exposures", ((0,), 1)),
+        ],
+        ttl_ms=60_000,
+    ),
+    Case(
+        "what is not for a subject stays away while the server cannot be reached, and after",
+        [
+            decide("grouped"),
+            decide("shelf"),
+            fake("hang"),
+            do("not_for_me", subject="s", group="TEA"),
+            do("not_for_me", subject="s", item="D"),
+            later(70),
+            decide("grouped", timeout=0.01, reason="STALE", items=("A",)),
+            decide("shelf", timeout=0.01, fallback=["Z"], reason="ERROR", items=("Z",)),
+            fake("heal"),
+            decide("grouped", context={"a": "b"}, reason="RULE", items=("A",)),
+            told("objections", ("s", "", "TEA", "", False), ("s", "D", "", "", False)),
+            decide("grouped", context={"a": "c"}, reason="RULE", items=("A",)),
+        ],
+        ttl_ms=60_000,
+        stale_ms=60_000,
+    ),
+    Case(
+        "what is not for a subject holds for every id that it was asked for by",
+        [
+            decide("grouped", subject=Subject("s", aliases=("t",))),
+            do("not_for_me", subject="t", item="A"),
+            decide("grouped", subject=Subject("s", aliases=("t",)), reason="CACHED", items=("G", "H")),
+        ],
+        ttl_ms=60_000,
+    ),
+    Case(
+        "an answer of which nothing is left is asked for again",
+        [
+            decide("shelf"),
+            do("not_for_me", subject="s", item="D"),
+            decide("shelf", reason="RULE", items=()),
+            asked(2),
+        ],
+        ttl_ms=60_000,
+    ),
+    Case(
+        "what is taken back is asked for again, and stands in until then",
+        [
+            decide("grouped"),
+            fake("hang"),
+            do("not_for_me", subject="s", item="A"),
+            decide("grouped", reason="CACHED", items=("G", "H")),
+            do("take_back", subject="s", item="A"),
+            decide("grouped", timeout=0.01, reason="STALE", items=("G", "H", "A")),
+            fake("heal"),
+            decide("grouped", context={"a": "b"}, reason="RULE", items=("G", "H", "A")),
+            told("objections", ("s", "A", "", "", False), ("s", "A", "", "", True)),
+        ],
+        ttl_ms=60_000,
+        stale_ms=60_000,
+    ),
+    Case(
+        "an intensity goes to the server and forgets the subject's answers, also those that would stand in",
+        [
+            decide(),
+            do("set_intensity", subject="s", level="contextual"),
+            told("intensities", ("s", "contextual")),
+            fake("fail"),
+            decide(fallback=["Z"], reason="ERROR", items=("Z",)),
+        ],
+        ttl_ms=60_000,
+        stale_ms=60_000,
+    ),
+    Case(
+        "what the server says must go is asked for again, and nothing else",
+        [
+            decide("grouped"),
+            decide("grouped", subject="other"),
+            decide("shelf"),
+            fake("announce", {"subjects": ["other"]}),
+            decide("grouped", subject="other", reason="RULE"),
+            decide("grouped", reason="CACHED"),
+            fake("announce", {"groups": ["HOT"]}),
+            decide("grouped", reason="RULE"),
+            decide("shelf", reason="CACHED"),
+            fake("announce", {"items": ["D"]}),
+            decide("shelf", reason="RULE"),
+            later(6),
+            fake("announce", {"everything": True}),
+            decide("grouped", reason="RULE"),
+            decide("grouped", reason="CACHED"),
+            asked(7),
+        ],
+        ttl_ms=60_000,
+    ),
+    Case(
+        "what must go does not stand in",
+        [
+            decide(),
+            fake("announce", {"items": ["A"]}),
+            fake("fail"),
+            decide(fallback=["Z"], reason="ERROR", items=("Z",)),
+        ],
+        ttl_ms=60_000,
+        stale_ms=60_000,
+    ),
+    Case(
+        "a moment after an item was stopped an answer with it is served and not kept",
+        [
+            decide("shelf"),
+            fake("announce", {"items": ["D"]}),
+            decide("shelf", reason="RULE"),
+            decide("shelf", reason="RULE"),
+            later(6),
+            decide("shelf", reason="RULE"),
+            decide("shelf", reason="CACHED"),
+        ],
+        ttl_ms=60_000,
+    ),
+    Case(
+        "while the server is not heard nothing is served without asking it, or trying to",
+        [
+            decide(),
+            decide("shelf"),
+            fake("fail"),
+            fake("break_watches"),
+            decide(reason="STALE", error="UNAVAILABLE"),
+            decide(reason="STALE", error=""),
+            later(2),
+            decide(reason="STALE", error="UNAVAILABLE"),
+            later(60),
+            decide(reason="ERROR"),
+        ],
+        ttl_ms=60_000,
+    ),
+    Case(
+        "a server that does not watch leaves answers to their time to live",
+        [
+            fake("fail", "UNIMPLEMENTED"),
+            decide(reason="ERROR"),
+            fake("heal"),
+            decide(),
+            decide(reason="CACHED"),
+        ],
+        ttl_ms=60_000,
+    ),
+    Case(
+        "when a server will watch no more, what nobody can vouch for goes, and answers are kept as they say",
+        [decide(), fake("break_watches", "UNIMPLEMENTED"), decide(reason="RULE"), decide(reason="CACHED")],
+        ttl_ms=60_000,
+    ),
+    Case(
+        "a client that does not watch opens no stream",
+        [decide(), decide(reason="CACHED"), Step("watches", {}, {"count": 0})],
+        ttl_ms=60_000,
+        config=Config(deadline=5.0, cache=CacheConfig(watch=False)),
     ),
     Case(
         "new traits forget the subject's answers, and only these",
@@ -482,6 +667,8 @@ def _take(step: Step, driven: Any, transport: FakeTransport, clock: list[float],
         _until(lambda: len(transport.asked) >= step.expected["count"])
         _until(lambda: not driven.client._cache._airborne)  # what is renewed behind has landed
         return {"count": len(transport.asked)}
+    if step.verb == "watches":
+        return {"count": transport.watches}
     if step.verb == "pending":
         return {"count": transport.asked[-1].pending}
     if step.verb == "told":
@@ -490,11 +677,18 @@ def _take(step: Step, driven: Any, transport: FakeTransport, clock: list[float],
     if step.verb == "later":
         clock[0] += step.arguments["seconds"]
     elif step.verb.startswith("fake."):
-        getattr(transport, step.verb.removeprefix("fake."))(*step.arguments["arguments"])
+        _script(transport, step)
     else:
         given = {key: kept[value] if key == "decision" else value for key, value in step.arguments.items()}
         return {"result": driven.call(step.verb, **given)}
     return {}
+
+
+def _script(transport: FakeTransport, step: Step) -> None:
+    """Tell the transport what to do; a mapping is named arguments."""
+    verb, arguments = getattr(transport, step.verb.removeprefix("fake.")), step.arguments["arguments"]
+    named = arguments[0] if arguments and isinstance(arguments[0], dict) else {}
+    verb(*([] if named else arguments), **named)
 
 
 def _seen(decision: Any) -> dict[str, Any]:
@@ -514,6 +708,10 @@ def _plain(one: Any) -> Any:
         return one
     if isinstance(one, Said):
         return (one.purpose, one.state, one.source)
+    if isinstance(one, Allowed):
+        return (one.subject, one.intensity)
+    if isinstance(one, Objected):
+        return (one.subject, one.item, one.group, one.reason, one.withdrawn)
     if isinstance(one, Merged):
         return (one.subject, one.other)
     if hasattr(one, "showing"):
@@ -589,6 +787,18 @@ MISUSE: list[tuple[str, dict[str, Any], str]] = [
     ("put_consents", {"consents": {"": "granted"}}, "consent purpose"),
     ("put_consents", {"consents": {str(n): "granted" for n in range(33)}}, "consents"),
     ("consent", {"state": ""}, "consents['ads']"),
+    ("put_consents", {"consents": {"not-for-me:item:A": "denied"}}, "consent purpose"),
+    ("put_consents", {"consents": {"intensity:any": "granted"}}, "consent purpose"),
+    ("put_traits", {"traits": {"a": 1}, "purpose": "intensity:any"}, "purpose"),
+    ("set_intensity", {"level": "some"}, "level"),
+    ("set_intensity", {"level": ""}, "level"),
+    ("not_for_me", {}, "item"),
+    ("not_for_me", {"item": "A", "group": "G"}, "item"),
+    ("not_for_me", {"item": "x" * 129}, "item"),
+    ("not_for_me", {"group": "a\nb"}, "group"),
+    ("not_for_me", {"item": "A", "reason": "x" * 1025}, "reason"),
+    ("not_for_me", {"item": "A", "subject": ""}, "subject"),
+    ("take_back", {}, "item"),
     ("merge", {"other": ""}, "subject"),
     ("end_session", {"subject": Subject("s", "person")}, "subject"),
     ("end_session", {"timeout": 0}, "timeout"),
@@ -607,6 +817,9 @@ RIGHT: dict[str, dict[str, Any]] = {
     "put_traits": {"subject": "s"},
     "put_consents": {"subject": "s"},
     "consent": {"subject": "s", "purpose": "ads"},
+    "set_intensity": {"subject": "s"},
+    "not_for_me": {"subject": "s"},
+    "take_back": {"subject": "s"},
     "merge": {"subject": "s"},
     "end_session": {"subject": "s"},
     "flush": {},

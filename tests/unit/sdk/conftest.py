@@ -48,8 +48,8 @@ class LocalServer(grpc.GenericRpcHandler):
 
     def service(self, details: grpc.HandlerCallDetails) -> Any:
         method = details.method
-        if method.endswith("/Stream"):
-            return grpc.stream_stream_rpc_method_handler(self._stream)
+        if method.endswith(("/Stream", "/Watch")):
+            return grpc.stream_stream_rpc_method_handler(lambda *call: self._stream(method, *call))
         return grpc.unary_unary_rpc_method_handler(lambda request, context: self._unary(method, request, context))
 
     def _unary(self, method: str, request: bytes, context: grpc.ServicerContext) -> bytes:
@@ -63,9 +63,9 @@ class LocalServer(grpc.GenericRpcHandler):
         except CallFailed as failure:
             context.abort(grpc.StatusCode[failure.code], failure.message)
 
-    def _stream(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+    def _stream(self, method: str, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
         arrivals: SimpleQueue[bytes | CallFailed] = SimpleQueue()
-        stream = self.fake.stream("", arrivals.put)
+        stream = self.fake.stream(method, arrivals.put)
 
         def read() -> None:
             try:

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from maitred._feedback import Consents, Event, Exposure, Feedback, Merge, Outcome, Rank, Traits
-from maitred._outbox import MAX_PENDING_BYTES, MAX_PENDING_EVENTS, Outbox, open_outbox, who
+from maitred._draft import who
+from maitred._feedback import Consents, Event, Exposure, Feedback, Merge, NotForMe, Outcome, Rank, Traits
+from maitred._outbox import MAX_PENDING_BYTES, MAX_PENDING_EVENTS, Outbox, open_outbox
 from maitred.config import OutboxConfig
 from maitred.types import OutboxStatistics, Subject
 from maitred.v1 import feedback_pb2, types_pb2
@@ -23,6 +24,7 @@ BODIES: dict[Rank, Any] = {
     Rank.TRAITS: Traits((types_pb2.Trait(name="t"),)),
     Rank.CONSENTS: Consents((types_pb2.Consent(purpose="ads"),)),
     Rank.MERGE: Merge("v"),
+    Rank.NOT_FOR_ME: NotForMe("A", "", "", False, "d"),
 }
 
 

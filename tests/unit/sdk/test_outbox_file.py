@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 from maitred import Client, OutboxUnavailable
+from maitred._draft import who
 from maitred._feedback import Event, Feedback
-from maitred._outbox import Outbox, open_outbox, who
+from maitred._outbox import Outbox, open_outbox
 from maitred._outbox_file import OutboxFile, Row
 from maitred.config import Config, OutboxConfig
 from maitred.testing import FakeTransport
