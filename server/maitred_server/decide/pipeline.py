@@ -59,15 +59,9 @@ class Pipeline:
 
     def decide(self, ask: Ask, stopwatch: Stopwatch = no_stopwatch) -> Answer:
         """Answer one request. Raises NotPublished, UnknownName."""
-        world = self._world_of(ask.brand)
-        if world is None:
-            raise NotPublished("nothing is published yet; publish a playbook first")
-        now = self._clock() if ask.at is None else ask.at
+        world, moment = self.look(ask, stopwatch)
         answer_id = self._entropy(15)
-        seed = int.from_bytes(answer_id[:8], "big")
-
-        moment = self.moment(world, ask, now, stopwatch)
-        page = Page(world, moment, seed, stopwatch)
+        page = Page(world, moment, seed_of(answer_id), stopwatch)
         decisions = [
             page.decide((answer_id + bytes([index])).hex(), name, wanted)
             for index, (name, wanted) in enumerate(ask.placements)
@@ -75,7 +69,7 @@ class Pipeline:
         decisions = page.counted_down(decisions)
         view = moment.view
         seen = None if view.whole else view.seen_types
-        cuts = dimensions(world.catalogue.dimensions, ask.context, view.profile, now, seen)
+        cuts = dimensions(world.catalogue.dimensions, ask.context, view.profile, moment.now, seen)
         stopwatch("dimensions")
         receipt = self._sealer.seal(_receipt(page, decisions, cuts))
         stopwatch("receipt")
@@ -84,15 +78,22 @@ class Pipeline:
             receipt,
             world,
             moment.assignment.arms,
-            now,
+            moment.now,
             moment.assignment.overridden,
             moment.who.subject,
             moment.segments,
             view.intensity,
         )
 
-    def moment(self, world: World, ask: Ask, now: int, stopwatch: Stopwatch = no_stopwatch) -> Moment:
-        """Who asks, what may be seen of them, and where layers put them. Raises UnknownName, InvalidRequest."""
+    def look(self, ask: Ask, stopwatch: Stopwatch = no_stopwatch) -> tuple[World, Moment]:
+        """What a decision is made from: what is in force, and who asks, when and where.
+
+        Raises NotPublished, InvalidRequest.
+        """
+        world = self._world_of(ask.brand)
+        if world is None:
+            raise NotPublished("nothing is published yet; publish a playbook first")
+        now = self._clock() if ask.at is None else ask.at
         who = known(self._reader, ask)
         stopwatch("profile")
         view = world.sight.see(who.profile, who.kind, ask.context)
@@ -101,7 +102,12 @@ class Pipeline:
         stopwatch("assignment")
         moment = moment_of(world, ask, who, view, assignment, now)
         stopwatch("rules")
-        return moment
+        return world, moment
+
+
+def seed_of(answer_id: bytes) -> int:
+    """The seed of an answer: its decisions' ids begin with it."""
+    return int.from_bytes(answer_id[:8], "big")
 
 
 def moment_of(world: World, ask: Ask, who: Known, view: View, assignment: Assignment, now: int) -> Moment:
@@ -260,9 +266,7 @@ def _receipt(page: Page, decisions: Sequence[Decision], cuts: dict[str, str]) ->
         page.world.catalogue.version,
         page.world.snapshot_version,
         moment.assignment.arms,
-        tuple(
-            _sealed(decision, wanted) for decision, (_, wanted) in zip(decisions, moment.ask.placements, strict=True)
-        ),
+        tuple(sealed(decision, wanted) for decision, (_, wanted) in zip(decisions, moment.ask.placements, strict=True)),
         cuts,
         segments=moment.segments,
         merged=who.profile is not None and who.profile.merged,
@@ -274,7 +278,8 @@ def _receipt(page: Page, decisions: Sequence[Decision], cuts: dict[str, str]) ->
     )
 
 
-def _sealed(decision: Decision, wanted: int) -> SealedDecision:
+def sealed(decision: Decision, wanted: int) -> SealedDecision:
+    """What a receipt holds of a decision. `wanted`: slots, as the request had it."""
     slots = tuple(
         SealedSlot(c.slot, c.item, c.variant, c.reason, c.propensity, c.probability, c.priority, c.stretch)
         for c in decision.slate

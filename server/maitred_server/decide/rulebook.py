@@ -11,6 +11,7 @@ from maitred_server.decide.overlay import PRICE, Overlay
 from maitred_server.decide.ruleset import Guard, Ruleset
 from maitred_server.decide.view import View
 from maitred_server.playbook.catalogue import Catalogue
+from maitred_server.playbook.control import Layer
 from maitred_server.playbook.nouns import Placement
 from maitred_server.playbook.rules import Answers, Gate, ItemColumns, Program
 from maitred_server.policy.base import Bools, Floats, Positions
@@ -102,7 +103,7 @@ class Rulebook:
         program = self.rules.program
         if program is None:
             return NOTHING_TOLD
-        bits = program.segments(view.subject, view.context, now)
+        bits = self.rules.timeless.segments(view, now) if self.rules.timeless else 0
         answers = program.answers(view.subject, view.context, now, bits) if program.rules else None
         return Told(program.names(bits), answers)
 
@@ -133,6 +134,11 @@ class Rulebook:
             rows.setdefault(guard.number, []).append(guard.rows)
         joined = [(number, np.unique(np.concatenate(some)).astype(np.int32)) for number, some in rows.items()]
         return self._program.gate(joined, self._columns, items) if joined else None
+
+    def gate_of(self, gates: Gates, layer: Layer, channel: str) -> Gate | None:
+        """Of one layer's rules alone; None: none is asked there. Made anew each time: for explanations."""
+        guards = [one for one in gates.guards if one.written.layer == layer and one.is_at(channel)]
+        return self._joined(guards, gates.item_index)
 
     def renewed(self, gates: Gates | None) -> Gates | None:
         """Those of the rulebook before, with the prices that are in force."""
