@@ -12,6 +12,7 @@ MaitredError
 |-- NothingKept           nothing is known of this subject
 |-- NotMerged             two subjects to be parted that were never made one
 |-- TooLarge              a message over its limit
+|-- TooMany               more calls or streams at once than a worker takes
 |-- DeadlinePassed        the caller no longer waits
 |-- StoreError
 |   |-- StoreFull         the map or the disk is full
@@ -81,6 +82,10 @@ class NotMerged(MaitredError):
 
 class TooLarge(MaitredError):
     """A message over its limit."""
+
+
+class TooMany(MaitredError):
+    """More calls or streams at once than a worker takes."""
 
 
 class DeadlinePassed(MaitredError):

@@ -51,6 +51,7 @@ from maitred_server.rpc.people import People
 from maitred_server.rpc.playbooks import Playbooks
 from maitred_server.rpc.rights import Rights
 from maitred_server.rpc.subjects import Subjects
+from maitred_server.rpc.watch import Watch
 from maitred_server.settings import Settings
 from maitred_server.store import Keeping, Store
 from maitred_server.store.directory import ALLOW_OVERLAY, lock_directory
@@ -105,6 +106,7 @@ class Worker:
         limits = Limits(self._receipt_ms, settings.replay_clock)
         pipeline = Pipeline(self._store, self._worlds.world, sealer, clock)
         admission = Admission(people, sealer, self._worlds.world, clock, limits, self._leads_to)
+        self._watching = Watch(self._store, self._worlds)
         facts = ServerFacts(version("maitred"), started_at, settings.workers, partial(learned_through, settings.data))
         self._handlers = Handlers(
             Decisions(pipeline, admission, people, self.telemetry, replay_clock=settings.replay_clock),
@@ -113,6 +115,7 @@ class Worker:
             Rights(self._store, people, self._worlds, clock),
             Playbooks(self._publisher, self._worlds, people),
             Admin(self._store, self._worlds, clock, facts),
+            self._watching,
         )
         self._access = Access.from_file(settings.access) if settings.access else Access.open_to_all(settings.brand)
 
@@ -157,6 +160,7 @@ class Worker:
     def _watch(self, stopping: threading.Event) -> None:
         while not stopping.wait(POLL_S):
             self._worlds.poll()
+            self._watching.poll()
 
     async def _keep_house(self, front: GrpcFront) -> None:
         healthy, maintained = True, time.monotonic()

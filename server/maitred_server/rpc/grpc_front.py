@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import TypeAlias
 
@@ -10,11 +11,12 @@ import grpc
 import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from maitred_server.errors import DeadlinePassed, MaitredError
+from maitred_server.errors import DeadlinePassed, MaitredError, TooMany
 from maitred_server.rpc.access import Access, Caller
 from maitred_server.rpc.durable import Durable
-from maitred_server.rpc.handlers import METHODS, Handlers
+from maitred_server.rpc.handlers import METHODS, Handlers, Method
 from maitred_server.rpc.status import INTERNAL, Status, status_of
+from maitred_server.rpc.watch import MOST_STREAMS, Subscription
 from maitred_server.telemetry import Telemetry, frames
 
 PACKAGE = "maitred.v1"
@@ -47,8 +49,10 @@ class GrpcFront:
         self._handlers = handlers
         self._access = access
         self._telemetry = telemetry
+        self._max_calls = max_calls
+        self._under_way = 0
         self._health = health.aio.HealthServicer()
-        self._server = grpc.aio.server(options=OPTIONS, maximum_concurrent_rpcs=max_calls)
+        self._server = grpc.aio.server(options=OPTIONS, maximum_concurrent_rpcs=max_calls + MOST_STREAMS)
         self._server.add_generic_rpc_handlers(tuple(self._services()))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if reflection:
@@ -75,20 +79,29 @@ class GrpcFront:
         """Say NOT_SERVING, give clients time to see it, then end: calls under way may finish."""
         await self.report(serving=False)
         await asyncio.sleep(drain_s)
+        self._handlers.close()
         await self._server.stop(stop_s)
 
     def _services(self) -> Iterable[grpc.GenericRpcHandler]:
         for service in SERVICES:
             calls = {
-                name.split("/")[1]: self._stream(name) if method.streams else self._unary(name)
+                name.split("/")[1]: self._served(name, method)
                 for name, method in METHODS.items()
                 if name.startswith(f"{service}/")
             }
             yield grpc.method_handlers_generic_handler(f"{PACKAGE}.{service}", calls)
 
+    def _served(self, name: str, method: Method) -> grpc.RpcMethodHandler[bytes, bytes]:
+        if method.pushes:
+            return self._push(name)
+        return self._stream(name) if method.streams else self._unary(name)
+
     def _unary(self, name: str) -> grpc.RpcMethodHandler[bytes, bytes]:
         async def serve(request: bytes, context: Context) -> bytes:
+            self._under_way += 1
             try:
+                if self._under_way > self._max_calls:  # gRPC's own limit has room for the streams that push, too
+                    raise TooMany(f"{self._max_calls} calls are under way already; try again later")
                 caller = self._caller(context)
                 remaining = context.time_remaining()
                 if remaining is not None and remaining <= 0:
@@ -98,6 +111,8 @@ class GrpcFront:
             except Exception as error:  # noqa: BLE001 - the one boundary where every error gets a status
                 await self._refuse(context, name, error)
                 raise AssertionError("abort always raises") from None
+            finally:
+                self._under_way -= 1
 
         return grpc.unary_unary_rpc_method_handler(serve)
 
@@ -107,6 +122,20 @@ class GrpcFront:
                 caller = self._caller(context)
                 async for answer in _in_order(requests, lambda data: self._handlers.call(name, data, caller)):
                     yield answer
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:  # noqa: BLE001
+                await self._refuse(context, name, error)
+
+        return grpc.stream_stream_rpc_method_handler(serve)
+
+    def _push(self, name: str) -> grpc.RpcMethodHandler[bytes, bytes]:
+        async def serve(requests: AsyncIterator[bytes], context: Context) -> AsyncIterator[bytes]:
+            try:
+                caller = self._caller(context)
+                first = await anext(aiter(requests), b"")
+                async for message in _pushed(requests, lambda wake: self._handlers.open(name, first, caller, wake)):
+                    yield message
             except asyncio.CancelledError:
                 raise
             except Exception as error:  # noqa: BLE001
@@ -159,6 +188,35 @@ async def _in_order(requests: AsyncIterator[bytes], handle: Callable[[bytes], by
         await reader
     finally:
         reader.cancel()
+
+
+async def _pushed(
+    requests: AsyncIterator[bytes], begin: Callable[[Callable[[], None]], Subscription]
+) -> AsyncIterator[bytes]:
+    """What is pushed, until the client has no more to say, or the server stops."""
+    loop, changed = asyncio.get_running_loop(), asyncio.Event()
+
+    def wake() -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
+            loop.call_soon_threadsafe(changed.set)
+
+    subscription = begin(wake)
+    reader = asyncio.ensure_future(_read_out(requests))
+    reader.add_done_callback(lambda _: changed.set())
+    try:
+        while not (subscription.ended or reader.done()):
+            await changed.wait()
+            changed.clear()
+            while (message := subscription.take()) is not None:
+                yield message
+    finally:
+        subscription.close()
+        reader.cancel()
+
+
+async def _read_out(requests: AsyncIterator[bytes]) -> None:
+    async for _ in requests:
+        pass
 
 
 def _add_reflection(server: grpc.aio.Server) -> None:

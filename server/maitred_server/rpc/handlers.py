@@ -1,7 +1,7 @@
 """Every call: request bytes and caller in, answer bytes out, or a MaitredError. There is no transport in here.
 
 A handler that must wait for the disk answers with a `Durable`: the front waits for its future, without holding a
-thread, and then asks it for the bytes.
+thread, and then asks it for the bytes. A call that pushes answers with a `Subscription`, see `watch`.
 """
 
 from __future__ import annotations
@@ -18,22 +18,28 @@ from maitred_server.rpc.feedback import Feedback
 from maitred_server.rpc.playbooks import Playbooks
 from maitred_server.rpc.rights import Rights
 from maitred_server.rpc.subjects import Subjects
+from maitred_server.rpc.watch import Subscription, Watch
 
 KIB, MIB = 1024, 1024 * 1024
 
 Handler: TypeAlias = Callable[[bytes, Caller], bytes | Durable]
+Pusher: TypeAlias = Callable[[bytes, Caller, Callable[[], None]], Subscription]
 
 
 class Method(NamedTuple):
-    """How large a call's message may be, in bytes. `streams`: the handler is called for every message of a stream."""
+    """How large a call's message may be, in bytes. `streams`: the handler is called for every message of a stream;
+    `pushes`: for the first one, and messages come back whenever there are any.
+    """
 
     limit: int
     streams: bool = False
+    pushes: bool = False
 
 
 METHODS: dict[str, Method] = {
     "DecisionService/Decide": Method(64 * KIB),
     "DecisionService/DecideBatch": Method(MIB),
+    "DecisionService/Watch": Method(64 * KIB, pushes=True),
     "FeedbackService/Record": Method(MIB),
     "FeedbackService/Stream": Method(MIB, streams=True),
     "ProfileService/GetProfile": Method(64 * KIB),
@@ -69,7 +75,10 @@ class Handlers:
         rights: Rights,
         playbooks: Playbooks,
         admin: Admin,
+        watch: Watch,
     ) -> None:
+        self._watch = watch
+        self._pushers: dict[str, Pusher] = {"DecisionService/Watch": watch.open}
         self._handlers: dict[str, Handler] = {
             "DecisionService/Decide": decisions.decide,
             "DecisionService/DecideBatch": decisions.decide_batch,
@@ -98,8 +107,23 @@ class Handlers:
 
     def call(self, name: str, data: bytes, caller: Caller) -> bytes | Durable:
         """Make a call by its name ("Service/Method"). Raises MaitredError; nothing else that a caller could cause."""
-        caller.require(name)
-        limit = METHODS[name].limit
-        if len(data) > limit:
-            raise TooLarge(f"the message has {len(data)} bytes; at most {limit} are allowed for this call")
+        _check(name, data, caller)
         return self._handlers[name](data, caller)
+
+    def open(self, name: str, data: bytes, caller: Caller, wake: Callable[[], None]) -> Subscription:
+        """Begin a call that pushes, with its first message; it is to be closed. `wake`: from any thread, there may be
+        something to take. Raises as `call`.
+        """
+        _check(name, data, caller)
+        return self._pushers[name](data, caller, wake)
+
+    def close(self) -> None:
+        """The server stops: end the calls that would not end by themselves."""
+        self._watch.close()
+
+
+def _check(name: str, data: bytes, caller: Caller) -> None:
+    caller.require(name)
+    limit = METHODS[name].limit
+    if len(data) > limit:
+        raise TooLarge(f"the message has {len(data)} bytes; at most {limit} are allowed for this call")

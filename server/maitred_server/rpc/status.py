@@ -20,6 +20,7 @@ _CODES: dict[type[errors.MaitredError], int] = {
     errors.NothingKept: code_pb2.NOT_FOUND,
     errors.NotMerged: code_pb2.FAILED_PRECONDITION,
     errors.TooLarge: code_pb2.RESOURCE_EXHAUSTED,
+    errors.TooMany: code_pb2.RESOURCE_EXHAUSTED,
     errors.DeadlinePassed: code_pb2.DEADLINE_EXCEEDED,
     errors.StoreFull: code_pb2.RESOURCE_EXHAUSTED,
     errors.StoreBroken: code_pb2.UNAVAILABLE,
