@@ -51,3 +51,4 @@ class Answer(NamedTuple):
     subject: SubjectKey = b""  # canonical
     segments: tuple[str, ...] = ()
     intensity: Intensity = Intensity.FULL
+    caps_unknown: int = 0  # contact policies that closed all they reach: their counters cannot be known
