@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,8 @@ __all__ = ["Arm", "Catalogue", "Layer", "Placement"]
 Keys: TypeAlias = npt.NDArray[np.uint64]
 Positions: TypeAlias = npt.NDArray[np.int32]
 Numbers: TypeAlias = npt.NDArray[np.float64]
+
+MOST_READ: Final = 16_384  # ids of items that are kept as texts
 
 
 class Catalogue:
@@ -49,7 +51,8 @@ class Catalogue:
         self._frozen = frozen
         self._columns = columns
         self._contents = columns["contents"].data
-        self._item_ids = columns["item_ids"].data
+        read_id = partial(_item_id, columns["item_id_offsets"], columns["item_ids"].data)
+        self._item_id = lru_cache(MOST_READ)(read_id)  # few items make up most of what is chosen
 
     @classmethod
     def open(cls, folder: Path, version: str | None = None, whole: bool = False) -> Catalogue:
@@ -184,8 +187,7 @@ class Catalogue:
 
     def item_id(self, number: int) -> str:
         """The id of an item by its number."""
-        begin, end = self._columns["item_id_offsets"][number : number + 2].tolist()
-        return str(self._item_ids[begin:end], "utf-8")
+        return self._item_id(number)
 
     def _groups(self, number: int) -> tuple[str, ...]:
         begin, end = self._columns["item_group_offsets"][number : number + 2].tolist()
@@ -196,6 +198,11 @@ class Catalogue:
         keys = self._columns[lookup]
         at = int(keys.searchsorted(np.uint64(key)))
         return int(self._columns[f"{lookup}_index"][at]) if at < len(keys) and int(keys[at]) == key else -1
+
+
+def _item_id(offsets: Array, ids: memoryview, number: int) -> str:
+    begin, end = offsets[number : number + 2].tolist()
+    return str(ids[begin:end], "utf-8")
 
 
 def _placement(frozen: FrozenPlacement, actions: Positions) -> Placement:

@@ -18,7 +18,7 @@ class Uniform:
         return Scores(np.zeros(situation.size), None, (Reason.EXPLORED,))
 
     def choose(self, priority: Floats, draw: float) -> tuple[int, float] | None:
-        rows = np.flatnonzero(priority > CLOSED)
+        rows = (priority > CLOSED).nonzero()[0]
         if not len(rows):
             return None
         return int(rows[int(draw * len(rows))]), 1.0 / len(rows)
