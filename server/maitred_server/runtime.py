@@ -32,6 +32,7 @@ from prometheus_client import CollectorRegistry
 from maitred_server.compacting import Compactor
 from maitred_server.decide.pipeline import Pipeline, wall_clock
 from maitred_server.decide.receipt import Sealer
+from maitred_server.decide.stamps import Stamper
 from maitred_server.decide.worlds import Worlds
 from maitred_server.errors import InvalidRequest, StoreError
 from maitred_server.learn import learner
@@ -97,6 +98,7 @@ class Worker:
         self._keeping = Keeping(settings.ages, settings.session_ms)
         self._worlds = Worlds(settings.data, self._store)
         self._worlds.poll()
+        self._store.stamp_with(Stamper(self._worlds.world))
         self.telemetry = Telemetry()
         versions = VersionKeeping(settings.versions_ms, settings.catalogue_versions)
         self._publisher = ProcessPublisher(Place(settings.data, settings.map_size, versions))

@@ -45,6 +45,12 @@ class View(NamedTuple):
         """Whether counters of a type may be used."""
         return self.profile is not None and (self.whole or self.sight.purpose_of(counter_type) in self.purposes)
 
+    @property
+    def stamp(self) -> bytes:
+        """What was worked out of the profile when it was written; b"": nothing, or as of another kind of subject."""
+        known = self.known
+        return known.stamp if known is not None and _KINDS[known.kind]["kind"] == self.subject["kind"] else b""
+
     def said(self, names: Iterable[str]) -> dict[str, Trait]:
         """Of some traits those that may be seen, as they are kept; also of such as are declared nowhere."""
         return self.sight.said(self, names)

@@ -18,6 +18,7 @@ from maitred_server.store.replay import keys_of, own_key, under
 from maitred_server.store.results import DUPLICATE, FORGOTTEN, REFUSED, Commit
 from maitred_server.store.retention import mark_crowded
 from maitred_server.store.seen import Window
+from maitred_server.store.stamping import Stamp, no_stamp
 from maitred_server.store.touches import counter_types
 from maitred_server.store.working import Change, Place, Working
 
@@ -52,12 +53,16 @@ def prepared(entries: Sequence[Entry], mark: EventId | None = None) -> Batch:
 
 
 def commit_group(
-    env: Environment, batches: Sequence[Batch], known_names: frozenset[str], history_records: int
+    env: Environment,
+    batches: Sequence[Batch],
+    known_names: frozenset[str],
+    history_records: int,
+    stamp: Stamp = no_stamp,
 ) -> Outcome:
     """Apply the batches in one transaction, durable on return; what cannot be applied is left out alone.
 
-    `history_records`: subjects with more are remembered, to be brought back to it (see `keeping`). Raises StoreFull or
-    StoreBroken when the transaction as a whole fails: nothing of it is kept.
+    `history_records`: subjects with more are remembered, to be brought back to it (see `keeping`). `stamp`: see
+    `stamping`. Raises StoreFull or StoreBroken when the transaction as a whole fails: nothing of it is kept.
     """
     refused = {
         (number, place)
@@ -68,7 +73,7 @@ def commit_group(
     failed: dict[int, StoreError] = {}
     while True:
         try:
-            return env.write(_Group(env, batches, known_names, history_records, refused, failed).apply)
+            return env.write(_Group(env, batches, known_names, history_records, refused, failed, stamp).apply)
         except _Again:
             log.warning("entries_refused", entries=len(refused), batches=len(failed))
 
@@ -82,7 +87,9 @@ class _Group:
         history_records: int,
         refused: set[Place],
         failed: dict[int, StoreError],
+        stamp: Stamp,
     ) -> None:
+        self._stamp = stamp
         self._env, self._databases = env, env.databases
         self._batches, self._known_names = batches, known_names
         self._history_records = history_records
@@ -102,7 +109,7 @@ class _Group:
         self._buried = bool(txn.stat(self._databases.tombstones)["entries"])
         counts = self._env.counts(txn)
         self._sequence, self._by_kind = counts.sequence, list(counts.by_kind)
-        self._subjects = Working(self._env, txn)
+        self._subjects = Working(self._env, txn, self._stamp)
         results = [self._batch(txn, number, batch) for number, batch in enumerate(self._batches)]
         self._subjects.settle()
         self._refused |= self._subjects.refused

@@ -29,6 +29,7 @@ def joined(profile: Profile, subject: SubjectKey, other: Profile, other_subject:
         stored_traits=stored_traits,
         stored_consents=consents.joined(profile.stored_consents, other.stored_consents),
         unit=_unit(profile, subject, other, other_subject),
+        stamp=b"",
         merged=profile.merged or other.merged or bool(profile.first_seen and other.first_seen),
     )
     return _counted(both, other) if len(other.rows) else both

@@ -1,7 +1,7 @@
 """The profile of a subject: an immutable value over the very bytes that are stored.
 
-Stored as: header (208 bytes), counter rows, ring of recent events, bucket cells, bucket tallies, traits, consents. All
-but the last two are numpy arrays that need no parsing.
+Stored as: header (208 bytes), counter rows, ring of recent events, bucket cells, bucket tallies, traits, consents,
+stamp. All but the last three are numpy arrays that need no parsing.
 """
 
 from __future__ import annotations
@@ -92,6 +92,7 @@ class Profile(msgspec.Struct, frozen=True, eq=False, dict=True):
     stored_consents: bytes = consents.NONE
     unit: bytes = b""  # the pseudonym by which layers assign; b"": the subject's own
     merged: bool = False  # two subjects that were seen apart are one: proofs leave it out
+    stamp: bytes = b""  # what was worked out of kind, traits and consents, see `stamping`; b"": nothing
 
     @classmethod
     def empty(cls, kind: Kind) -> Profile:
@@ -212,6 +213,8 @@ class Profile(msgspec.Struct, frozen=True, eq=False, dict=True):
             by_kind[kind_index(record)] += 1
             kind = kind if record.addressed else record.kind
         stored_traits, gone = traits.put(self.stored_traits, records)
+        stored_consents = consents.put(self.stored_consents, records)
+        same = stored_traits is self.stored_traits and stored_consents is self.stored_consents and kind is self.kind
         seen = _times_seen(records)
         return replace(
             self,
@@ -222,7 +225,8 @@ class Profile(msgspec.Struct, frozen=True, eq=False, dict=True):
             evicted=self.evicted + gone,
             counts_by_kind=tuple(by_kind),
             stored_traits=stored_traits,
-            stored_consents=consents.put(self.stored_consents, records),
+            stored_consents=stored_consents,
+            stamp=self.stamp if same else b"",
         )
 
     def _touched(self, touches: Touches) -> Profile:
@@ -283,7 +287,13 @@ class Profile(msgspec.Struct, frozen=True, eq=False, dict=True):
         )
         columns = (self.rows, self.ring, self.buckets.cells, self.buckets.tallies)
         payload = b"".join(
-            (header[_CHECKSUM:], *(column.tobytes() for column in columns), self.stored_traits, self.stored_consents)
+            (
+                header[_CHECKSUM:],
+                *(column.tobytes() for column in columns),
+                self.stored_traits,
+                self.stored_consents,
+                self.stamp,
+            )
         )
         return crc32(payload, crc32(subject)).to_bytes(_CHECKSUM, "little") + payload
 
@@ -320,6 +330,7 @@ class Profile(msgspec.Struct, frozen=True, eq=False, dict=True):
             stored[at_traits + text : at_traits + text + said],
             unit if flags & _HAS_UNIT else b"",
             bool(flags & _MERGED),
+            stored[at_traits + text + said :],
         )
 
 

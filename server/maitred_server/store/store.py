@@ -50,6 +50,7 @@ from maitred_server.store.profiles import Profile
 from maitred_server.store.published import forget_learned, prune_policies
 from maitred_server.store.results import Audit, Changes, Commit, Deleted, Found, Statistics, Tombstone, Usage
 from maitred_server.store.retention import HISTORY_RECORDS, Keeping
+from maitred_server.store.stamping import Stamp
 from maitred_server.store.writer import QUEUE_ENTRIES, Writer
 
 log = structlog.get_logger(__name__)
@@ -93,6 +94,11 @@ class Store:
         store = cls(generations, Writer(generations, queue_entries, history_records))
         store.erased_again = again
         return store
+
+    def stamp_with(self, stamp: Stamp) -> None:
+        """From now on, stamp profiles that are written one by one or in small groups; see `stamping`."""
+        if self._writer is not None:
+            self._writer.stamp = stamp
 
     def __enter__(self) -> Store:
         return self

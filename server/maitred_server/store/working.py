@@ -14,6 +14,7 @@ from maitred_server.store.env import Environment, Txn
 from maitred_server.store.histories import replayed
 from maitred_server.store.joining import joined
 from maitred_server.store.profiles import Profile
+from maitred_server.store.stamping import MOST_AT_ONCE, Stamp, no_stamp, stamped
 
 log = structlog.get_logger(__name__)
 
@@ -33,7 +34,8 @@ class Change(NamedTuple):
 class Working:
     """Profiles are read when first needed and written once, by `write`; pointers are written as they change."""
 
-    def __init__(self, env: Environment, txn: Txn) -> None:
+    def __init__(self, env: Environment, txn: Txn, stamp: Stamp = no_stamp) -> None:
+        self._stamp = stamp
         self._env, self._txn, self._databases = env, txn, env.databases
         self._leads_to: dict[SubjectKey, SubjectKey] = {}
         self._read: dict[SubjectKey, Profile] = {}
@@ -101,6 +103,8 @@ class Working:
 
     def write(self) -> dict[SubjectKey, Profile]:
         """Store the profiles that changed, after `settle`; they are given back."""
+        if len(self._changed) <= MOST_AT_ONCE:
+            self._changed = {subject: stamped(subject, one, self._stamp) for subject, one in self._changed.items()}
         for subject, profile in self._changed.items():
             self._txn.put(subject, profile.encode(subject), db=self._databases.profiles)
         return self._changed

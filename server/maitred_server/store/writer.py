@@ -21,6 +21,7 @@ from maitred_server.store.generations import Generations
 from maitred_server.store.group import Batch, Outcome, commit_group, prepared
 from maitred_server.store.results import DUPLICATE, FORGOTTEN, REFUSED, Commit
 from maitred_server.store.retention import HISTORY_RECORDS
+from maitred_server.store.stamping import Stamp, no_stamp
 
 log = structlog.get_logger(__name__)
 
@@ -55,6 +56,7 @@ class Writer:
     ) -> None:
         self._generations = generations
         self.history_records = history_records
+        self.stamp: Stamp = no_stamp
         self._limit = queue_entries
         self._jobs: deque[_Job] = deque()
         self._changed = threading.Condition()
@@ -163,7 +165,7 @@ class Writer:
     def _group_in(self, env: Environment, batches: list[Batch]) -> Outcome:
         if env is not self._named:
             self._names, self._named = frozenset(), env
-        return commit_group(env, batches, self._names, self.history_records)
+        return commit_group(env, batches, self._names, self.history_records, self.stamp)
 
     def _count(self, commit: Commit) -> None:
         duplicates = commit.sequences.count(DUPLICATE)
