@@ -44,7 +44,7 @@ class TooOften:
         if contact is None or contacts is None:
             return []
         words = []
-        for one in contacts.closed(contact, ground.channel(moment.ask.context)):
+        for one in sorted(contacts.closed(contact, ground.channel(moment.ask.context))):
             rows = np.ones(len(ground.actions), np.bool_)
             _close(contact, one, rows)
             if not rows[row]:
@@ -67,7 +67,8 @@ def _why(cap: Cap, closed: Closed, contacts: Contacts) -> str:
     held = f", then nothing for {span(policy.suppress_ms)}" if policy.suppress_ms else ""
     page = f" and {closed.added} on this page" if closed.added else ""
     again = f"; open again at {_time(until)}" if until > contacts.now else ""
-    return f"{name}: {verb} {count} times in {span(policy.window_ms)}{page}, at most {policy.most}{held}{again}"
+    times = f"{count} time{'s' * (count != 1)}"
+    return f"{name}: {verb} {times} in {span(policy.window_ms)}{page}, at most {policy.most}{held}{again}"
 
 
 def span(ms: int) -> str:

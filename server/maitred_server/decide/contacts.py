@@ -49,7 +49,7 @@ class Contacts:
         self.profile = profile if profile is not None and len(profile.rows) else None
         self.now = now
         self.added: dict[int, int] = {}  # exposures that the page will add, by key
-        self.unknown = 0  # how often a policy closed all that it reaches because its counters cannot be known
+        self.unknown: set[str] = set()  # policies that closed all they reach: their counters cannot be known
         self._group_keys = group_keys
         self._shown: set[str] = set()
 
@@ -109,7 +109,7 @@ class Contacts:
             return
         for at, cap in enumerate(contact.caps):
             if holding[at] and not _is_known(profile, cap, self.now - cap.limit.back_ms + 1):
-                self.unknown += 1
+                self.unknown.add(cap.policy.name)
                 yield Closed(at, WHOLE)
 
     # What the page adds

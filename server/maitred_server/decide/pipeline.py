@@ -83,7 +83,7 @@ class Pipeline:
             moment.who.subject,
             moment.segments,
             view.intensity,
-            0 if moment.contacts is None else moment.contacts.unknown,
+            0 if moment.contacts is None else len(moment.contacts.unknown),
         )
 
     def look(self, ask: Ask, stopwatch: Stopwatch = no_stopwatch) -> tuple[World, Moment]:
