@@ -16,6 +16,7 @@ import gc
 import shutil
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -64,6 +65,7 @@ from maitred_server.telemetry import Telemetry, multiprocess_registry, serve_met
 POLL_S = 0.2
 TICK_S = 0.5
 MAINTAIN_S = 30.0
+SWITCH_S = 0.001  # a thread that takes up a published version lets the event loop in after so long at most
 
 log = structlog.get_logger()
 
@@ -127,6 +129,7 @@ class Worker:
 
     async def run(self, on_ready: Callable[[], None]) -> None:
         """Serve until SIGTERM or SIGINT; a second signal ends the process at once."""
+        sys.setswitchinterval(SWITCH_S)
         stop = asyncio.Event()
         _on_signals(asyncio.get_running_loop(), stop)
         front = GrpcFront(
