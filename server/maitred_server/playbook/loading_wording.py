@@ -26,7 +26,6 @@ def wording(checked: Checked[ReasonsFile], desk: Desk) -> Wording:
         texts.append(
             ReasonText(Reason[one.reason.upper()], _texts(one, part.locale), tuple(one.placements), one.stretch)
         )
-    desk.mistakes += _check_twice(checked)
     return Wording(part.locale, part.name_attribute, tuple(texts))
 
 
@@ -41,16 +40,6 @@ def _check_texts(checked: Checked[ReasonsFile], path: Path, part: ReasonPart, de
     for place, text in by_path.items():
         if is_template(text.encode()):
             yield from (checked.mistake(place, message) for message in desk.template(text, "text/plain"))
-
-
-def _check_twice(checked: Checked[ReasonsFile]) -> Iterator[Mistake]:
-    first: dict[tuple[str, bool, frozenset[str]], int] = {}
-    for at, one in enumerate(checked.part.reasons):
-        place = checked.place("reasons", at)
-        line = first.setdefault((one.reason, one.stretch, frozenset(one.placements)), place.line)
-        if line != place.line:
-            message = f"reason `{one.reason}` for the same placements stands here twice; first in line {line}"
-            yield mistake_at(checked.file, place, message)
 
 
 def check_items(written: Iterable[Written], imported: Iterable[Item], desk: Desk) -> Iterator[Mistake]:

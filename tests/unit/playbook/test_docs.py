@@ -1,17 +1,22 @@
-"""docs/playbook.md: its example is a playbook, and its tables have every field with its default."""
+"""docs/playbook.md and docs/control.md: their example is a playbook, their tables have every field with its default."""
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
+import yaml
 from maitred_server.errors import PlaybookError
 from maitred_server.playbook.build import build
 from maitred_server.playbook.catalogue import Catalogue
-from maitred_server.playbook.loader import load
-from maitred_server.playbook.schema import FILES
+from maitred_server.playbook.lint import Scene, lint
+from maitred_server.playbook.loader import load, read_playbook
+from maitred_server.playbook.schema import FILES, json_schema
+from maitred_server.playbook.schema.expressions import ScopePart
 from maitred_server.playbook.schema.header import (
     ArmPart,
     DimensionsPart,
@@ -22,11 +27,28 @@ from maitred_server.playbook.schema.header import (
     ValueBandPart,
 )
 from maitred_server.playbook.schema.items import GroupPart, ItemPart, VariantPart
-from maitred_server.playbook.schema.placements import PlacementPart
+from maitred_server.playbook.schema.placements import PinPart, PlacementPart, ReservedPart, WorthPart
+from maitred_server.playbook.schema.rules import (
+    ContactPolicyPart,
+    ContextWeightPart,
+    LeverPart,
+    QuietHoursPart,
+    RulePart,
+)
+from maitred_server.playbook.schema.subjects import (
+    ContextPart,
+    EventPart,
+    PurposePart,
+    SegmentPart,
+    SubjectsFile,
+    TraitPart,
+)
+from maitred_server.playbook.schema.wording import ReasonPart, ReasonsFile
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-PAGE = (Path(__file__).parents[3] / "docs" / "playbook.md").read_text()
+DOCS = Path(__file__).parents[3] / "docs"
+PAGE = "\n".join((DOCS / name).read_text() for name in ("playbook.md", "control.md"))
 EXAMPLE = {
     match["file"]: match["body"].encode()
     for match in re.finditer(r"^`(?P<file>[\w.]+)`\n\n```\w+\n(?P<body>.*?)^```", PAGE, re.M | re.S)
@@ -43,6 +65,23 @@ TABLES = {
     "| field of an item": ItemPart,
     "| field of a variant": VariantPart,
     "| field of a group": GroupPart,
+    "| field of a pin": PinPart,
+    "| field of `reserved`": ReservedPart,
+    "| field of `value`": WorthPart,
+    "| field of `subjects`": SubjectsFile,
+    "| field of a purpose": PurposePart,
+    "| field of a trait": TraitPart,
+    "| field of a key of the context": ContextPart,
+    "| field of an event": EventPart,
+    "| field of a segment": SegmentPart,
+    "| field of a rule": RulePart,
+    "| field of `for`": ScopePart,
+    "| field of a contact policy": ContactPolicyPart,
+    "| field of `quiet_hours`": QuietHoursPart,
+    "| field of a lever": LeverPart,
+    "| field of a context weight": ContextWeightPart,
+    "| field of `reasons`": ReasonsFile,
+    "| field of a reason": ReasonPart,
 }
 
 
@@ -69,11 +108,33 @@ def test_the_example_is_a_playbook(tmp_path: Path) -> None:
 def test_tables_have_every_field(title: str, model: type[BaseModel]) -> None:
     """Each table names the fields that there are, says which are required, and gives plain defaults as they are."""
     table = rows(title)
-    assert set(table) == set(model.model_fields)
-    for name, field in model.model_fields.items():
+    fields = {field.alias or name: field for name, field in model.model_fields.items()}
+    assert set(table) == set(fields)
+    for name, field in fields.items():
         assert (table[name] == "required") == field.is_required()
         if shown := plain(field.default):
             assert table[name].strip("`") == shown
+
+
+def test_the_example_has_no_warnings() -> None:
+    """Nothing in the example is what `maitred check` would warn of."""
+    reading = read_playbook(EXAMPLE, ())
+    items = {item.id: item for item in reading.playbook.items}
+    assert [str(warning) for warning in lint(Scene(reading.playbook, items, reading.places))] == []
+
+
+def test_the_schema_is_the_published_one() -> None:
+    """docs/playbook.schema.json is what the models make; `json.dumps(json_schema(), indent=1)` writes it anew."""
+    assert json.loads((DOCS / "playbook.schema.json").read_text()) == json_schema()
+
+
+@pytest.mark.parametrize("file", EXAMPLE)
+def test_the_schema_takes_the_example(file: str) -> None:
+    """A validator of JSON Schema finds nothing wrong with the example, and something with a mistyped key in it."""
+    schema = jsonschema.Draft202012Validator(json_schema())
+    content = yaml.safe_load(EXAMPLE[file])
+    assert [error.message for error in schema.iter_errors(content)] == []
+    assert not schema.is_valid(content | {"nmae": "x"})
 
 
 def plain(default: Any) -> str | None:

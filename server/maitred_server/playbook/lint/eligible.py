@@ -38,7 +38,7 @@ def never_eligible(scene: Scene) -> Iterator[Mistake]:
         for name, applied in _applied(scene, rules, placement):
             if reason := closed.why(scene.items[name], applied):
                 by_reason[reason].add(name)
-        for reason, names in by_reason.items():
+        for reason, names in sorted(by_reason.items()):
             found.setdefault((reason, frozenset(names)), []).append(placement)
     for (reason, together), placements in found.items():
         where = some(placements, "placement")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import product
 
 from maitred_server.errors import Mistake
 from maitred_server.model import Variant
-from maitred_server.playbook.control import SlatePlan
 from maitred_server.playbook.lint.scene import Scene, some
 
 
@@ -25,21 +23,20 @@ def missing_variants(scene: Scene) -> Iterator[Mistake]:
     for plan in scene.control.slates:
         if not (plan.devices or plan.locales or plan.format):
             continue
-        lacking: dict[str, set[str]] = defaultdict(set)
-        for name in scene.candidates[plan.placement]:
-            for moment in _unserved(scene.items[name].variants, plan):
-                lacking[moment].add(name)
-        for moment, names in lacking.items():
-            message = f"placement `{plan.placement}` has no variant {moment} of {some(names)}"
-            yield scene.warning("placements", plan.placement, message)
+        for device, locale in product(plan.devices or ("",), plan.locales or ("",)):
+            lacking = [
+                name
+                for name in scene.candidates[plan.placement]
+                if not any(_fits(variant, device, locale, plan.format) for variant in scene.items[name].variants)
+            ]
+            if lacking:
+                moment = _moment((("device", device), ("locale", locale), ("format", plan.format)))
+                message = f"placement `{plan.placement}` has no variant for {moment} of {some(lacking)}"
+                yield scene.warning("placements", plan.placement, message)
 
 
-def _unserved(variants: tuple[Variant, ...], plan: SlatePlan) -> Iterator[str]:
-    """The moments that no variant fits, in words."""
-    for device, locale in product(plan.devices or ("",), plan.locales or ("",)):
-        if not any(_fits(variant, device, locale, plan.format) for variant in variants):
-            named = (("device", device), ("locale", locale), ("format", plan.format))
-            yield "for " + ", ".join(f"{what} `{name}`" for what, name in named if name)
+def _moment(named: Iterable[tuple[str, str]]) -> str:
+    return ", ".join(f"{what} `{name}`" for what, name in named if name)
 
 
 def _fits(variant: Variant, device: str, locale: str, form: str) -> bool:

@@ -78,7 +78,7 @@ class WorthPart(Part):
     """What success with an item is worth."""
 
     attribute: Name | None = Field(default=None, description="The item's attribute that says it: a number.")
-    otherwise: Annotated[Finite, Field(ge=0)] = Field(default=1.0, description="What it is worth without one.")
+    otherwise: Finite = Field(default=1.0, description="What it is worth without one.")
 
 
 class PlacementPart(RestrictedPart):
