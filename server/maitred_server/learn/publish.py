@@ -103,6 +103,12 @@ def forgotten_through(data: Path) -> int:
     return _cursor(data).forgotten
 
 
+def reached_by_all(data: Path) -> Reached:
+    """How far every brand's snapshot goes at least. Raises OSError."""
+    cursor = _cursor(data)
+    return Reached(cursor.through, cursor.forgotten)
+
+
 def resume(data: Path) -> Resumed:
     """What the last learner left. A brand whose snapshot is lost or damaged means reading from the beginning again.
 

@@ -106,6 +106,13 @@ class PolicySnapshot:
         return cls(directory.version, directory.cursor, columns, directory.forgotten)
 
 
+class Remade(NamedTuple):
+    """A snapshot of the past. `note` "": it is the very one; else what differs, in words."""
+
+    snapshot: PolicySnapshot
+    note: str = ""
+
+
 def _columns(data: memoryview, types: list[tuple[int, int]]) -> dict[int, Column]:
     if len(data) != sum(rows for _, rows in types) * 16:
         raise RecordDamaged("the policy snapshot's columns have another size than its directory says")
