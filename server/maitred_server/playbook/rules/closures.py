@@ -13,6 +13,7 @@ from maitred_server.playbook.rules.tree import (
     Call,
     Const,
     Field,
+    Given,
     Has,
     ListOf,
     Local,
@@ -31,7 +32,7 @@ IsTrue: TypeAlias = Callable[[Frame], bool]
 
 ROOTS: Final = {"subject": 0, "context": 1, "item": 2}
 _NOW: Final = 3
-_LOCALS: Final = 4
+LOCALS: Final = 4
 
 
 def frame(subject: Any, context: Any, item: Any, now: int, slots: int) -> Frame:
@@ -79,8 +80,20 @@ def _has(node: Has) -> Evaluate:
 
 
 def _local(node: Local) -> Evaluate:
-    slot = _LOCALS + node.slot
+    slot = LOCALS + node.slot
     return lambda frame: frame[slot]
+
+
+def _given(node: Given) -> Evaluate:
+    slot = LOCALS + node.slot
+
+    def given(frame: Frame) -> Any:
+        value = frame[slot]
+        if isinstance(value, Failure):
+            raise value
+        return value
+
+    return given
 
 
 def _list(node: ListOf) -> Evaluate:
@@ -89,15 +102,8 @@ def _list(node: ListOf) -> Evaluate:
 
 
 def _map(node: MapOf) -> Evaluate:
-    pairs = [(closure(key), closure(value)) for key, value in zip(node.keys, node.values, strict=True)]
-
-    def build(frame: Frame) -> Any:
-        found = {key(frame): value(frame) for key, value in pairs}
-        if len(found) < len(pairs):
-            raise Failure("a key that stands twice in a map")
-        return found
-
-    return build
+    pairs = [(literal(key), closure(value)) for key, value in zip(node.keys, node.values, strict=True)]
+    return lambda frame: {key: value(frame) for key, value in pairs}
 
 
 def _call(node: Call) -> Evaluate:
@@ -153,7 +159,7 @@ def _conditional(condition: Evaluate, then: Evaluate, otherwise: Evaluate) -> Ev
 
 def _macro(node: Macro) -> Evaluate:
     build = _MACROS[node.kind]
-    return partial(build, _LOCALS + node.slot, closure(node.over), closure(node.test), closure(node.result))
+    return partial(build, LOCALS + node.slot, closure(node.over), closure(node.test), closure(node.result))
 
 
 def _some(decisive: bool, slot: int, over: Evaluate, test: IsTrue, result: Evaluate, frame: Frame) -> bool:
@@ -200,6 +206,7 @@ _BUILDERS: Final[dict[type, Callable[[Any], Evaluate]]] = {
     Now: _now,
     Has: _has,
     Local: _local,
+    Given: _given,
     ListOf: _list,
     MapOf: _map,
     Call: _call,

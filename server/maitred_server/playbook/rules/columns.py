@@ -131,7 +131,7 @@ class ItemColumns:
 
 def _narrowed(values: npt.NDArray[np.float64], present: Bools, kind: str) -> Numeric:
     if kind == "double":
-        return Numeric(values, present)
+        return Numeric(values + 0.0, present)  # -0.0 is 0.0
     if kind == "bool":
         return Numeric(values == 1.0, present)
     low, high = (FIRST_MS, LAST_MS + 1) if kind == "timestamp" else (-WHOLE_LIMIT, WHOLE_LIMIT)

@@ -55,8 +55,8 @@ def typed(raw: Mapping[str, Value], declared: Mapping[str, TypeName]) -> dict[st
     """The values that rules see: those that are declared, and are of the type they were declared with.
 
     What is undeclared or of another type is left out: to a rule it is absent. `number`: a float that is a number
-    (NaN is absent); `whole`: a float without a fraction within 64 bits, given as int; `time`: int, milliseconds since
-    the epoch, of the years 1 to 9999.
+    (NaN is absent, -0.0 is 0.0); `whole`: a float without a fraction within 64 bits, given as int; `time`: int,
+    milliseconds since the epoch, of the years 1 to 9999.
     """
     found: dict[str, object] = {}
     for name, value in raw.items():
@@ -64,8 +64,10 @@ def typed(raw: Mapping[str, Value], declared: Mapping[str, TypeName]) -> dict[st
         if want is None:
             continue
         kind = type(value)
-        if _PLAIN.get(want) is kind or (want == "number" and kind is float and value == value):
+        if _PLAIN.get(want) is kind:
             found[name] = value
+        elif want == "number" and kind is float and value == value:
+            found[name] = value + 0.0  # type: ignore[operator] # -0.0 is 0.0
         elif want == "whole" and kind is float and is_whole(value):  # type: ignore[arg-type]
             found[name] = int(value)  # type: ignore[arg-type]
         elif want == "time" and kind is int and FIRST_MS <= value <= LAST_MS:  # type: ignore[operator]

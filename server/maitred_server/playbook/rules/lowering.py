@@ -26,6 +26,9 @@ from maitred_server.playbook.rules.tree import (
     constant_of,
     literal,
 )
+from maitred_server.playbook.rules.tree import (
+    key as key_of,
+)
 from maitred_server.playbook.rules.wording import in_words
 
 _SCALARS: Final = {"bool", "int", "double", "string", "timestamp", "duration"}
@@ -125,6 +128,10 @@ class _Lowering:
         entries = expr.struct_expr.entries
         keys = tuple(self.node(one.map_key, depth + 1) for one in entries)
         values = tuple(self.node(one.value, depth + 1) for one in entries)
+        if not all(isinstance(key, Const) for key in keys):
+            raise self.refuse(expr, "the keys of a map have to be constants")
+        if len({key_of(key) for key in keys}) < len(keys):
+            raise self.refuse(expr, "a key that stands twice in a map")
         return MapOf(keys, values, self._type(expr) if keys else "map(dyn,dyn)")
 
     def _comprehension_expr(self, expr: Any, depth: int) -> Node:

@@ -6,21 +6,36 @@ from collections.abc import Collection, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-
-from maitred_server.playbook.rules.columns import Bools, Codes, ItemColumns
-from maitred_server.playbook.rules.errors import RuleError, RuleFailure
-from maitred_server.playbook.rules.rule import Rule
+from maitred_server.playbook.rules.closures import Frame, frame
+from maitred_server.playbook.rules.columns import Codes, ItemColumns
+from maitred_server.playbook.rules.errors import RuleError
+from maitred_server.playbook.rules.gate import Gate
+from maitred_server.playbook.rules.logic import Formula, as_node, formula
+from maitred_server.playbook.rules.matcher import Matcher
+from maitred_server.playbook.rules.rule import Rule, takes_names
+from maitred_server.playbook.rules.split import Split, split
+from maitred_server.playbook.rules.tree import key
 
 
 class Answers(NamedTuple):
-    """What a decision's subject, context and moment say to the rules. `subject` has its segments."""
+    """What a decision's subject, context and moment say to all rules. Belongs to one decision.
+
+    `failing`: the program's formulas of the subject that do not hold, as bits. `frame`: for atoms that ask items too.
+    """
 
     subject: Mapping[str, Any]
     context: Mapping[str, Any]
     now: int
-    passed: npt.NDArray[np.bool_]
+    segments: int
+    failing: int
+    frame: Frame
+
+
+class _Level(NamedTuple):
+    """Segments that use none of their own or of later levels. `bits`: of each its place in `segment_names`."""
+
+    matcher: Matcher
+    bits: tuple[int, ...]
 
 
 class Program:
@@ -30,29 +45,56 @@ class Program:
         """Use `of`."""
         self.segment_names = tuple(segments)
         self.rules = tuple(rules)
-        self._order = ordered(segments)
-        self._segments = dict(segments)
         self._bits = {name: 1 << at for at, name in enumerate(self.segment_names)}
+        everything = [*segments.values(), *rules]
+        self._slots = max((rule.slots for rule in everything), default=0)
+        self._takes_names = any(takes_names(rule.tree) for rule in everything)
+        self._levels = [self._level(segments, names) for names in levels(segments)]
+        self._formulas: dict[bytes, int] = {}
+        self._listed: list[Formula] = []
+        distinct: dict[bytes, Split] = {}
+        self.splits = [self._split(rule, distinct) for rule in self.rules]
+        self._matcher = Matcher(self._listed, self.segment_names)
 
     @classmethod
     def of(cls, segments: Mapping[str, Rule], rules: Sequence[Rule]) -> Program:
         """Raises RuleError when segments go round in a circle, or one asks for items."""
         return cls(segments, rules)
 
+    def _level(self, segments: Mapping[str, Rule], names: Sequence[str]) -> _Level:
+        formulas = [formula(segments[name].tree) for name in names]
+        return _Level(Matcher(formulas, self.segment_names), tuple(self._bits[name] for name in names))
+
+    def _split(self, rule: Rule, distinct: dict[bytes, Split]) -> Split:
+        name = key(rule.tree)
+        if name not in distinct:
+            distinct[name] = split(formula(rule.tree), self._number)
+        return distinct[name]
+
+    def _number(self, of: Formula) -> int:
+        name = key(as_node(of))
+        if name not in self._formulas:
+            self._formulas[name] = len(self._listed)
+            self._listed.append(of)
+        return self._formulas[name]
+
     def segments(
         self, subject: Mapping[str, Any], context: Mapping[str, Any], now: int, only: Collection[str] | None = None
     ) -> int:
         """The segments that the subject is in: bit i is `segment_names[i]`. `only`: of these alone."""
-        bits = 0
-        for name in self._order:
-            known = {**subject, "segments": self.names(bits)}
-            if self._segments[name].matches(known, context, now):
-                bits |= self._bits[name]
-        return bits if only is None else bits & self.bits(only)
+        found = 0
+        for matcher, bits in self._levels:
+            failing = matcher.failing(subject, context, self._frame(subject, context, now, found), found)
+            passed = failing ^ ((1 << matcher.size) - 1)
+            while passed:
+                lowest = passed & -passed
+                found |= bits[lowest.bit_length() - 1]
+                passed ^= lowest
+        return found if only is None else found & self.bits(only)
 
     def bits(self, names: Collection[str]) -> int:
-        """Segments as bits; unknown names have none."""
-        return sum(self._bits[name] for name in names if name in self._bits)
+        """Segments as bits; names that are none have none."""
+        return sum(self._bits.get(name, 0) for name in set(names))
 
     def names(self, bits: int) -> tuple[str, ...]:
         """The names of segments as bits, in the order of `segment_names`."""
@@ -60,63 +102,37 @@ class Program:
 
     def answers(self, subject: Mapping[str, Any], context: Mapping[str, Any], now: int, segment_bits: int) -> Answers:
         """What does not depend on items, once for a decision."""
-        subject = {**subject, "segments": self.names(segment_bits)}
-        passed = [bool(rule.uses.item) or rule.matches(subject, context, now) for rule in self.rules]
-        return Answers(subject, context, now, np.array(passed, np.bool_))
+        values = self._frame(subject, context, now, segment_bits)
+        failing = self._matcher.failing(subject, context, values, segment_bits)
+        return Answers(subject, context, now, segment_bits, failing, values)
+
+    def _frame(self, subject: Mapping[str, Any], context: Mapping[str, Any], now: int, segments: int) -> Frame:
+        if self._takes_names:
+            subject = {**subject, "segments": self.names(segments)}
+        return frame(subject, context, {}, now, self._slots)
 
     def gate(self, guards: Sequence[tuple[int, Codes]], columns: ItemColumns, item_index: Codes) -> Gate:
         """The rules of some candidates. `guards`: the number of a rule and int32[], the rows that need it to match.
 
-        `item_index`: int32[m], the item of each row, a row of `columns`.
+        `item_index`: int32[m], the item of each row, a row of `columns`. Takes milliseconds; keep it.
         """
-        return Gate(self.rules, guards, columns, item_index)
+        return Gate.of(self, guards, columns, item_index)
 
 
-class Gate:
-    """Which rows are open. Immutable; for any thread."""
-
-    def __init__(
-        self, rules: Sequence[Rule], guards: Sequence[tuple[int, Codes]], columns: ItemColumns, item_index: Codes
-    ) -> None:
-        """Use `Program.gate`."""
-        self._rules = rules
-        self._guards = guards
-        self._columns = columns
-        self._item_index = item_index
-
-    def with_columns(self, columns: ItemColumns) -> Gate:
-        """The same gate after prices changed (`ItemColumns.with_price`)."""
-        return Gate(self._rules, self._guards, columns, self._item_index)
-
-    def open(self, answers: Answers) -> Bools | None:
-        """bool[m]: the rows whose rules all match; None: all rows."""
-        left = np.ones(len(self._item_index), np.bool_)
-        for number, rows in self._guards:
-            rule = self._rules[number]
-            if rule.uses.item:
-                mask = rule.mask(answers.subject, answers.context, self._columns, answers.now)
-                left[rows] &= mask[self._item_index[rows]]
-            else:
-                left[rows] &= answers.passed[number]
-        return None if left.all() else left
-
-    def verdicts(self, answers: Answers, row: int) -> list[tuple[int, bool | RuleFailure]]:
-        """What each rule that guards a row says to it, by the rule's number. For explanations."""
-        numbers = sorted({number for number, rows in self._guards if row in rows})
-        return [(number, self._verdict(self._rules[number], answers, row)) for number in numbers]
-
-    def _verdict(self, rule: Rule, answers: Answers, row: int) -> bool | RuleFailure:
-        item = self._columns.row(int(self._item_index[row]), rule.item_types)
-        return rule.result(answers.subject, answers.context, answers.now, item)
-
-
-def ordered(segments: Mapping[str, Rule]) -> list[str]:
-    """Segments after those that they use. Raises RuleError."""
+def levels(segments: Mapping[str, Rule]) -> list[tuple[str, ...]]:
+    """Names of segments; those of each level use segments of earlier ones alone. Raises RuleError."""
     for name, rule in segments.items():
         if rule.uses.item:
             raise RuleError(f"segment `{name}` asks for items; a segment is of subjects")
+    sorter = TopologicalSorter({name: rule.uses.segments & segments.keys() for name, rule in segments.items()})
     try:
-        return list(TopologicalSorter({name: rule.uses.segments for name, rule in segments.items()}).static_order())
+        sorter.prepare()
     except CycleError as error:
         circle = " -> ".join(f"`{name}`" for name in reversed(error.args[1]))
         raise RuleError(f"segments use each other in a circle: {circle}") from None
+    found = []
+    while sorter.is_active():
+        ready = sorter.get_ready()
+        sorter.done(*ready)
+        found.append(tuple(sorted(ready)))
+    return found

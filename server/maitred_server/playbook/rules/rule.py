@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from maitred_server.playbook.rules.closures import Evaluate, closure, frame, slots
+from maitred_server.playbook.rules.columns import ItemColumns
 from maitred_server.playbook.rules.declarations import Declarations
 from maitred_server.playbook.rules.errors import Failure, RuleFailure
+from maitred_server.playbook.rules.logic import formula
+from maitred_server.playbook.rules.rows import Rows
 from maitred_server.playbook.rules.tree import Call, Const, Field, Has, Node, Now, children, walk
-
-if TYPE_CHECKING:
-    from maitred_server.playbook.rules.columns import ItemColumns
 
 PLAN: Final = 1  # the form of plans
 NO_ITEM: Final[Mapping[str, object]] = {}
@@ -98,8 +98,8 @@ class Rule:
         self, subject: Mapping[str, object], context: Mapping[str, object], columns: ItemColumns, now: int
     ) -> npt.NDArray[np.bool_]:
         """bool[items]: for which items the rule is true."""
-        rows = (self.matches(subject, context, now, columns.row(at, self.item_types)) for at in range(columns.size))
-        return np.fromiter(rows, np.bool_, columns.size)
+        rows = Rows(columns, np.arange(columns.size, dtype=np.int32))
+        return rows.holds(formula(self.tree), frame(subject, context, NO_ITEM, now, self.slots))
 
     @cached_property
     def evaluate(self) -> Evaluate:
@@ -154,6 +154,11 @@ def _named(node: Node) -> Iterable[str | None]:
     else:
         for child in children(node):
             yield from _named(child)
+
+
+def takes_names(tree: Node) -> bool:
+    """Whether it takes the names of segments as they come, not only by name."""
+    return None in _named(tree)
 
 
 def membership(node: Node) -> str | None:

@@ -5,8 +5,8 @@ Moments and durations are nanoseconds. Trees compare by `key`: to Python 1, 1.0 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterator
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -52,6 +52,13 @@ class Local(_Node, frozen=True, tag="l"):
     type: str
 
 
+class Given(_Node, frozen=True, tag="g"):
+    """A value that is put in from outside, or the error that it is. Never in a rule's own tree."""
+
+    slot: int
+    type: str
+
+
 class Call(_Node, frozen=True, tag="x"):
     """An operator or function by the id of its overload; see `functions.OVERLOADS`."""
 
@@ -86,8 +93,15 @@ class Macro(_Node, frozen=True, tag="e"):
     type: str
 
 
-Node: TypeAlias = Const | Field | Now | Has | Local | Call | ListOf | MapOf | Macro
-TRUE = Const("bool", True)
+Node: TypeAlias = Const | Field | Now | Has | Local | Given | Call | ListOf | MapOf | Macro
+# A comparison with its sides changed.
+FLIPPED: Final = {
+    "less": "greater",
+    "less_equals": "greater_equals",
+    "greater": "less",
+    "greater_equals": "less_equals",
+}
+NUMERIC: Final = {"int", "double", "timestamp", "duration"}
 
 
 def children(node: Node) -> tuple[Node, ...]:
@@ -110,6 +124,18 @@ def walk(node: Node) -> Iterator[Node]:
         yield from walk(child)
 
 
+def with_children(node: Node, replace: Callable[[Node], Node]) -> Node:
+    """The node with others right below it."""
+    changed: dict[str, Any] = {}
+    for name in ("args", "items", "values"):
+        if below := getattr(node, name, None):
+            changed[name] = tuple(map(replace, below))
+    for name in ("over", "test", "result"):
+        if hasattr(node, name):
+            changed[name] = replace(getattr(node, name))
+    return msgspec.structs.replace(node, **changed) if changed else node
+
+
 def key(node: Node) -> bytes:
     """Equal for equal trees alone."""
     return msgspec.msgpack.encode(node)
@@ -124,3 +150,8 @@ def literal(node: Node) -> Any:
 def constant_of(kind: str, value: Any) -> Const:
     """A value as a constant."""
     return Const(kind, str(value) if kind in ("timestamp", "duration") else value)
+
+
+def comparison(call: Call) -> str:
+    """The word of a comparison, `less` of `less_int`; of another call whatever there is before its first type."""
+    return call.overload.partition(f"_{call.args[0].type}")[0]

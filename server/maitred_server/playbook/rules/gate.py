@@ -1,0 +1,175 @@
+"""The rules that guard some candidates: which rows are open is looked up, joined and unpacked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from maitred_server.playbook.rules.bits import bits_of, pack, unpack
+from maitred_server.playbook.rules.closures import Frame, frame
+from maitred_server.playbook.rules.columns import PRICE, Bools, Codes, ItemColumns
+from maitred_server.playbook.rules.errors import RuleFailure
+from maitred_server.playbook.rules.guards import Guards
+from maitred_server.playbook.rules.indexes import Bits, Index, index
+from maitred_server.playbook.rules.logic import Formula, as_node
+from maitred_server.playbook.rules.rows import Rows
+from maitred_server.playbook.rules.split import Joined, OfBoth, OfItems, OfSubject, Split
+from maitred_server.playbook.rules.tree import Node, key
+
+if TYPE_CHECKING:
+    from maitred_server.playbook.rules.program import Answers, Program
+
+
+class Asked:
+    """One decision's answers so far."""
+
+    def __init__(self, failing: int, frame: Frame, indexes: Sequence[Index]) -> None:
+        self.failing = failing
+        self._frame = frame
+        self._indexes = indexes
+        self._known: dict[int, Bits] = {}
+
+    def bits(self, number: int) -> Bits:
+        """What an index says, once."""
+        found = self._known.get(number)
+        if found is None:
+            found = self._known[number] = self._indexes[number].bits(self._frame)
+        return found
+
+
+# The rows of which a part of a rule holds, as bits.
+Part: TypeAlias = Callable[[Asked], int]
+
+
+class Gate:
+    """Which rows are open. Immutable; for any thread."""
+
+    def __init__(
+        self, program: Program, guards: Sequence[tuple[int, Codes]], rows: Rows, known: dict[bytes, Any]
+    ) -> None:
+        """Use `Program.gate`. `known`: what another gate of these rows has worked out, and is still so."""
+        self._program = program
+        self._guards = guards
+        self._rows = rows
+        self._all = (1 << rows.size) - 1
+        self._known = known
+        self._indexes: list[Index] = []
+        self._numbers: dict[bytes, int] = {}
+        self._closed = 0
+        self._of_subject: dict[int, int] = {}
+        self._of_both: list[tuple[int, Part]] = []
+        for split, guarded in self._guarded():
+            self._add(split, guarded)
+        self._subject_guards = Guards(self._of_subject, rows.size)
+
+    @classmethod
+    def of(cls, program: Program, guards: Sequence[tuple[int, Codes]], columns: ItemColumns, item_index: Codes) -> Gate:
+        """The gate of a program's rules over some rows."""
+        return cls(program, guards, Rows(columns, item_index), {})
+
+    def with_columns(self, columns: ItemColumns) -> Gate:
+        """The same gate after prices changed (`ItemColumns.with_price`)."""
+        known = {name: one for name, one in self._known.items() if PRICE.encode() not in name}
+        return Gate(self._program, self._guards, self._rows.with_columns(columns, PRICE), known)
+
+    def open(self, answers: Answers) -> Bools | None:
+        """bool[m]: the rows whose rules all match; None: all rows."""
+        closed = self._closed | self._subject_guards.closed(answers.failing)
+        asked = Asked(answers.failing, answers.frame, self._indexes)
+        for guarded, part in self._of_both:
+            left = guarded & (closed ^ self._all)
+            if left:
+                closed |= left ^ (left & part(asked))
+        return unpack(closed ^ self._all, self._rows.size) if closed else None
+
+    def verdicts(self, answers: Answers, row: int) -> list[tuple[int, bool | RuleFailure]]:
+        """What each rule that guards a row says to it, by the rule's number. For explanations: it takes its time."""
+        subject = {**answers.subject, "segments": self._program.names(answers.segments)}
+        found = []
+        for number in sorted({number for number, rows in self._guards if (rows == row).any()}):
+            rule = self._program.rules[number]
+            item = self._rows.columns.row(int(self._rows.item_index[row]), rule.item_types)
+            found.append((number, rule.result(subject, answers.context, answers.now, item)))
+        return found
+
+    def _guarded(self) -> Iterable[tuple[Split, int]]:
+        """Each distinct rule with the rows that it guards."""
+        found: dict[int, tuple[Split, int]] = {}
+        for number, rows in self._guards:
+            split = self._program.splits[number]
+            _, before = found.get(id(split), (split, 0))
+            found[id(split)] = split, before | bits_of(rows.tolist(), self._rows.size)
+        return found.values()
+
+    def _add(self, split: Split, guarded: int) -> None:
+        if isinstance(split, OfSubject):
+            self._of_subject[split.number] = self._of_subject.get(split.number, 0) | guarded
+        elif isinstance(split, OfItems):
+            self._closed |= guarded ^ (guarded & self._of_items(split.of))
+        elif isinstance(split, Joined) and split.every:
+            for part in split.parts:
+                self._add(part, guarded)
+        else:
+            self._of_both.append((guarded, self._part(split)))
+
+    def _part(self, split: Split) -> Part:
+        if isinstance(split, OfSubject):
+            bit, whole = 1 << split.number, self._all
+            return lambda asked: 0 if asked.failing & bit else whole
+        if isinstance(split, OfItems):
+            bits = self._of_items(split.of)
+            return lambda asked: bits
+        if isinstance(split, OfBoth):
+            return self._literal(self._number(split.literal.atom), split.literal.wanted)
+        parts = [self._part(part) for part in split.parts]
+        return _every(parts) if split.every else _some(parts)
+
+    def _literal(self, number: int, wanted: bool) -> Part:
+        if wanted:
+            return lambda asked: asked.bits(number)[0]
+
+        def unwanted(asked: Asked) -> int:
+            true, known = asked.bits(number)
+            return true ^ known
+
+        return unwanted
+
+    def _number(self, atom: Node) -> int:
+        name = key(atom)
+        if name not in self._numbers:
+            self._numbers[name] = len(self._indexes)
+            if name not in self._known:
+                self._known[name] = index(atom, self._rows)
+            self._indexes.append(self._known[name])
+        return self._numbers[name]
+
+    def _of_items(self, of: Formula) -> int:
+        name = b"items" + key(as_node(of))
+        if name not in self._known:
+            self._known[name] = pack(self._rows.holds(of, frame({}, {}, {}, 0, 0)))
+        bits: int = self._known[name]
+        return bits
+
+
+def _every(parts: Sequence[Part]) -> Part:
+    first, *rest = parts
+
+    def every(asked: Asked) -> int:
+        bits = first(asked)
+        for part in rest:
+            if not bits:
+                return 0
+            bits &= part(asked)
+        return bits
+
+    return every
+
+
+def _some(parts: Sequence[Part]) -> Part:
+    def some(asked: Asked) -> int:
+        bits = 0
+        for part in parts:
+            bits |= part(asked)
+        return bits
+
+    return some
