@@ -100,7 +100,7 @@ def _observed(scene: Scene, store: Store, brand: str) -> Iterator[Mistake]:
 
 def _progress() -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
-    return Progress(*columns, console=err, transient=True)
+    return Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
 
 
 def _in_words(found: Findings, files: int, alone: bool) -> None:
@@ -111,9 +111,9 @@ def _in_words(found: Findings, files: int, alone: bool) -> None:
     counts = [_counted(len(found.mistakes), "mistake")]
     if not found.mistakes:
         counts.append(_counted(len(found.warnings), "warning"))
-    out.print(f"{', '.join(counts)} in {_counted(files, 'file')}", highlight=False)
+    out.print(f"{', '.join(counts)} in {_counted(files, 'file')}", highlight=False, soft_wrap=True)
     if alone and any(mistake.message.startswith(("unknown item", "unknown group")) for mistake in found.mistakes):
-        out.print("Items that were imported are known with --data DIRECTORY only.", highlight=False)
+        out.print("Items that were imported are known with --data DIRECTORY only.", highlight=False, soft_wrap=True)
 
 
 def _line(mistake: Mistake, label: str) -> Text:

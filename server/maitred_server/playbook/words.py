@@ -13,7 +13,7 @@ from maitred_server.playbook.nouns import Reference
 
 LONGEST: Final = 200  # characters of one value
 MOST_LISTED: Final = 8
-SILENT: Final = frozenset({"plan", "timeless", "warnings", "mentions"})  # follow from other fields, or are not in the files
+SILENT: Final = frozenset({"plan", "timeless", "warnings", "mentions"})  # follow from others, or are not in the files
 
 # Fields that are called otherwise in the files. What is not here is called as the field.
 LABELS: Final = {
