@@ -31,6 +31,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from maitred_server.compacting import Compactor
+from maitred_server.decide.past import Past
 from maitred_server.decide.pipeline import Pipeline, wall_clock
 from maitred_server.decide.receipt import Sealer
 from maitred_server.decide.stamps import Stamper
@@ -38,6 +39,7 @@ from maitred_server.decide.worlds import Worlds
 from maitred_server.errors import InvalidRequest, StoreError
 from maitred_server.learn import learner
 from maitred_server.learn.publish import forgotten_through, learned_through
+from maitred_server.learn.rebuild import Rebuilder
 from maitred_server.playbook.versions import Keeping as VersionKeeping
 from maitred_server.processes import Child, Nursery, end_with_parent, spawn
 from maitred_server.publishing.jobs import Place
@@ -46,6 +48,7 @@ from maitred_server.rpc.access import Access
 from maitred_server.rpc.admin import Admin, ServerFacts
 from maitred_server.rpc.admission import DAY_MS, Admission, Limits
 from maitred_server.rpc.decisions import Decisions
+from maitred_server.rpc.explaining import Explaining
 from maitred_server.rpc.feedback import Feedback
 from maitred_server.rpc.grpc_front import GrpcFront
 from maitred_server.rpc.handlers import Handlers
@@ -112,8 +115,13 @@ class Worker:
         admission = Admission(people, sealer, self._worlds.world, clock, limits, self._leads_to)
         self._watching = Watch(self._store, self._worlds)
         facts = ServerFacts(version("maitred"), started_at, settings.workers, partial(learned_through, settings.data))
+        rebuilder = Rebuilder(self._store.read_changes, settings.data, settings.explain_records)
+        past = Past(self._store, settings.data, rebuilder)
+        decisions = Decisions(pipeline, admission, people, self.telemetry, replay_clock=settings.replay_clock)
+        self._explaining = Explaining(decisions, pipeline, sealer, past)
         self._handlers = Handlers(
-            Decisions(pipeline, admission, people, self.telemetry, replay_clock=settings.replay_clock),
+            decisions,
+            self._explaining,
             Feedback(self._store, admission, self.telemetry),
             Subjects(self._store, people, self._worlds, clock),
             Rights(self._store, people, self._worlds, clock),
@@ -157,6 +165,7 @@ class Worker:
         self.close()
 
     def close(self) -> None:
+        self._explaining.close()
         self._publisher.close()
         self._worlds.close()
         self._store.close()

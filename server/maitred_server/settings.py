@@ -91,6 +91,12 @@ class Settings(BaseModel):
         description="How many published versions are kept of a brand, at least 20. 0: as many as records of the "
         "journal may name; see docs/publishing.md.",
     )
+    explain_records: int = Field(
+        2_000_000,
+        ge=0,
+        description="How many records of the journal may be read to explain one decision of the past, whose policy "
+        "snapshot is made again from the nearest one; see docs/explain.md.",
+    )
     compact_hours: float = Field(
         24.0,
         ge=0,

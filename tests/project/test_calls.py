@@ -25,6 +25,7 @@ CLIENT = {
     "ProfileService/EndSession": ["end_session"],
 }
 WITHOUT_CLIENT = {
+    "DecisionService/Explain": "for people who ask why; `maitred explain`",
     "FeedbackService/Record": "for clients without streams; the SDK streams",
     "ProfileService/GetProfile": "for the systems that own profiles, not for the place that asks",
     "ProfileService/PutTraits": "the SDK sends traits as feedback, so that an outage loses none",

@@ -103,6 +103,7 @@ class _Telling:
     """One placement while it is filled. Its m candidates are rows."""
 
     def __init__(self, page: Page, ready: Prepared, asked: Asked) -> None:
+        ready = ready._replace(priority=ready.priority.copy())  # it changes, and may be the very array of the scores
         self._page = page
         self._ready = ready
         self._ground = ready.ground
@@ -202,7 +203,7 @@ class _Telling:
             slot,
             fell_at,
             why,
-            {name: value for name, value in factors.items() if math.isfinite(value)},
+            {name: value + 0.0 for name, value in factors.items() if math.isfinite(value)},  # no -0.0
             self._beside.probability(row),
         )
 

@@ -16,6 +16,7 @@ from maitred_server.settings import BRAND_PATTERN
 ROLES: dict[str, str] = {
     "DecisionService/Decide": "decide",
     "DecisionService/DecideBatch": "decide",
+    "DecisionService/Explain": "explain",
     "DecisionService/Watch": "decide",
     "FeedbackService/Record": "feedback",
     "FeedbackService/Stream": "feedback",

@@ -9,9 +9,8 @@ from typing import TypeVar, cast
 from uuid import UUID
 
 from google.protobuf.message import DecodeError, Message
-from maitred.v1 import admin_pb2, decision_pb2, feedback_pb2, types_pb2
+from maitred.v1 import admin_pb2, feedback_pb2, types_pb2
 
-from maitred_server.decide.answer import Answer, Choice, Decision
 from maitred_server.errors import InvalidRequest
 from maitred_server.model import (
     Consent,
@@ -27,9 +26,7 @@ from maitred_server.model import (
     Value,
     Variant,
 )
-from maitred_server.playbook.catalogue import Catalogue
 from maitred_server.store.consents import INTENSITY_PREFIX, OBJECTION_PREFIX
-from maitred_server.store.keys import subject_tag
 from maitred_server.subjects.consent import as_consents, is_reserved
 
 NAME_BYTES = 128
@@ -323,58 +320,6 @@ def state_to_wire(state: LiveState) -> admin_pb2.ItemState:
     """All that is in force; handed back with `reset` it is the same state again."""
     return admin_pb2.ItemState(
         item=state.item, group=state.group, stock=state.stock, price=state.price, paused=state.paused, kill=state.kill
-    )
-
-
-def answer_to_wire(answer: Answer) -> decision_pb2.DecideResponse:
-    world = answer.world
-    return decision_pb2.DecideResponse(
-        decisions=[_decision_to_wire(decision, world.catalogue) for decision in answer.decisions],
-        receipt=answer.receipt,
-        versions=types_pb2.SnapshotVersions(catalogue=world.catalogue.version, policy=world.snapshot_version),
-        arms=_arms_to_wire(answer),
-        decided_at_ms=answer.decided_at,
-        subject_tag=subject_tag(answer.subject),
-    )
-
-
-def _arms_to_wire(answer: Answer) -> list[decision_pb2.ArmAssignment]:
-    """The arms, and the layers that the subject was put outside of."""
-    arms = dict(answer.arms)
-    outside = [layer for layer in answer.overridden if layer not in arms]
-    return [
-        decision_pb2.ArmAssignment(layer=layer, arm=arms.get(layer, ""), overridden=layer in answer.overridden)
-        for layer in (*arms, *outside)
-    ]
-
-
-def _decision_to_wire(decision: Decision, catalogue: Catalogue) -> decision_pb2.PlacementDecision:
-    return decision_pb2.PlacementDecision(
-        decision_id=decision.decision_id,
-        placement=decision.placement,
-        slate=[_choice_to_wire(choice, catalogue) for choice in sorted(decision.slate)],
-        reason=cast(types_pb2.Reason, int(decision.reason)),
-        policy=decision.policy,
-        ttl_ms=decision.ttl_ms,
-        stale_ms=decision.stale_ms,
-    )
-
-
-def _choice_to_wire(choice: Choice, catalogue: Catalogue) -> decision_pb2.Choice:
-    return decision_pb2.Choice(
-        slot=choice.slot,
-        item=choice.item,
-        variant=choice.variant,
-        content=catalogue.content(choice.action) if choice.content is None else choice.content,
-        content_type=catalogue.content_type(choice.action),
-        reason=cast(types_pb2.Reason, int(choice.reason)),
-        predicted_propensity=choice.propensity,
-        action_probability=choice.probability,
-        priority=choice.priority,
-        remaining_showings=choice.remaining,
-        reason_text=choice.reason_text,
-        stretch=choice.stretch,
-        groups=catalogue.item_groups(choice.action),
     )
 
 

@@ -13,6 +13,7 @@ from maitred_server.errors import InvalidRequest, MaitredError, WrongMode
 from maitred_server.rpc import convert
 from maitred_server.rpc.access import OVERRIDE, Caller
 from maitred_server.rpc.admission import Admission
+from maitred_server.rpc.answers import answer_to_wire
 from maitred_server.rpc.people import People
 from maitred_server.rpc.status import code_of
 from maitred_server.telemetry import Telemetry
@@ -54,12 +55,13 @@ class Decisions:
 
     def _decide(self, wire: decision_pb2.DecideRequest, caller: Caller) -> decision_pb2.DecideResponse:
         timer = self._telemetry.timer()
-        answer = self._pipeline.decide(self._ask(wire, caller))
-        response = convert.answer_to_wire(answer)
-        self._telemetry.decided(answer.decisions, timer)
+        answer = self._pipeline.decide(self.ask(wire, caller))
+        response = answer_to_wire(answer)
+        self._telemetry.decided(answer.decisions, timer, answer.caps_unknown)
         return response
 
-    def _ask(self, wire: decision_pb2.DecideRequest, caller: Caller) -> Ask:
+    def ask(self, wire: decision_pb2.DecideRequest, caller: Caller) -> Ask:
+        """What the pipeline is asked. Raises InvalidRequest, NotAllowed, WrongMode."""
         who = self._people.addressed(wire.subject, caller.brand)
         return Ask(
             brand=caller.brand,

@@ -14,6 +14,7 @@ from maitred_server.rpc.access import Caller
 from maitred_server.rpc.admin import Admin
 from maitred_server.rpc.decisions import Decisions
 from maitred_server.rpc.durable import Durable
+from maitred_server.rpc.explaining import Explaining
 from maitred_server.rpc.feedback import Feedback
 from maitred_server.rpc.playbooks import Playbooks
 from maitred_server.rpc.rights import Rights
@@ -39,6 +40,7 @@ class Method(NamedTuple):
 METHODS: dict[str, Method] = {
     "DecisionService/Decide": Method(64 * KIB),
     "DecisionService/DecideBatch": Method(MIB),
+    "DecisionService/Explain": Method(64 * KIB),
     "DecisionService/Watch": Method(64 * KIB, pushes=True),
     "FeedbackService/Record": Method(MIB),
     "FeedbackService/Stream": Method(MIB, streams=True),
@@ -70,6 +72,7 @@ class Handlers:
     def __init__(
         self,
         decisions: Decisions,
+        explaining: Explaining,
         feedback: Feedback,
         subjects: Subjects,
         rights: Rights,
@@ -82,6 +85,7 @@ class Handlers:
         self._handlers: dict[str, Handler] = {
             "DecisionService/Decide": decisions.decide,
             "DecisionService/DecideBatch": decisions.decide_batch,
+            "DecisionService/Explain": explaining.explain,
             "FeedbackService/Record": feedback.record,
             "FeedbackService/Stream": feedback.stream,
             "ProfileService/GetProfile": subjects.get_profile,
