@@ -106,6 +106,7 @@ class Simulation(NamedTuple):
     places: Sequence[Place]
     pinned: int  # choices of a kind
     stretched: int
+    shown: Sequence[frozenset[str]]  # items, by moment
 
     @property
     def fit(self) -> Fit:
@@ -134,10 +135,11 @@ def simulate(
         moments, tally, seeds = smallpage.moments(world), _Tally(), random.Random(seed)  # noqa: S311 - a simulation
         for number in range(decisions // len(smallpage.PAGE)):
             which = number % len(moments)
-            tally.add(which, Page(world, moments[which], seeds.getrandbits(64)))
+            tally.add(which, Page(world, smallpage.again(world, moments[which]), seeds.getrandbits(64)))
             done(len(smallpage.PAGE))
     places = [Place(len(conditions), sum(map(_fit, conditions.values()), NO_FIT)) for conditions in tally.places]
-    return Simulation(policy.name, decisions, places, tally.pinned, tally.stretched)
+    shown = [frozenset(tally.items[which]) for which in range(len(moments))]
+    return Simulation(policy.name, decisions, places, tally.pinned, tally.stretched, shown)
 
 
 class _Tally:
@@ -146,6 +148,7 @@ class _Tally:
     def __init__(self) -> None:
         self.pinned = self.stretched = 0
         self.places: list[Tally] = []
+        self.items: dict[int, set[str]] = defaultdict(set)
 
     def add(self, moment: int, page: Page) -> None:
         """Decide a page and count it. Raises ValueError when equal conditions report different probabilities."""
@@ -160,6 +163,7 @@ class _Tally:
                 cell[0] += 1
                 self.pinned += choice.reason is Reason.RULE
                 self.stretched += choice.stretch
+                self.items[moment].add(choice.item)
                 prefix += (choice.action,)
 
 

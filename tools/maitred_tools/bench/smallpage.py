@@ -8,7 +8,9 @@ from typing import Final
 
 import numpy as np
 from maitred_server.decide.ask import Ask
+from maitred_server.decide.contacts import Contacts
 from maitred_server.decide.moment import Moment
+from maitred_server.decide.pipeline import moment_of
 from maitred_server.decide.profile import Known
 from maitred_server.decide.world import World
 from maitred_server.model import Body, Event, Exposure, Kind, Reason, Record, Shown, Value
@@ -51,6 +53,7 @@ CONTROL: Final = {
     "contact_policies.yaml": """
 contact_policies:
   - {name: not too often, counts: exposure, most: 2, window: 7d, per: item}
+  - {name: not too much of a kind, counts: exposure, most: 3, window: 7d, per: group}
 """,
     "rules.yaml": """
 rules:
@@ -113,6 +116,10 @@ def moment(published: World, known: Sequence[Body], context: Mapping[str, Value]
     profile = Profile.empty(Kind.PERSON).with_records(records) if records else None
     ask = Ask("shop", SUBJECT, Kind.PERSON, {}, [(name, 0) for name in PAGE], context=context)
     view = published.sight.see(profile, Kind.PERSON, context)
-    told = published.rulebook.ask(view, NOW)
     who = Known(SUBJECT, Kind.PERSON, profile, SUBJECT)
-    return Moment(ask, who, view, NOT_ASSIGNED, NOW, told.answers, told.segments)
+    return moment_of(published, ask, who, view, NOT_ASSIGNED, NOW)
+
+
+def again(published: World, one: Moment) -> Moment:
+    """The same moment for another page: what a page shows counts for its own contacts alone."""
+    return one._replace(contacts=Contacts(one.who.profile, one.now, published.catalogue.group_keys))
