@@ -61,6 +61,11 @@ class Telemetry:
         self._decided = Counter(
             "maitred_decisions", "Decisions, by placement and reason", ["placement", "reason"], registry=self.registry
         )
+        self._caps_unknown = Counter(
+            "maitred_caps_unknown",
+            "Contact policies that closed all they reach in a decision, because their counters cannot be known",
+            registry=self.registry,
+        )
         self._latency = Histogram(
             "maitred_decide_seconds",
             "Time of a decide call inside the server, from parsed request to answer",
@@ -87,11 +92,13 @@ class Telemetry:
         """A point in time to measure from."""
         return time.perf_counter()
 
-    def decided(self, decisions: Sequence[Decision], since: float) -> None:
+    def decided(self, decisions: Sequence[Decision], since: float, caps_unknown: int = 0) -> None:
         """One answered request."""
         self._seconds.append(time.perf_counter() - since)
         for decision in decisions:
             self._decisions[decision.placement, decision.reason] += 1
+        if caps_unknown:
+            self._caps_unknown.inc(caps_unknown)
 
     def refused(self, code: int) -> None:
         self._refusals.labels(str(code)).inc()

@@ -28,6 +28,7 @@ BESIDE = {
     "compacting": "runtime",
     "admin_client": "cli",
     "cli_check": "cli",
+    "cli_caps": "cli",
     "cli_import": "cli",
     "cli_item": "cli",
     "cli_options": "cli",
@@ -56,6 +57,7 @@ HOMES = {
         f"maitred_server.{name}"
         for name in (
             "cli",
+            "cli_caps",
             "cli_check",
             "cli_import",
             "cli_item",

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from maitred_server.decide.caps import Cap
+from maitred_server.decide.contact import ContactGround
 from maitred_server.decide.contacts import Closed, Contacts
+from maitred_server.decide.ground import Ground
+from maitred_server.decide.moment import Moment
 from maitred_server.decide.quiet import clock
 from maitred_server.policy.base import CLOSED, Bools, Floats
 from maitred_server.store.windows import closed_until
-
-if TYPE_CHECKING:  # a ground is made with its `ContactGround`
-    from maitred_server.decide.caps import Cap
-    from maitred_server.decide.contact import ContactGround
-    from maitred_server.decide.ground import Ground
-    from maitred_server.decide.moment import Moment
 
 _UNITS = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1))
 
@@ -91,14 +88,18 @@ class QuietTimes:
         if ground.contact is None or not ground.contact.quiet:
             return None
         channel = ground.channel(moment.ask.context)
-        closed = [quiet.rows for quiet in ground.contact.quiet if quiet.is_now(moment, channel)]
+        closed = [quiet.rows for quiet in ground.contact.quiet if quiet.is_now(moment.view, moment.now, channel)]
         return ~np.logical_or.reduce(closed) if closed else None
 
     def why(self, ground: Ground, moment: Moment, taken: Sequence[int], row: int) -> list[str]:
         contact, channel = ground.contact, ground.channel(moment.ask.context)
-        held = (one for one in contact.quiet if one.is_now(moment, channel) and one.rows[row]) if contact else ()
+        held = (
+            (one for one in contact.quiet if one.is_now(moment.view, moment.now, channel) and one.rows[row])
+            if contact
+            else ()
+        )
         return [
-            f"quiet hours `{one.hours.name}`: it is {one.local_time(moment)}, and quiet from "
+            f"quiet hours `{one.hours.name}`: it is {one.local_time(moment.view, moment.now)}, and quiet from "
             f"{clock(one.hours.begin)} to {clock(one.hours.end)}"
             for one in held
         ]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from maitred_server.decide.caps import WHOLE, Cap, Pool, Targets
+from maitred_server.decide.contact import ContactGround
+from maitred_server.decide.ground import Ground
 from maitred_server.policy.base import Bools, Keys
 from maitred_server.store import Profile, counters
 from maitred_server.store.columns import find
@@ -20,10 +22,6 @@ from maitred_server.store.keys import (
     type_mask,
 )
 from maitred_server.store.windows import closed_until, counts_since, lost_through
-
-if TYPE_CHECKING:  # a ground is made with its `ContactGround`
-    from maitred_server.decide.contact import ContactGround
-    from maitred_server.decide.ground import Ground
 
 FEW = 3  # that are judged one by one sooner than looked through together
 EXPOSURE_MASK = np.uint64(type_mask(type_code(EXPOSURE_TYPE)))

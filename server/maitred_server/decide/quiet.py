@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
+from maitred_server.decide.view import View
 from maitred_server.playbook.control import QuietHours
 from maitred_server.policy.base import Bools
-
-if TYPE_CHECKING:  # a moment is of a ground's world
-    from maitred_server.decide.moment import Moment
 
 MINUTE_MS: Final = 60_000
 DAY_MINUTES: Final = 1_440
@@ -34,21 +32,19 @@ class Quiet(NamedTuple):
     hours: QuietHours
     rows: Bools  # bool[m]: what they are about
 
-    def is_now(self, moment: Moment, channel: str) -> bool:
-        """Whether they hold at a moment, for what is shown through a channel."""
+    def is_now(self, view: View, now: int, channel: str) -> bool:
+        """Whether they hold at a moment (ms), for what is shown through a channel."""
         channels = self.hours.scope.channels
-        return (not channels or channel in channels) and is_within(self.hours, self.local_time(moment).minute)
+        return (not channels or channel in channels) and is_within(self.hours, self.local_time(view, now).minute)
 
-    def local_time(self, moment: Moment) -> LocalTime:
+    def local_time(self, view: View, now: int) -> LocalTime:
         """In the subject's zone, as far as it may be seen and is one; else in that of the quiet hours."""
         for source in self.hours.zone_from:
             root, _, name = source.partition(".")
-            zone = (moment.view.subject if root == "subject" else moment.view.context).get(name)
-            if isinstance(zone, str) and (offset := offset_ms(zone, moment.now // STEP_MS)) is not None:
-                return LocalTime(_minute(moment.now + offset), zone)
-        return LocalTime(
-            _minute(moment.now + (offset_ms(self.hours.zone, moment.now // STEP_MS) or 0)), self.hours.zone
-        )
+            zone = (view.subject if root == "subject" else view.context).get(name)
+            if isinstance(zone, str) and (offset := offset_ms(zone, now // STEP_MS)) is not None:
+                return LocalTime(_minute(now + offset), zone)
+        return LocalTime(_minute(now + (offset_ms(self.hours.zone, now // STEP_MS) or 0)), self.hours.zone)
 
 
 def is_within(hours: QuietHours, minute: int) -> bool:

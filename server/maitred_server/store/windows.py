@@ -61,6 +61,11 @@ def closed_until(profile: Profile, places: Sequence[int], limit: Limit, now: int
         _moments(profile, place, max(now - limit.back_ms + 1, 0), limit.most, lows, highs)
     lows.sort()
     highs.sort()
+    return held_until(lows, highs, limit, now)
+
+
+def held_until(lows: Sequence[int], highs: Sequence[int], limit: Limit, now: int) -> int:
+    """The same of moments that are known within bounds (ms): the k-th is between the k-th of both, which rise."""
     for at in range(len(lows) - 1, limit.most - 2, -1):
         began = highs[at - limit.most + 1]
         until = max(highs[at] + limit.suppress_ms, began + limit.window_ms)
