@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from maitred_server.decide.answer import Choice, Decision
+from maitred_server.decide.answer import Decision
+from maitred_server.decide.choice import Choice
 from maitred_server.decide.overlay import NO_STATES, Overlay
 from maitred_server.decide.world import World
 from maitred_server.model import Event, Item, LiveState

@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from maitred_server.decide import arbitration, slate
-from maitred_server.decide.answer import Choice, Decision
+from maitred_server.decide.answer import Decision
 from maitred_server.decide.beside import Beside
+from maitred_server.decide.choice import Choice
 from maitred_server.decide.moment import Moment
 from maitred_server.decide.pipeline import Page, Prepared
 from maitred_server.decide.stages import sieve

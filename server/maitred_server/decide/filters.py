@@ -15,7 +15,7 @@ from maitred_server.decide.ground import Ground
 from maitred_server.decide.moment import Moment
 from maitred_server.decide.rule_filter import Rules
 from maitred_server.decide.variant_filter import Fits
-from maitred_server.decide.wishes import NotForMe
+from maitred_server.decide.wish_filter import NotForMe
 from maitred_server.policy.base import Bools
 
 

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from maitred_server.decide.contact import ContactGround
-from maitred_server.decide.rulebook import Gates
+from maitred_server.decide.gates import Gates
 from maitred_server.decide.slots import SlotPlan
 from maitred_server.decide.variants import Fitting
 from maitred_server.decide.weights import Weights

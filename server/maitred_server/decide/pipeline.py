@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from maitred_server.decide import arbitration, filters, scoring, slate
-from maitred_server.decide.answer import Answer, Choice, Decision
+from maitred_server.decide.answer import Answer, Decision
 from maitred_server.decide.ask import Ask
+from maitred_server.decide.choice import Choice
 from maitred_server.decide.contacts import Contacts
 from maitred_server.decide.ground import Ground
 from maitred_server.decide.moment import Moment
@@ -83,7 +84,7 @@ class Pipeline:
             moment.who.subject,
             moment.segments,
             view.intensity,
-            0 if moment.contacts is None else len(moment.contacts.unknown),
+            0 if page.moment.contacts is None else len(page.moment.contacts.unknown),
         )
 
     def look(self, ask: Ask, stopwatch: Stopwatch = no_stopwatch) -> tuple[World, Moment]:
@@ -135,7 +136,7 @@ class Page:
 
     def __init__(self, world: World, moment: Moment, seed: int, stopwatch: Stopwatch = no_stopwatch) -> None:
         self.world = world
-        self.moment = moment
+        self.moment = moment if moment.contacts is None else moment._replace(contacts=moment.contacts.for_page())
         self.seed = seed
         self._stopwatch = stopwatch
         self._taken: list[int] = []  # item numbers, in fill order over the page

@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, NamedTuple, get_args
+from typing import Final, NamedTuple, get_args
 
-from maitred_server.decide.rulebook import Gates, subject_of
+from maitred_server.decide.gates import Gates
+from maitred_server.decide.ground import Ground
+from maitred_server.decide.moment import Moment
+from maitred_server.decide.rulebook import subject_of
 from maitred_server.playbook.control import Layer
 from maitred_server.playbook.control import Rule as Written
 from maitred_server.playbook.rules import Rule, RuleFailure
 from maitred_server.policy.base import Bools
-
-if TYPE_CHECKING:
-    from maitred_server.decide.ground import Ground
-    from maitred_server.decide.moment import Moment
 
 LAYERS: Final[tuple[Layer, ...]] = get_args(Layer)
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from maitred_server.decide.gates import Gates
+from maitred_server.decide.ground import Ground
+from maitred_server.decide.moment import Moment
 from maitred_server.decide.overlay import PRICE, Overlay
 from maitred_server.decide.ruleset import Guard, Ruleset
 from maitred_server.decide.view import View
@@ -15,10 +18,6 @@ from maitred_server.playbook.control import Layer
 from maitred_server.playbook.nouns import Placement
 from maitred_server.playbook.rules import Answers, Gate, ItemColumns, Program
 from maitred_server.policy.base import Bools, Floats, Positions
-
-if TYPE_CHECKING:  # a ground has its gate, a moment its answers
-    from maitred_server.decide.ground import Ground
-    from maitred_server.decide.moment import Moment
 
 
 class Told(NamedTuple):
@@ -29,29 +28,6 @@ class Told(NamedTuple):
 
 
 NOTHING_TOLD = Told((), None)
-
-
-class Gates(NamedTuple):
-    """The rules of a placement's candidates, by channel. `guards` and `times`: the same for people."""
-
-    guards: tuple[Guard, ...]
-    times: frozenset[str]  # names that are moments
-    columns: ItemColumns
-    item_index: Positions  # int32[m]
-    everywhere: Gate | None  # in all channels that no rule names; None: no rule is asked there
-    by_channel: Mapping[str, Gate]
-
-    def at(self, channel: str) -> Gate | None:
-        """The gate of a channel."""
-        return self.by_channel.get(channel, self.everywhere)
-
-    def with_columns(self, columns: ItemColumns) -> Gates:
-        """The same after prices changed."""
-        return self._replace(
-            columns=columns,
-            everywhere=self.everywhere and self.everywhere.with_columns(columns),
-            by_channel={channel: gate.with_columns(columns) for channel, gate in self.by_channel.items()},
-        )
 
 
 class Rulebook:

@@ -10,7 +10,7 @@ import numpy as np
 
 from maitred_server.decide.overlay import PRICE
 from maitred_server.decide.reach import items_in
-from maitred_server.decide.stamps import Timeless
+from maitred_server.decide.timeless import Timeless
 from maitred_server.errors import RecordDamaged
 from maitred_server.playbook import rules
 from maitred_server.playbook.catalogue import Catalogue
@@ -51,7 +51,7 @@ class Ruleset:
             self._number(written.plan, self._read(written.name, written.plan, written.expression))
         self._scalars = self._conditions(control)
         self.program = Program.of(segments, self._rules) if segments or self._rules else None
-        self.timeless = Timeless(control, self.program) if self.program and segments else None
+        self.timeless = Timeless(control, segments, self.program) if self.program and segments else None
         self.columns = ItemColumns.of(catalogue)
         self.asks_price = any(PRICE in rule.uses.item for rule in self._rules)
 

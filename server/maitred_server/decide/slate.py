@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from maitred_server.decide import filters
-from maitred_server.decide.answer import Choice
 from maitred_server.decide.arbitration import above_nothing, applies
+from maitred_server.decide.choice import Choice
 from maitred_server.decide.contact_filter import spending
 from maitred_server.decide.ground import Ground
 from maitred_server.decide.moment import Moment

@@ -19,7 +19,7 @@ from maitred_server.playbook.templates import Filled
 from maitred_server.store.keys import type_code
 
 if TYPE_CHECKING:  # both are made of worlds, and a world has its wording
-    from maitred_server.decide.answer import Choice
+    from maitred_server.decide.choice import Choice
     from maitred_server.decide.moment import Moment
 
 PLAIN = "text/plain"

@@ -7,7 +7,8 @@ from typing import cast
 
 from maitred.v1 import decision_pb2, types_pb2
 
-from maitred_server.decide.answer import Answer, Choice, Decision
+from maitred_server.decide.answer import Answer, Decision
+from maitred_server.decide.choice import Choice
 from maitred_server.playbook.catalogue import Catalogue
 from maitred_server.store.keys import subject_tag
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from harness.desk import Desk, granted, intensity
 from harness.shop import ITEMS, by_slot, decided, purchase, shop, shown, slate
-from maitred_server.decide.answer import Choice
+from maitred_server.decide.choice import Choice
 from maitred_server.model import Consents, Intensity, Item, LiveState, Objection, Reason, Variant
 from maitred_server.playbook import rules
 from maitred_server.playbook.control import (

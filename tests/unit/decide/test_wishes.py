@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from harness.desk import Desk, intensity, profile, publish
-from maitred_server.decide.wishes import NotForMe
+from maitred_server.decide.wish_filter import NotForMe
 from maitred_server.model import Event, Intensity, Objection
 from maitred_server.playbook.control import Control
 

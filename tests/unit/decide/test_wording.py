@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from maitred_server.decide.answer import Choice
 from maitred_server.decide.ask import Ask
+from maitred_server.decide.choice import Choice
 from maitred_server.decide.pipeline import Pipeline
 from maitred_server.decide.receipt import Sealer
 from maitred_server.decide.world import World

@@ -1,0 +1,24 @@
+"""What one slot shows."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from maitred_server.model import Reason
+
+
+class Choice(NamedTuple):
+    """One slot of a slate."""
+
+    slot: int
+    action: int  # index in the catalogue
+    item: str
+    variant: str
+    reason: Reason
+    propensity: float | None
+    probability: float
+    priority: float
+    stretch: bool = False  # from outside of the subject's usual groups, on purpose
+    remaining: int | None = None  # showings until a contact policy forbids it; None: no limit
+    reason_text: str = ""  # why, for the subject
+    content: bytes | None = None  # filled in for this subject; None: as published
