@@ -120,7 +120,7 @@ def _texts(part: RestrictedPart) -> Iterator[tuple[Layer, Path, str]]:
     """Each expression with its layer and where it is below the part."""
     for layer in LAYERS:
         written = getattr(part, layer)
-        if isinstance(written, str):
-            yield layer, (layer,), written
-        else:
+        if not isinstance(written, str):
             yield from ((layer, (layer, at), text) for at, text in enumerate(written))
+        elif written:
+            yield layer, (layer,), written

@@ -121,7 +121,7 @@ def test_warnings_that_need_data(folder: Path, tmp_path: Path) -> None:
         Exposure(f"d{n}", "home", 1, (), "popular", Reason.FALLBACK, (), "1", "", 0, 0, 0, segments=("young",))
         for n in range(100)
     ]
-    bodies = [Traits((Trait("age", 12.0),)), *shown]
+    bodies: list[Traits | Exposure] = [Traits((Trait("age", 12.0),)), *shown]
     with Store.open(data, map_size=1 << 26) as store:
         store.submit([Entry(Record(key, Kind.PERSON, 1, 1, body)) for body in bodies]).result()
     assert check(folder, "--data", data)[1] == [

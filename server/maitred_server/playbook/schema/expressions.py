@@ -53,9 +53,9 @@ class ScopePart(Part):
 class RestrictedPart(Part):
     """What may carry rules of its own: shorthand for entries of rules.yaml with this as their scope."""
 
-    eligibility: Expressions = Field(default=[], description="Who may have it: a CEL expression, or a list of them.")
-    applicability: Expressions = Field(default=[], description="When it is relevant: as `eligibility`.")
-    suitability: Expressions = Field(default=[], description="Whether it is in their interest: as `eligibility`.")
+    eligibility: Expressions = Field(default="", description="Who may have it: a CEL expression, or a list of them.")
+    applicability: Expressions = Field(default="", description="When it is relevant: as `eligibility`.")
+    suitability: Expressions = Field(default="", description="Whether it is in their interest: as `eligibility`.")
 
     @property
     def is_restricted(self) -> bool:
