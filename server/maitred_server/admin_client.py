@@ -25,6 +25,9 @@ PlaybookChange: TypeAlias = admin_pb2.PlaybookChange
 PreviewPlaybookResponse: TypeAlias = admin_pb2.PreviewPlaybookResponse
 PublishedVersion: TypeAlias = admin_pb2.PublishedVersion
 ShareChange: TypeAlias = admin_pb2.ShareChange
+Explained: TypeAlias = decision_pb2.ExplainResponse
+ExplainedPlacement: TypeAlias = decision_pb2.PlacementExplanation
+ExplainedCandidate: TypeAlias = decision_pb2.CandidateExplanation
 
 _PLACE = re.compile(r"files\[(?P<file>.*)\]:(?P<line>[0-9]+)(:(?P<column>[0-9]+))?", re.S)
 
@@ -66,6 +69,50 @@ def preview(
     request = admin_pb2.PreviewPlaybookRequest(files=read_playbook(playbook), subjects=wire)
     answer = _call(server, key, "AdminService/PreviewPlaybook", request.SerializeToString(), PREVIEW_TIMEOUT_S)
     return admin_pb2.PreviewPlaybookResponse.FromString(answer)
+
+
+class Told(NamedTuple):
+    """What is to be told of an explanation: some items (none: all), at most so many candidates of each placement."""
+
+    items: Sequence[str] = ()
+    limit: int = 0
+
+
+class Visit(NamedTuple):
+    """Who asks, when and where. `aliases`: pairs of kind and id."""
+
+    id: str
+    kind: str
+    aliases: Sequence[tuple[str, str]]
+    context: Mapping[str, bool | float | str | list[str]]
+
+
+def explain(server: str, key: str | None, visit: Visit, placements: Sequence[str], told: Told) -> Explained:
+    """How a decision would come about now. Raises MaitredError."""
+    subject = _subject(visit.id, visit.kind)
+    subject.aliases.extend(
+        types_pb2.SubjectAlias(id=other.id, kind=other.kind)
+        for other in (_subject(id_, kind) for kind, id_ in visit.aliases)
+    )
+    asked = decision_pb2.DecideRequest(
+        subject=subject,
+        context=dict(map(_context, visit.context.items())),
+        placements=[decision_pb2.PlacementRequest(placement=name) for name in placements],
+    )
+    return _explain(server, key, decision_pb2.ExplainRequest(request=asked, items=told.items, limit=told.limit))
+
+
+def explain_past(
+    server: str, key: str | None, receipt: bytes, placement: str, decision_id: str, told: Told
+) -> Explained:
+    """How a decision came about. Raises MaitredError."""
+    past = decision_pb2.PastDecision(receipt=receipt, decision_id=decision_id)
+    request = decision_pb2.ExplainRequest(past=past, placement=placement, items=told.items, limit=told.limit)
+    return _explain(server, key, request)
+
+
+def _explain(server: str, key: str | None, request: decision_pb2.ExplainRequest) -> Explained:
+    return Explained.FromString(_call(server, key, "DecisionService/Explain", request.SerializeToString()))
 
 
 def _context(pair: tuple[str, bool | float | str | list[str]]) -> tuple[str, types_pb2.Value]:

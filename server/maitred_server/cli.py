@@ -12,7 +12,17 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from maitred_server import admin_client, cli_caps, cli_check, cli_import, cli_item, cli_playbook, cli_store, cli_subject
+from maitred_server import (
+    admin_client,
+    cli_caps,
+    cli_check,
+    cli_explain,
+    cli_import,
+    cli_item,
+    cli_playbook,
+    cli_store,
+    cli_subject,
+)
 from maitred_server.cli_options import AsJson, Data, Key, Server, err, out
 from maitred_server.errors import MaitredError, PlaybookError
 from maitred_server.settings import Settings, load
@@ -33,6 +43,7 @@ app.command()(cli_playbook.preview)
 app.command()(cli_playbook.history)
 app.command()(cli_playbook.rollback)
 app.command()(cli_caps.caps)
+app.command()(cli_explain.explain)
 app.command()(cli_store.compact)
 app.command()(cli_store.backup)
 app.command()(cli_store.restore)
