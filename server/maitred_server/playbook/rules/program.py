@@ -12,6 +12,7 @@ from maitred_server.playbook.rules.errors import RuleError
 from maitred_server.playbook.rules.gate import Gate
 from maitred_server.playbook.rules.logic import Formula, as_node, formula
 from maitred_server.playbook.rules.matcher import Matcher
+from maitred_server.playbook.rules.named import Named
 from maitred_server.playbook.rules.rule import Rule, takes_names
 from maitred_server.playbook.rules.split import Split, split
 from maitred_server.playbook.rules.tree import key
@@ -44,6 +45,7 @@ class Program:
     def __init__(self, segments: Mapping[str, Rule], rules: Sequence[Rule]) -> None:
         """Use `of`."""
         self.segment_names = tuple(segments)
+        self._named = Named(self.segment_names)
         self.rules = tuple(rules)
         self._bits = {name: 1 << at for at, name in enumerate(self.segment_names)}
         everything = [*segments.values(), *rules]
@@ -98,7 +100,7 @@ class Program:
 
     def names(self, bits: int) -> tuple[str, ...]:
         """The names of segments as bits, in the order of `segment_names`."""
-        return tuple(name for at, name in enumerate(self.segment_names) if bits >> at & 1)
+        return self._named.of(bits)
 
     def answers(self, subject: Mapping[str, Any], context: Mapping[str, Any], now: int, segment_bits: int) -> Answers:
         """What does not depend on items, once for a decision."""
