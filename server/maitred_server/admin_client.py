@@ -295,14 +295,17 @@ def _errors_in_words(server: str) -> Iterator[None]:
 
 
 def _mistakes(error: grpc.RpcError) -> list[Mistake]:
-    found = []
     metadata: Any = error.trailing_metadata() or ()
-    for key, value in metadata:
-        if key == "grpc-status-details-bin":
-            for detail in status_pb2.Status.FromString(value).details:
-                request = error_details_pb2.BadRequest()
-                if detail.Unpack(request):
-                    found += [_mistake(violation) for violation in request.field_violations]
+    return [one for key, value in metadata if key == "grpc-status-details-bin" for one in mistakes_in(value)]
+
+
+def mistakes_in(details: bytes) -> list[Mistake]:
+    """The mistakes of a playbook that a google.rpc.Status tells of."""
+    found: list[Mistake | None] = []
+    for detail in status_pb2.Status.FromString(details).details:
+        request = error_details_pb2.BadRequest()
+        if detail.Unpack(request):
+            found += [_mistake(violation) for violation in request.field_violations]
     return [mistake for mistake in found if mistake is not None]
 
 

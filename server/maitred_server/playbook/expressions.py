@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from maitred_server.errors import Mistake
-from maitred_server.playbook.places import Place
 from maitred_server.playbook.rules.declarations import Declarations
 from maitred_server.playbook.rules.errors import RuleError
 from maitred_server.playbook.templates import Vocabulary
@@ -48,11 +47,6 @@ class Expression(NamedTuple):
     def mistake(self, message: str, line: int = 1, column: int = 1) -> Mistake:
         """About a place within it."""
         return mistake_at(self.file, self.node().place_within(line, column), message)
-
-    @property
-    def place(self) -> Place:
-        """Where it begins."""
-        return self.node().place
 
 
 class Compiler:

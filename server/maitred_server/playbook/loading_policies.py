@@ -61,9 +61,7 @@ def _check_zone(
 ) -> Iterator[Mistake]:
     try:
         ZoneInfo(part.zone)
-    except (OSError, ValueError):  # also ZoneInfoNotFoundError, a KeyError with another text in each version
-        yield checked.mistake((*path, "zone"), _unknown_zone(part.zone))
-    except KeyError:
+    except (KeyError, OSError, ValueError):  # unknown, a folder, no name at all
         yield checked.mistake((*path, "zone"), _unknown_zone(part.zone))
     for at, source in enumerate(part.zone_from):
         if said := _not_a_zone(source, declared):

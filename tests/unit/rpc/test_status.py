@@ -50,3 +50,16 @@ def test_errors_cross_a_process_boundary_whole() -> None:
     assert (one.message, one.field) == ("wrong", "items[3].id")
     two = pickle.loads(pickle.dumps(errors.PlaybookError([errors.Mistake("a", 1, "b")])))
     assert two.mistakes == (errors.Mistake("a", 1, "b"),)
+
+
+def test_mistakes_come_back_from_the_wire() -> None:
+    """What the command line reads out of a refused publish are the mistakes that the server found, places and all."""
+    from maitred_server.admin_client import mistakes_in
+
+    mistakes = [
+        errors.Mistake("a]:b.yaml", 3, "no", 7),
+        errors.Mistake("b.yaml", 4, "nor"),
+        errors.Mistake("c", 0, "x"),
+    ]
+    made = status.status_of(errors.PlaybookError(mistakes))
+    assert mistakes_in(made.details) == mistakes
