@@ -15,7 +15,7 @@ from maitred_server.errors import StoreBroken
 from maitred_server.processes import end_with_parent, spawn
 
 IDLE_S: Final = 60.0
-MOST_JOBS: Final = 500  # then the process is replaced: what its libraries hoard is given back
+MOST_JOBS: Final = 5_000  # then the process is replaced: what its libraries hoard is given back
 
 T = TypeVar("T")
 

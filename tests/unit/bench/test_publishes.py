@@ -41,3 +41,7 @@ def test_twenty_publishes_over_two_workers(tmp_path: Path) -> None:
     assert (measured["publishes"], measured["rollbacks"], measured["failed"], measured["mixed"]) == (20, 2, {}, 0)
     assert measured["answers"] > 20
     assert dict(rows(measured))["failed"] == "0"
+    page = tmp_path / "page.md"
+    page.write_text("<!-- publishes -->\n<!-- /publishes -->\n")
+    written = subprocess.run([*command, "--write-docs", str(page)], capture_output=True, text=True, check=False)
+    assert (written.returncode, "| mixed | 0 |" in page.read_text()) == (0, True)

@@ -40,6 +40,7 @@ SERVICE = "/maitred.v1.AdminService"
 PLACEMENTS = ("home", "till", "banner")
 ROLLBACK_EVERY = 10
 PUBLISH_S = 120.0
+HEADER = ("", "figure")
 
 out = Console()
 
@@ -258,16 +259,28 @@ def main(
     workers: Annotated[int, typer.Option(min=1, max=16, help="Worker processes; one connection to each")] = 4,
     items: Annotated[int, typer.Option(min=2, max=100_000, help="Items of the playbook")] = 100,
     rate: Annotated[float, typer.Option(min=1, help="Pages a second on each connection")] = 50.0,
+    write_docs: Annotated[
+        Path | None, typer.Option(help="Measure nothing: put the figures of the last report into this page")
+    ] = None,
     build: Annotated[Path, typer.Option(help="Where the data directory and the report are kept")] = Path("build/bench"),
 ) -> None:
     """Publish under load, again and again: fails a request, is an answer mixed, when do all workers serve it?"""
+    if write_docs is not None:
+        measured = json.loads((build / REPORT).read_text())
+        text = f"{report.markdown(HEADER, list(rows(measured)))}\n\n{report.stamped(measured)}"
+        report.write_section(write_docs, "publishes", text)
+        return
     accept_any_disk()
-    plan = Plan(publishes, workers, items, rate)
+    _measured(build, Plan(publishes, workers, items, rate))
+
+
+def _measured(build: Path, plan: Plan) -> None:
+    """Measure, save, show; ends with 1 when a request failed or an answer was mixed."""
     stamp = report.stamp(f"python -m maitred_tools.bench.publishes {' '.join(sys.argv[1:])}".strip())
     measured = stamp | plan._asdict() | run(build, plan)
     report.save(build / REPORT, measured)
-    title = f"{workers} workers, {items:,} items, {rate:g} pages/s on each of {workers} connections"
-    out.print(report.table(title, ("", "figure"), list(rows(measured))))
+    title = f"{plan.workers} workers, {plan.items:,} items, {plan.rate:g} pages/s on a connection to each"
+    out.print(report.table(title, HEADER, list(rows(measured))))
     out.print(f"written to {build / REPORT}")
     if measured["failed"] or measured["mixed"]:
         raise typer.Exit(1)
