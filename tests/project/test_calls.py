@@ -19,9 +19,13 @@ CALLS = [f"{service.name}/{method.name}" for service in SERVICES for method in s
 CLIENT = {
     "DecisionService/Decide": ["decide", "decide_page"],
     "DecisionService/DecideBatch": ["decide_many"],
+    "DecisionService/Watch": ["decide"],
     "ProfileService/ExportSubject": ["export"],
     "ProfileService/DeleteProfile": ["erase"],
-    "FeedbackService/Stream": ["expose", "record", "put_traits", "put_consents", "consent", "merge"],
+    "FeedbackService/Stream": [
+        *("expose", "record", "put_traits", "put_consents", "consent", "set_intensity", "not_for_me", "take_back"),
+        "merge",
+    ],
     "ProfileService/EndSession": ["end_session"],
 }
 WITHOUT_CLIENT = {
