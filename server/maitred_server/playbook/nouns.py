@@ -98,7 +98,7 @@ class Playbook(msgspec.Struct, frozen=True):
 class Placement(msgspec.Struct, frozen=True, eq=False):
     """A placement as it is served. Arrays hold indices of actions and cannot be written.
 
-    `candidates`: rising. `order` and `fallback`: as written, the first variant of each item, which stands for all of them.
+    `candidates`: rising. `order` and `fallback`: as written, the first variant of each item, for all of them.
     """
 
     name: str
