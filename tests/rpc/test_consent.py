@@ -8,14 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness.server import Running
+from harness.server import Running, eventually
 from maitred.v1 import feedback_pb2, profile_pb2, types_pb2
+from maitred_server.decide.ruleset import Ruleset
+from maitred_server.model import Kind
+from maitred_server.playbook.catalogue import Catalogue
+from maitred_server.store import Store
+from maitred_server.store.published import brand_folder
+from maitred_server.store.secrets import KeyDirectory
+from maitred_server.subjects.identity import Pseudonyms
 
 PAGE = (Path(__file__).parents[2] / "docs" / "consent.md").read_text()
 PLAYBOOK = {
     match["file"]: match["body"].encode()
     for match in re.finditer(r"^`(?P<file>[\w.]+)`\n\n```yaml\n(?P<body>.*?)^```", PAGE, re.M | re.S)
 }
+BRAND = "default"
 STEPS = re.findall(r"^```python\n(.*?)^```", PAGE, re.M | re.S)
 CONTEXT = {"weather": types_pb2.Value(text="rain")}
 
@@ -114,3 +122,24 @@ def test_a_sensitive_trait_is_kept_and_never_used(start: Callable[..., Running])
     request = profile_pb2.GetProfileRequest(subject=types_pb2.Subject(id="hurt"))
     profile = server.call("ProfileService/GetProfile", request, profile_pb2.GetProfileResponse)
     assert [trait.name for trait in profile.traits] == ["injury"]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_segments_are_kept_with_profiles(start: Callable[..., Running], workers: int) -> None:
+    """A server stamps the profiles that it writes with what is published, and decides with it as without."""
+    server = start("--workers", str(workers))
+    server.publish(PLAYBOOK)
+    assert eventually(lambda: server.versions() == {"1"})
+    put_traits(server, "skier", sport="skiing")
+    put_traits(server, "walker", sport="walking")
+    assert offered(server, "skier") == EXPECTED[types_pb2.INTENSITY_EXPLICIT]
+    assert offered(server, "walker") == EXPECTED[types_pb2.INTENSITY_CONTEXTUAL]
+    server.stop()
+    pseudonyms = Pseudonyms(KeyDirectory(server.data / "keys").pseudonym_key())
+    timeless = Ruleset(Catalogue.open(brand_folder(server.data, BRAND) / "catalogue")).timeless
+    assert timeless is not None
+    with Store.open(server.data, read_only=True) as store:
+        for subject, bits in (("skier", b"\x01"), ("walker", b"")):
+            profile = store.profile(pseudonyms.subject_key(BRAND, Kind.PERSON, subject))
+            assert profile is not None
+            assert profile.stamp == timeless.mark + bits

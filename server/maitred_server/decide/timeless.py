@@ -30,7 +30,7 @@ class Timeless:
         self._bits = program.bits(names)
         self._rest = _Rest(segments, segments.keys() - set(names), program)
         made_of = (control.segments, control.traits, control.purposes, control.intensity)
-        self._mark = blake2b(msgspec.msgpack.encode(made_of), digest_size=MARK_BYTES).digest()
+        self.mark = blake2b(msgspec.msgpack.encode(made_of), digest_size=MARK_BYTES).digest()
 
     def segments(self, view: View, now: int) -> int:
         """Bits of all segments that a subject is in: of the timeless ones as they are kept, where they are."""
@@ -45,10 +45,10 @@ class Timeless:
         if not self._bits or self._is_good(kept):
             return kept
         bits = self._bits & self._program.segments(see().subject, {}, 0)
-        return self._mark + bits.to_bytes((bits.bit_length() + 7) // 8, "little")
+        return self.mark + bits.to_bytes((bits.bit_length() + 7) // 8, "little")
 
     def _is_good(self, stamp: bytes) -> bool:
-        return stamp.startswith(self._mark)
+        return stamp.startswith(self.mark)
 
 
 class _Rest:
