@@ -18,9 +18,8 @@ import msgspec
 
 from maitred_server.errors import RecordDamaged, UnknownName
 from maitred_server.playbook.editions import Edition, edition_of
-from maitred_server.store.published import current, numbered, sync_folder
+from maitred_server.store.published import HISTORY, current, numbered, sync_folder
 
-HISTORY: Final = "HISTORY"
 KEEP: Final = 20  # versions, the newest, whatever else is said
 LONGEST_LINE: Final = 8 * 1024  # author, note and their escapes
 

@@ -1,6 +1,6 @@
 """Backups of a running server, and putting one back.
 
-A backup is laid out as a data directory is: the store, written anew from one moment of it, the catalogues in force, the
+A backup is laid out as a data directory is: the store, written anew from one moment of it, the catalogues, the
 ledger of erasures. The keys are not in it: who has both can tell whose data it is. What the learner published is not in
 it either, for it may still count who was erased; it is learned again from the journal.
 """
@@ -22,6 +22,7 @@ from maitred_server.store.generations import FIRST, folder_in_use, number_of, op
 from maitred_server.store.ledger import LEDGER, Ledger
 from maitred_server.store.published import (
     brand_folders,
+    copy_versions,
     current,
     forget_learned,
     switch,
@@ -82,14 +83,12 @@ def _write(data: Path, part: Path, map_size: int, allow_overlay: bool | None) ->
 
 
 def _copy_catalogues(source: Path, target: Path) -> None:
-    """The catalogue in force of every brand that `target` does not have."""
+    """The catalogues of every brand that `target` does not have: all versions that are kept."""
     for folder in brand_folders(source):
-        version = current(folder / CATALOGUE)
         copy = target / folder.relative_to(source) / CATALOGUE
-        if version is not None and current(copy) is None:
+        if current(folder / CATALOGUE) is not None and current(copy) is None:
             make_private(copy)
-            shutil.copytree(folder / CATALOGUE / version, copy / version, dirs_exist_ok=True)
-            switch(copy, version)
+            copy_versions(folder / CATALOGUE, copy)
 
 
 def _verified(folder: Path, map_size: int, allow_overlay: bool | None) -> BackedUp:

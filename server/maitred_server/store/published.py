@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 from maitred_server.errors import MaitredError
 
 CURRENT = "CURRENT"
+HISTORY = "HISTORY"  # of a brand's catalogue: see `playbook.versions`
 BRANDS = "brands"
 POLICY = "policy"  # in a brand's folder: what the learner published
 SNAPSHOT = ".snapshot"
@@ -125,6 +126,39 @@ def prune(folder: Path, keep: int, suffix: str = "") -> list[str]:
         else:
             path.unlink(missing_ok=True)
     return gone
+
+
+def copy_versions(source: Path, target: Path) -> None:
+    """Copies the numbered versions that are kept, with their history, and puts the same one in force. What is one file
+    under several names stays one. Versions that go meanwhile are left out. Raises OSError.
+    """
+    held = current(source)
+    if held is None:
+        return
+    copies: dict[int, Path] = {}
+    for number in numbered(source):
+        try:
+            _copy_version(source / str(number), target / str(number), copies)
+        except FileNotFoundError:
+            if str(number) == held:
+                raise
+            shutil.rmtree(target / str(number), ignore_errors=True)
+    if (source / HISTORY).exists():
+        write_file(target / HISTORY, [(source / HISTORY).read_bytes()])
+    switch(target, held)
+
+
+def _copy_version(source: Path, target: Path, copies: dict[int, Path]) -> None:
+    shutil.rmtree(target, ignore_errors=True)  # of a copy that was interrupted
+    target.mkdir(mode=0o700)
+    for path in source.iterdir():
+        known = copies.get(path.stat().st_ino)
+        if known is not None and known.exists():
+            os.link(known, target / path.name)
+        else:
+            write_synced(target / path.name, [path.read_bytes()])
+            copies[path.stat().st_ino] = target / path.name
+    sync_folder(target)
 
 
 def prune_policies(data: Path) -> None:

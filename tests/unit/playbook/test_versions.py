@@ -11,7 +11,8 @@ from maitred_server.playbook.build import build
 from maitred_server.playbook.catalogue import Catalogue
 from maitred_server.playbook.editions import EDITION, Publication, kept
 from maitred_server.playbook.loader import load
-from maitred_server.playbook.versions import HISTORY, KEEP, Keeping, Version, find, prune, published
+from maitred_server.playbook.versions import KEEP, Keeping, Version, find, prune, published
+from maitred_server.store.published import HISTORY
 
 FILES = {"playbook.yaml": b"name: shop\n", "placements.yaml": b"placements: [{name: home, policy: popular}]\n"}
 ITEMS = (Item("milk", ("dairy",), {"price": 2.5}, (Variant("", b"Milk"),)), Item("bread"))

@@ -7,7 +7,16 @@ from pathlib import Path
 
 import pytest
 from maitred_server.errors import RecordDamaged
-from maitred_server.store.published import Follower, current, prune, switch, withdraw, write_file
+from maitred_server.store.published import (
+    HISTORY,
+    Follower,
+    copy_versions,
+    current,
+    prune,
+    switch,
+    withdraw,
+    write_file,
+)
 
 
 def publish(folder: Path, version: str, content: str = "whole") -> None:
@@ -101,3 +110,28 @@ def test_a_follower_keeps_the_old_version_when_the_new_one_is_damaged(tmp_path: 
     assert (follower.poll(), follower.value) == (False, "1")
     (tmp_path / "3").write_text("whole")
     assert (follower.poll(), follower.value, follower.failure) == (True, "3", "")
+
+
+def test_versions_are_copied_with_their_history(tmp_path: Path) -> None:
+    """A copy has every version that is kept, in as little room, and the same one is in force; what is half is not."""
+    source, target = tmp_path / "source", tmp_path / "target"
+    target.mkdir()
+    for version in ("1", "2", "10"):
+        (source / version).mkdir(parents=True)
+        (source / version / "own").write_text(version)
+    (source / "1" / "shared").write_text("whole")
+    os.link(source / "1" / "shared", source / "10" / "shared")
+    (source / HISTORY).write_text("lines")
+    (source / ".new-11").mkdir()
+    switch(source, "10")
+    copy_versions(source, target)
+    assert {path.name for path in target.iterdir()} == {"1", "2", "10", HISTORY, "CURRENT"}
+    assert [(target / version / "own").read_text() for version in ("1", "2", "10")] == ["1", "2", "10"]
+    assert (target / "1" / "shared").samefile(target / "10" / "shared")
+    assert (current(target), (target / HISTORY).read_text()) == ("10", "lines")
+
+
+def test_nothing_published_is_not_copied(tmp_path: Path) -> None:
+    """Where nothing is in force there is nothing to copy."""
+    copy_versions(tmp_path / "gone", tmp_path)
+    assert list(tmp_path.iterdir()) == []
