@@ -229,15 +229,21 @@ class Page:
 
     def _ahead(self) -> list[list[int]]:
         """By placement of the page, in its order: the items that will be pinned there."""
-        grounds = [(self.world.ground(name), wanted) for name, wanted in self.moment.ask.placements]
+        grounds = [self.world.ground(name) for name, _ in self.moment.ask.placements]
         held: list[list[int]] = []
-        for ground, wanted in grounds if any(g.slots and g.slots.pins for g, _ in grounds[1:]) else []:
-            before = [item for items in held for item in items]
-            open_rows = filters.open_rows(ground, self.moment, before)
-            slots = wanted or ground.placement.slots
-            pins = pinned(ground, self.moment, self.world.conditions, open_rows, slots)
-            held.append([int(ground.item_index[row]) for row in pins.values()])
+        if not any(ground.slots and ground.slots.pins for ground in grounds[1:]):
+            return held
+        for ground, (_, wanted) in zip(grounds, self.moment.ask.placements, strict=True):
+            held.append(self._pinned(ground, wanted, [item for items in held for item in items]))
         return held
+
+    def _pinned(self, ground: Ground, wanted: int, before: Sequence[int]) -> list[int]:
+        """The items that will be pinned in a placement, but for those that are pinned `before`."""
+        if ground.slots is None or not ground.slots.pins:
+            return []
+        open_rows = filters.open_rows(ground, self.moment, before)
+        pins = pinned(ground, self.moment, self.world.conditions, open_rows, wanted or ground.placement.slots)
+        return [int(ground.item_index[row]) for row in pins.values()]
 
 
 def _reason(served: scoring.Served, choices: Sequence[Choice]) -> Reason:
