@@ -12,7 +12,7 @@ from pathlib import Path
 
 import grpc
 import pytest
-from harness.server import PLAYBOOK, Refused, Running, eventually
+from harness.server import PLAYBOOK, Refused, Running, eventually, purchase
 from maitred.v1 import admin_pb2, decision_pb2, types_pb2
 
 KEY = "k" * 20
@@ -187,6 +187,28 @@ def test_no_answer_mixes_versions(start: Callable[..., Running]) -> None:
     }
     assert max(len(marks_) for _, marks_ in seen) == 1
     assert len({version for version, _ in seen}) > 3
+
+
+def test_publishes_between_everything_else(start: Callable[..., Running]) -> None:
+    """While items are imported, feedback is learned from and live states are set, each publish serves what is there:
+    what was killed stays closed in every version, and what was learned is used.
+    """
+    running = start("--workers", "2", "--set", "publish_interval_s=0.05")
+    running.publish()
+    kill = admin_pb2.SetItemStateRequest(states=[admin_pb2.ItemState(item="SOAP", kill=True)])
+    running.call("AdminService/SetItemState", kill, admin_pb2.SetItemStateResponse)
+    for number in range(1, 11):
+        request = admin_pb2.ImportItemsRequest(items=[admin_pb2.Item(id=f"IMPORTED-{number}", groups=["fruit"])])
+        running.call("AdminService/ImportItems", request, admin_pb2.ImportItemsResponse)
+        running.record(*(purchase(f"s{number}", number * 10 + at, "BREAD") for at in range(5)))
+        assert running.publish().items == 5 + number
+        shown = {choice.item for choice in running.decide("x", "lottery", "home").decisions[0].slate}
+        assert "SOAP" not in shown
+    assert eventually(lambda: running.versions() == {"11"} and running.status().learner_lag == 0)
+    assert eventually(lambda: running.decide("fresh").decisions[0].slate[0].item == "BREAD")
+    assert all(
+        choice.item != "SOAP" for one in running.decide("y", "home", "lottery").decisions for choice in one.slate
+    )
 
 
 @pytest.fixture(scope="module")

@@ -84,6 +84,20 @@ def test_before_the_first_publish(place: Place) -> None:
     assert published(place.catalogue(BRAND)) == []
 
 
+def test_shares_by_segment(place: Place) -> None:
+    """Each segment of the new playbook has shares of its own, among its members."""
+    publish(place, BRAND, fixed("APPLES"), By())
+    segments = b"""segments: [{name: tills, if: 'context.device == "till"'}]"""
+    subjects = b"context: [{name: device, type: text}]"
+    files = {**fixed("MILK"), "segments.yaml": segments, "subjects.yaml": subjects}
+    at_tills = [ask._replace(context={"device": "till"}) for ask in asks(3)]
+    found = preview(place, BRAND, files, [*at_tills, *asks(5)[3:]])
+    assert [one for one in found.changes if one.item == "MILK"] == [
+        ShareChange("home", "", "MILK", 0.0, 1.0, 5),
+        ShareChange("home", "tills", "MILK", 0.0, 1.0, 3),
+    ]
+
+
 def test_live_states_hold_in_previews(place: Place) -> None:
     """What is killed right now is offered by neither playbook."""
     publish(place, BRAND, fixed("APPLES", "BREAD"), By())
