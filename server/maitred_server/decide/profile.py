@@ -64,7 +64,10 @@ def _after(reader: Reader, who: Known, entry: Entry) -> Known:
     """As it will be when this is in the journal; to merge with another takes a read more."""
     record = under(entry.record, who.subject)
     profile = who.profile or Profile.empty(who.kind)
-    profile = profile.with_records([(profile.sequence, record)])
+    try:
+        profile = profile.with_records([(profile.sequence, record)])
+    except (ValueError, TypeError):  # the store will not take it either, and its own delivery says why
+        return who
     if isinstance(record.body, Merge):
         other = reader.find(record.body.other)
         if other is not None and other.subject != who.subject:

@@ -9,10 +9,12 @@ from maitred_server.decide.ask import Ask
 from maitred_server.decide.pipeline import _situation
 from maitred_server.decide.profile import Known, known
 from maitred_server.decide.view import Sight
-from maitred_server.model import Entry, Event, Kind, Merge, Record, Sequenced
+from maitred_server.model import Consents, Entry, Event, Intensity, Kind, Merge, Objection, Record, Sequenced
 from maitred_server.playbook.control import Control
 from maitred_server.store import MemoryStore
+from maitred_server.store.consents import MOST_OBJECTIONS
 from maitred_server.store.keys import brand_prefix
+from maitred_server.subjects.consent import as_consents
 
 NOON = 1_700_000_000_000
 ANNA, BERT, HOME, OLD_HOME = (brand_prefix("shop") + name.ljust(16) for name in (b"anna", b"bert", b"home", b"old"))
@@ -86,3 +88,26 @@ def test_layers_go_on_by_the_older_of_two_that_were_merged() -> None:
         asked = ask(ANNA)._replace(units={Kind.PERSON: ANNA, Kind.HOUSEHOLD: home})
         units = _situation(store, WORLD, asked, known(store, asked), VIEW).units
         assert units == {None: BERT, Kind.PERSON: BERT, Kind.HOUSEHOLD: OLD_HOME}
+
+
+def said(*bodies: Objection | Consents) -> list[Entry]:
+    """Feedback on its way about Anna."""
+    records = [Record(ANNA, Kind.PERSON, NOON, NOON, body) for body in bodies]
+    return [Entry(record, Sequenced(b"c", 1, number)) for number, record in enumerate(records, 1)]
+
+
+def test_what_the_subject_has_just_said_holds_already() -> None:
+    """An objection, and how much may be used, on their way with the request; also of whom nothing is known yet."""
+    pending = said(Objection("MILK"), Consents(as_consents(Intensity.OFF, NOON)))
+    profile = known(MemoryStore(), ask(ANNA, pending=pending)).profile
+    assert profile is not None
+    assert (profile.objections.items, profile.intensity) == (frozenset({"MILK"}), Intensity.OFF)
+
+
+def test_what_cannot_be_kept_is_passed_over() -> None:
+    """One objection too many on its way costs no decision, and no other feedback."""
+    store = store_of(*[entry.record for entry in said(*(Objection(f"I{n}") for n in range(MOST_OBJECTIONS)))])
+    pending = said(Objection("MORE"), Consents(as_consents(Intensity.OFF, NOON)))
+    profile = known(store, ask(ANNA, pending=pending)).profile
+    assert profile is not None
+    assert ("MORE" in profile.objections.items, profile.intensity) == (False, Intensity.OFF)
