@@ -38,7 +38,9 @@ def test_the_report_has_its_keys(build: Path) -> None:
         *(
             "request",
             "profile",
+            "view",
             "assignment",
+            "rules",
             "candidates",
             "filters",
             "scoring",
