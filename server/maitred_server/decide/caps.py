@@ -16,6 +16,7 @@ from maitred_server.store.keys import ALL_PLACEMENTS_KEY, ANY_KEY, placement_key
 from maitred_server.store.windows import Limit
 
 WHOLE = -1  # the target of what all rows are about
+_NEVER = 1 << 62
 
 Numbers: TypeAlias = npt.NDArray[np.int64]
 Targets: TypeAlias = npt.NDArray[np.intp]
@@ -38,12 +39,20 @@ class Pool(NamedTuple):
     of_items: bool = False
 
 
+class Closed(NamedTuple):
+    """A policy closes a target. `places`: its counters in the profile's rows; none: they cannot be known."""
+
+    cap: int
+    target: int
+    places: tuple[int, ...] = ()
+    added: int = 0  # what the page shows of it already
+
+
 class Found(NamedTuple):
     """Of some counters those that policies look at: h of them."""
 
     which: Targets  # intp[h]: the places of their ids among those that were looked up
-    targets: Targets  # intp[h]
-    applies: Bools  # bool[h, p]
+    at: Targets  # intp[h]: and in the table
 
 
 class CapTable(NamedTuple):
@@ -53,7 +62,10 @@ class CapTable(NamedTuple):
     targets: Targets  # intp[k]: the first row of an item, the number of rows + a group's number, or WHOLE
     pattern_of: Targets  # intp[k], into `patterns`
     patterns: Bools  # bool[a, p]: which policies look at it
+    least: Numbers  # int64[k]: the least bound of those
+    latest: Numbers  # int64[k]: ms: how long one of those holds after the last of what it counts
     end_row: Positions  # int32[m]: the rows of row r's item end before this one
+    variants: bool  # an item may have several rows
     member_rows: Positions  # int32[j]: rows by group
     member_starts: Targets  # intp[g+1]: those of a group begin here
     most: Numbers  # int64[p], as those that follow
@@ -61,7 +73,7 @@ class CapTable(NamedTuple):
     suppress: Numbers  # ms
     held: Numbers  # ms: the longer of both
     shows: Bools  # bool[p]
-    longest: int  # ms that any policy looks back for the last of what it counts; 0: there is none
+    longest: int  # ms: how long any policy holds after the last of what it counts
 
     @classmethod
     def lay(cls, catalogue: Catalogue, placement: Placement, caps: tuple[Cap, ...], reach: Bools) -> CapTable:
@@ -72,15 +84,19 @@ class CapTable(NamedTuple):
         order = ids.argsort(kind="stable")
         applies = np.concatenate([np.zeros((0, len(caps)), np.bool_), *(part.applies for part in parts)])
         patterns, pattern_of = np.unique(applies, axis=0, return_inverse=True) if len(ids) else (applies, order)
+        pattern_of = pattern_of.reshape(-1)[order]
         targets = np.concatenate([np.zeros(0, np.intp), *(part.targets for part in parts)])
         most, window, suppress = np.array([cap.limit for cap in caps], np.int64).reshape(len(caps), 3).T.copy()
         held = np.maximum(window, suppress)
         return cls(
             ids[order],
             targets[order],
-            pattern_of.reshape(-1)[order],
+            pattern_of,
             patterns,
+            np.where(patterns, most, _NEVER).min(axis=1, initial=_NEVER)[pattern_of],
+            np.where(patterns, held, 0).max(axis=1, initial=0)[pattern_of],
             rows.end_row,
+            len(rows.first_row) < len(rows.end_row),
             rows.member_rows,
             rows.member_starts,
             most,
@@ -99,8 +115,11 @@ class CapTable(NamedTuple):
         which = (self.ids.take(at, mode="clip") == ids).nonzero()[0]
         if not len(which):
             return None
-        at = at[which]
-        return Found(which, self.targets[at], self.patterns[self.pattern_of[at]])
+        return Found(which, at[which])
+
+    def applies(self, found: Found) -> Bools:
+        """bool[h, p]: which policies look at them."""
+        return self.patterns[self.pattern_of[found.at]]
 
     def rows_of(self, target: int) -> slice | Positions:
         """The rows that a target is about."""

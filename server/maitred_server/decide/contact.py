@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
-from maitred_server.decide.caps import Cap, CapTable, Pool, single_key
+from maitred_server.decide.caps import Cap, CapTable, Closed, Pool, Targets, single_key
 from maitred_server.decide.quiet import Quiet
 from maitred_server.decide.reach import items_in, reaches
 from maitred_server.playbook.catalogue import Catalogue
@@ -60,6 +60,24 @@ class ContactGround(NamedTuple):
             quiet,
             shares,
         )
+
+    def without(self, caps: Targets, targets: Targets, closed: Iterable[Closed]) -> Bools:
+        """bool[m]: the rows that are left. `caps`, `targets`: of each policy that closes something; `closed`: more."""
+        rows = np.ones(self.reach.shape[1], np.bool_)
+        items = (targets >= 0) & (targets < len(rows))
+        if self.table.variants or not items.all():
+            for cap, target in zip(caps.tolist(), targets.tolist(), strict=True):
+                self.close(rows, cap, target)
+        else:
+            rows[targets] = False
+        for one in closed:
+            self.close(rows, one.cap, one.target)
+        return rows
+
+    def close(self, rows: Bools, cap: int, target: int) -> None:
+        """Closes what a policy reaches of a target."""
+        about = self.table.rows_of(target)
+        rows[about] &= ~self.reach[cap, about]
 
     def holding(self, channel: str) -> Bools:
         """bool[p]: which policies hold in a channel."""

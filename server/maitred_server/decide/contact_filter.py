@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from maitred_server.decide.caps import Cap
+from maitred_server.decide.caps import Cap, Closed
 from maitred_server.decide.contact import ContactGround
-from maitred_server.decide.contacts import Closed, Contacts
+from maitred_server.decide.contacts import Contacts
 from maitred_server.decide.ground import Ground
 from maitred_server.decide.moment import Moment
 from maitred_server.decide.quiet import clock
@@ -28,13 +28,7 @@ class TooOften:
         contact, contacts = ground.contact, moment.contacts
         if contact is None or contacts is None or (contacts.profile is None and not contacts.added):
             return None
-        closed = contacts.closed(contact, ground.channel(moment.ask.context))
-        if not closed:
-            return None
-        rows = np.ones(len(ground.actions), np.bool_)
-        for one in closed:
-            _close(contact, one, rows)
-        return rows
+        return contacts.open_rows(contact, ground.channel(moment.ask.context))
 
     def why(self, ground: Ground, moment: Moment, taken: Sequence[int], row: int) -> list[str]:
         contact, contacts = ground.contact, moment.contacts
@@ -43,15 +37,10 @@ class TooOften:
         words = []
         for one in sorted(contacts.closed(contact, ground.channel(moment.ask.context))):
             rows = np.ones(len(ground.actions), np.bool_)
-            _close(contact, one, rows)
+            contact.close(rows, one.cap, one.target)
             if not rows[row]:
                 words.append(_why(contact.caps[one.cap], one, contacts))
         return words
-
-
-def _close(contact: ContactGround, closed: Closed, rows: Bools) -> None:
-    about = contact.table.rows_of(closed.target)
-    rows[about] &= ~contact.reach[closed.cap, about]
 
 
 def _why(cap: Cap, closed: Closed, contacts: Contacts) -> str:
@@ -120,7 +109,7 @@ class Spending:
             return
         rows = np.ones(len(priority), np.bool_)
         for one in self._used_up(contact, keys):
-            _close(contact, one, rows)
+            contact.close(rows, one.cap, one.target)
         priority[~rows] = CLOSED
         self._closed = ~rows if self._closed is None else self._closed | ~rows
 

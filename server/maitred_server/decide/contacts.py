@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from maitred_server.decide.caps import WHOLE, Cap, Pool, Targets
+from maitred_server.decide.caps import WHOLE, Cap, Closed, Pool, Targets
 from maitred_server.decide.contact import ContactGround
 from maitred_server.decide.ground import Ground
 from maitred_server.policy.base import Bools, Keys
@@ -21,19 +21,25 @@ from maitred_server.store.keys import (
     type_code,
     type_mask,
 )
-from maitred_server.store.windows import closed_until, counts_since, lost_through
+from maitred_server.store.windows import closed_until, counts_since, lost_through, most_since
 
-FEW = 3  # that are judged one by one sooner than looked through together
 EXPOSURE_MASK = np.uint64(type_mask(type_code(EXPOSURE_TYPE)))
 
 
-class Closed(NamedTuple):
-    """A policy closes a target. `places`: its counters in the profile's rows; none: they cannot be known."""
+class Hits(NamedTuple):
+    """Policies that close targets, each by one counter: n of them."""
 
-    cap: int
-    target: int
-    places: tuple[int, ...] = ()
-    added: int = 0  # what the page shows of it already
+    caps: Targets  # intp[n]
+    targets: Targets  # intp[n]
+    places: Targets  # intp[n], in the profile's rows
+
+    def of(self, chosen: Bools | None) -> Hits:
+        """Some of them; None: all."""
+        return self if chosen is None else Hits(self.caps[chosen], self.targets[chosen], self.places[chosen])
+
+
+_NOBODY = np.zeros(0, np.intp)
+NO_HITS = Hits(_NOBODY, _NOBODY, _NOBODY)
 
 
 class Contacts:
@@ -51,47 +57,76 @@ class Contacts:
         self._group_keys = group_keys
         self._shown: set[str] = set()
 
+    def for_page(self) -> Contacts:
+        """The same before any page: a moment may be looked at more than once."""
+        return Contacts(self.profile, self.now, self._group_keys)
+
     # What is closed
 
-    def closed(self, contact: ContactGround, channel: str) -> list[Closed]:
-        """All that policies close in a placement, shown through a channel."""
+    def open_rows(self, contact: ContactGround, channel: str) -> Bools | None:
+        """bool[m]: the rows of a placement that policies leave open, shown through a channel; None: all of them."""
         holding = contact.holding(channel)
-        found: list[Closed] = []
-        if self.profile is not None:
-            found += self._by_table(self.profile, contact, holding)
-            found += self._by_pools(self.profile, contact, holding, channel)
-            found += self._unknown(self.profile, contact, holding)
+        hits = self._by_table(contact, holding)
+        closed = [*self._by_pools(contact, holding, channel), *self._unknown(contact, holding)]
         if self.added:
-            found += self._by_page(contact, holding & contact.table.shows, channel)
-        return found
+            closed += self._by_page(contact, holding & contact.table.shows, channel)
+        return contact.without(hits.caps, hits.targets, closed) if len(hits.caps) or closed else None
 
-    def _by_table(self, profile: Profile, contact: ContactGround, holding: Bools) -> Iterator[Closed]:
-        rows, table, now = profile.rows, contact.table, self.now
+    def closed(self, contact: ContactGround, channel: str) -> list[Closed]:
+        """All that policies close in a placement, for explanations."""
+        holding = contact.holding(channel)
+        hits = (column.tolist() for column in self._by_table(contact, holding))
+        found = [Closed(cap, target, (place,)) for cap, target, place in zip(*hits, strict=True)]
+        found += self._by_pools(contact, holding, channel)
+        found += self._unknown(contact, holding)
+        return found + list(self._by_page(contact, holding & contact.table.shows, channel) if self.added else ())
+
+    def _by_table(self, contact: ContactGround, holding: Bools) -> Hits:
+        profile, table, now = self.profile, contact.table, self.now
+        if profile is None:
+            return NO_HITS
+        rows = profile.rows
         recent = (rows["last"] > now - table.longest).nonzero()[0]
         found = table.look_up(rows["id"][recent]) if len(recent) else None
         if found is None:
-            return
-        places = recent[found.which]
-        few, last = rows["count"][places, None] < table.most, rows["last"][places]
-        hits, caps = (found.applies & holding & ~few & (last[:, None] > now - table.held)).nonzero()
+            return NO_HITS
+        places, at = recent[found.which], found.at
+        near = (rows["count"][places] >= table.least[at]) & (rows["last"][places] > now - table.latest[at])
+        which = near.nonzero()[0]
+        if not len(which):
+            return NO_HITS
+        places, at = places[which], at[which]
+        few, long_ago = rows["count"][places, None] < table.most, rows["last"][places, None] <= now - table.held
+        hits, caps = (table.patterns[table.pattern_of[at]] & holding & ~(few | long_ago)).nonzero()
         if not len(hits):
-            return
-        last, first = last[hits], rows["first"][places[hits]]
-        window, suppress = table.window[caps], table.suppress[caps]
-        certain = (last - first < window) & (np.maximum(last + suppress, first + window) > now)
-        if np.count_nonzero(~certain) > FEW:
-            counts = counts_since(profile, places[hits], now - window - suppress + 1)
-            stays = certain | (counts >= table.most[caps])
-            hits, caps, certain = hits[stays], caps[stays], certain[stays]
-        for place, target, cap, sure in zip(
-            places[hits].tolist(), found.targets[hits].tolist(), caps.tolist(), certain.tolist(), strict=True
-        ):
-            if sure or closed_until(profile, (place,), contact.caps[cap].limit, now) > now:
-                yield Closed(cap, target, (place,))
+            return NO_HITS
+        found_at = Hits(caps, table.targets[at[hits]], places[hits])
+        return found_at.of(self._judged(profile, contact, found_at.places, caps))
 
-    def _by_pools(self, profile: Profile, contact: ContactGround, holding: Bools, channel: str) -> Iterator[Closed]:
+    def _judged(self, profile: Profile, contact: ContactGround, places: Targets, caps: Targets) -> Bools | None:
+        """bool[n]: which policies close, of n that reach their bound with all that ever was, the last not long ago;
+        None: all of them.
+        """
+        table, rows, now = contact.table, profile.rows, self.now
+        most, window, suppress = table.most[caps], table.window[caps], table.suppress[caps]
+        first, last = rows["first"][places], rows["last"][places]
+        held = (last - first < window) & (np.maximum(last + suppress, first + window) > now)
+        closed: Bools = held | (most == 1)
+        if closed.all():
+            return None
+        since = now - window - suppress + 1
+        unsure = (~closed & (most_since(profile, places, since) >= most)).nonzero()[0]
+        if len(unsure):
+            closed[unsure] = counts_since(profile, places[unsure], since[unsure]) >= most[unsure]
+        for at in unsure[closed[unsure] & (suppress[unsure] > 0)].tolist():
+            limit = contact.caps[caps[at]].limit
+            closed[at] = closed_until(profile, (int(places[at]),), limit, now) > now
+        return closed
+
+    def _by_pools(self, contact: ContactGround, holding: Bools, channel: str) -> Iterator[Closed]:
+        profile = self.profile
         for pool in contact.pools:
-            if not holding[pool.cap]:
+            if profile is None or not holding[pool.cap]:
                 continue
             cap = contact.caps[pool.cap]
             places = _places(profile, _ids(pool, cap, channel))
@@ -101,9 +136,10 @@ class Contacts:
             if closed_until(profile, counted, cap.limit, self.now) > self.now:
                 yield Closed(pool.cap, WHOLE, counted)
 
-    def _unknown(self, profile: Profile, contact: ContactGround, holding: Bools) -> Iterator[Closed]:
+    def _unknown(self, contact: ContactGround, holding: Bools) -> Iterator[Closed]:
         """Policies that look back further than all counters are kept, unless too little happened in all that time."""
-        if not profile.evicted or len(profile.rows) < counters.MOST_ROWS:
+        profile = self.profile
+        if profile is None or not profile.evicted or len(profile.rows) < counters.MOST_ROWS:
             return
         for at, cap in enumerate(contact.caps):
             if holding[at] and not _is_known(profile, cap, self.now - cap.limit.back_ms + 1):
@@ -137,12 +173,13 @@ class Contacts:
         found = contact.table.look_up(ids)
         if found is None:
             return
-        for hit, cap in zip(*(part.tolist() for part in (found.applies & holding).nonzero()), strict=True):
+        pairs = (contact.table.applies(found) & holding).nonzero()
+        for hit, cap in zip(*(part.tolist() for part in pairs), strict=True):
             at = found.which[hit]
             places = _places(self.profile, ids[at : at + 1])
             added = self.added.get(keys[at], 0)
             if added + self.count(places, contact.caps[cap]) >= contact.caps[cap].limit.most:
-                yield Closed(cap, int(found.targets[hit]), tuple(places.tolist()), added)
+                yield Closed(cap, int(contact.table.targets[found.at[hit]]), tuple(places.tolist()), added)
 
     def pool_used_up(self, contact: ContactGround, pool: Pool, channel: str) -> Iterator[Closed]:
         """Likewise of a policy over several counters."""
@@ -185,7 +222,7 @@ class Contacts:
         found = contact.table.look_up(ids)
         if found is None:
             return []
-        hits, caps = (found.applies & holding & contact.reach[:, row]).nonzero()
+        hits, caps = (contact.table.applies(found) & holding & contact.reach[:, row]).nonzero()
         left = contact.table.most[caps]
         which = found.which[hits]
         if self.profile is not None:

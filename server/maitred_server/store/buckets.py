@@ -136,7 +136,7 @@ def bounded(buckets: Buckets, most: int = MOST_BUCKETS) -> Buckets:
 def counts_since(buckets: Buckets, rows: Places, since: NDArray[np.int64]) -> NDArray[np.int64]:
     """Tallies of n counters in the buckets that are wholly or partly at or after n moments (ms)."""
     own = rows.astype(np.uint64) << _ROW_SHIFT
-    hours = (since.clip(0) // HOUR_MS).astype(np.uint64)
+    hours = (np.maximum(since, 0) // HOUR_MS).astype(np.uint64)
     bounds = np.array((own | hours, own | _DAY, own | _day_of(hours), own + _NEXT_ROW))
     sums = np.zeros(len(buckets.tallies) + 1, np.int64)
     buckets.tallies.cumsum(out=sums[1:])

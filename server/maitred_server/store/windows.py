@@ -19,6 +19,7 @@ from maitred_server.store.profiles import MOST_RECENT, Profile
 from maitred_server.store.touches import LATEST_MS
 
 NEVER_LOST = -1
+_TYPE_MASK = np.uint64(type_mask(1))
 
 
 class Limit(NamedTuple):
@@ -37,15 +38,35 @@ class Limit(NamedTuple):
 def counts_since(profile: Profile, places: Places, since: NDArray[np.int64]) -> NDArray[np.int64]:
     """How often counters were counted at or after some moments (ms): n places of `profile.rows` and n moments give n.
 
-    Never less than the truth: a bucket that a moment falls into counts whole.
+    Never less than the truth: where the recent events do not tell it, a bucket that a moment falls into counts whole.
     """
+    counts = most_since(profile, places, since)
+    partly = ((profile.rows["first"][places] < since) & (counts > 0)).nonzero()[0]
+    if len(partly):
+        recent = _recently(profile, places[partly], since[partly])
+        counts[partly] = np.where(recent, recent, counts[partly])
+    return counts
+
+
+def most_since(profile: Profile, places: Places, since: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The same by buckets alone, for a first look: never less than `counts_since`."""
     rows = profile.rows
     counts = rows["count"][places].astype(np.int64)
-    counts[rows["last"][places] < since] = 0
-    partly = ((rows["first"][places] < since) & (counts > 0) & (since >= buckets.horizon(profile.newest))).nonzero()[0]
-    if len(partly):
-        within = buckets.counts_since(profile.buckets, places[partly], since[partly])
-        counts[partly] = np.minimum(counts[partly], within)
+    counts *= rows["last"][places] >= since
+    partly = (rows["first"][places] < since) & (since >= buckets.horizon(profile.newest))
+    return np.minimum(counts, buckets.counts_since(profile.buckets, places, since), out=counts, where=partly)
+
+
+def _recently(profile: Profile, places: Places, since: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The same of items, where the recent events tell it; else 0."""
+    ring, rows = profile.ring, profile.rows
+    times, types = ring["time"], rows["type"][places]
+    keys = rows["id"][places] ^ types * _TYPE_MASK
+    met = ring["item"] == keys[:, None]
+    met[keys == ANY_KEY] = True
+    met &= (ring["type"] == types[:, None]) & (times >= since[:, None])
+    told = np.ones(len(places), np.bool_) if len(ring) < MOST_RECENT else since > times[0]
+    counts: NDArray[np.int64] = met.sum(axis=1) * told
     return counts
 
 
