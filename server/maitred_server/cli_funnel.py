@@ -55,12 +55,12 @@ def _said(told: Explained) -> Iterator[tuple[str, str]]:
     yield "decided", f"{_when(told.decided_at_ms)}, catalogue version {told.versions.catalogue}{policy}"
     if told.HasField("repeated"):
         yield "again", "[green]the same answer[/]" if told.repeated else "[red]another answer than the receipt's[/]"
+    yield "intensity", _word(told, "intensity", "INTENSITY_")
     yield "seen", ", ".join(f"{escape(name)} {escape(_value(told, name))}" for name in sorted(told.seen)) or "nothing"
     if told.segments:
         yield "segments", escape(", ".join(told.segments))
     if told.arms:
         yield "arms", ", ".join(_arm(one.layer, one.arm, one.overridden) for one in told.arms)
-    yield "intensity", _word(told, "intensity", "INTENSITY_")
     yield from (("not used", escape(text)) for text in told.unseen)
     yield from (("note", f"[yellow]{escape(text)}[/]") for text in told.notes)
 
@@ -90,7 +90,7 @@ def _served(placement: ExplainedPlacement) -> str:
 
 
 def _funnel(placement: ExplainedPlacement) -> Iterator[RenderableType]:
-    yield _stages(placement)
+    yield from _stages(placement)
     by_item = {(one.item, one.variant): one for one in placement.candidates}
     if placement.slate:
         yield ""
@@ -103,11 +103,12 @@ def _funnel(placement: ExplainedPlacement) -> Iterator[RenderableType]:
     if refused := [one for one in others if one.fell_at]:
         yield ""
         yield _refused(refused)
-    if hidden := placement.funnel[0].left - len(placement.candidates):
-        yield f"[{QUIET}]and {hidden:,} more candidates; --limit, --item and --json show them[/]" if hidden > 0 else ""
+    hidden = placement.funnel[0].left - len(placement.candidates)
+    if hidden > 0:
+        yield f"[{QUIET}]and {hidden:,} more candidates; --limit and --item show them[/]"
 
 
-def _stages(placement: ExplainedPlacement) -> Table:
+def _stages(placement: ExplainedPlacement) -> Iterator[RenderableType]:
     """What closes nothing is one quiet line."""
     table = _table("stage", "left", "closed")
     table.columns[1].justify = table.columns[2].justify = "right"
@@ -119,9 +120,9 @@ def _stages(placement: ExplainedPlacement) -> Table:
             table.add_row(stage.name, f"{stage.left:,}", f"{closed:,}")
         else:
             idle.append(stage.name)
+    yield table
     if idle:
-        table.add_row(f"[{QUIET}]closed nothing: {', '.join(idle)}[/]")
-    return table
+        yield f"[{QUIET}]closed nothing: {', '.join(idle)}[/]"
 
 
 def _slate(placement: ExplainedPlacement, told: dict[tuple[str, str], ExplainedCandidate]) -> Table:

@@ -71,8 +71,16 @@ def _meshes(world: World, ground: Ground, moment: Moment, taken: Sequence[int]) 
         if isinstance(one, Rules):
             for layer in LAYERS:
                 yield Mesh(layer, _open(world, ground, moment, layer), partial(_why, one, ground, moment, layer))
+        elif isinstance(one, filters.Available):
+            yield Mesh(one.name, ground.available, partial(_unavailable, world, ground))
         else:
             yield Mesh(one.name, one.open(ground, moment, taken), partial(one.why, ground, moment, taken))
+
+
+def _unavailable(world: World, ground: Ground, row: int) -> list[str]:
+    if world.overlay.stock[ground.actions[row]] == 0:
+        return ["it, or one of its groups, is out of stock"]
+    return ["it, or one of its groups, is paused or killed"]
 
 
 def _open(world: World, ground: Ground, moment: Moment, layer: Layer) -> Bools | None:
