@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from maitred_server.playbook.rules.bits import bits_of, pack, unpack
-from maitred_server.playbook.rules.closures import Frame, frame
+from maitred_server.playbook.rules.bits import bits_of, unpack
+from maitred_server.playbook.rules.closures import Frame
 from maitred_server.playbook.rules.columns import PRICE, Bools, Codes, ItemColumns
 from maitred_server.playbook.rules.errors import RuleFailure
 from maitred_server.playbook.rules.guards import Guards
-from maitred_server.playbook.rules.indexes import Bits, Index, index
+from maitred_server.playbook.rules.indexes import Bits, Index, index, of_items
 from maitred_server.playbook.rules.logic import Formula, as_node
 from maitred_server.playbook.rules.rows import Rows
 from maitred_server.playbook.rules.split import Joined, OfBoth, OfItems, OfSubject, Split
@@ -74,13 +74,13 @@ class Gate:
 
     def open(self, answers: Answers) -> Bools | None:
         """bool[m]: the rows whose rules all match; None: all rows."""
-        closed = self._closed | self._subject_guards.closed(answers.failing)
+        left = self._all ^ (self._closed | self._subject_guards.closed(answers.failing))
         asked = Asked(answers.failing, answers.frame, self._indexes)
         for guarded, part in self._of_both:
-            left = guarded & (closed ^ self._all)
-            if left:
-                closed |= left ^ (left & part(asked))
-        return unpack(closed ^ self._all, self._rows.size) if closed else None
+            guarded &= left
+            if guarded:
+                left ^= guarded ^ (guarded & part(asked))
+        return None if left == self._all else unpack(left, self._rows.size)
 
     def verdicts(self, answers: Answers, row: int) -> list[tuple[int, bool | RuleFailure]]:
         """What each rule that guards a row says to it, by the rule's number. For explanations: it takes its time."""
@@ -146,7 +146,7 @@ class Gate:
     def _of_items(self, of: Formula) -> int:
         name = b"items" + key(as_node(of))
         if name not in self._known:
-            self._known[name] = pack(self._rows.holds(of, frame({}, {}, {}, 0, 0)))
+            self._known[name] = of_items(of, self._rows)
         bits: int = self._known[name]
         return bits
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Final, Protocol, TypeAlias
+from collections.abc import Mapping
+from functools import reduce
+from operator import and_, or_
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
-from maitred_server.playbook.rules.bits import by_element, by_value, pack, unfolded, union
-from maitred_server.playbook.rules.closures import Evaluate, Frame, closure
-from maitred_server.playbook.rules.columns import Coded
+from maitred_server.playbook.rules.bits import Kept, by_element, by_value, pack, unfolded, union
+from maitred_server.playbook.rules.chains import Chained, Unsteady, chain
+from maitred_server.playbook.rules.closures import Evaluate, Frame, closure, frame, slots
+from maitred_server.playbook.rules.columns import Bools, Coded
 from maitred_server.playbook.rules.errors import Failure
-from maitred_server.playbook.rules.logic import asks_items, asks_items_alone
+from maitred_server.playbook.rules.logic import All, Formula, Literal, asks_items, asks_items_alone
 from maitred_server.playbook.rules.rows import Rows
 from maitred_server.playbook.rules.sorting import COMPARISONS, Sorted
 from maitred_server.playbook.rules.tree import FLIPPED, NUMERIC, Call, Local, Macro, Node, comparison
+from maitred_server.playbook.rules.vectors import NotNumeric, Step, vector
 
 # Rows of which an atom is true, and rows of which it is not an error.
 Bits: TypeAlias = tuple[int, int]
@@ -38,15 +43,32 @@ def index(atom: Node, rows: Rows) -> Index:
         found = _of_membership(atom, rows) if atom.overload == "in_list" else _of_comparison(atom, rows)
     elif isinstance(atom, Macro) and atom.kind == "exists":
         found = _of_meeting(atom, rows)
-    return found or Direct(atom, rows)
+    return found or Numbers.of(atom, rows)
+
+
+def of_items(of: Formula, rows: Rows) -> int:
+    """The rows of which a formula holds that asks items alone."""
+    if isinstance(of, Literal):
+        true, known = _once(of.atom, rows).bits(frame({}, {}, {}, 0, slots(of.atom)))
+        return true if of.wanted else true ^ known
+    parts = [of_items(part, rows) for part in of.parts]
+    if isinstance(of, All):
+        return reduce(and_, parts, (1 << rows.size) - 1)
+    return reduce(or_, parts, 0)
+
+
+def _once(atom: Node, rows: Rows) -> Index:
+    """For an atom that is asked once: numbers are not put in order for that."""
+    numbers = isinstance(atom, Call) and atom.args[0].type in NUMERIC
+    return Numbers.of(atom, rows) if numbers else index(atom, rows)
 
 
 def _of_membership(atom: Call, rows: Rows) -> Index | None:
     value, values = atom.args
     if value.type == "string" and not asks_items(value) and asks_items_alone(values):
-        return Holding(closure(value), rows.coded(values), rows.size)
+        return Holding(closure(value), Lists.of(values, rows))
     if value.type == "string" and asks_items_alone(value) and not asks_items(values):
-        return Among(closure(values), rows.coded(value), rows.size)
+        return Among(closure(values), Values.of(value, rows))
     return None
 
 
@@ -54,19 +76,27 @@ def _of_comparison(atom: Call, rows: Rows) -> Index | None:
     name, (left, right) = comparison(atom), atom.args
     if not asks_items(left):
         left, right, name = right, left, FLIPPED.get(name, name)
-    if not asks_items_alone(left) or asks_items(right):
+    if asks_items(right):
         return None
-    if name in ("equals", "not_equals") and left.type in ("string", "bool"):
-        return Equal(closure(right), rows.coded(left), rows.size, name == "equals")
+    if name in ("equals", "not_equals") and left.type in ("string", "bool") and asks_items_alone(left):
+        return Equal(closure(right), Values.of(left, rows), name == "equals")
     if left.type in NUMERIC and name in COMPARISONS:
-        return _of_order(closure(right), rows.coded(left), rows.size, name)
+        return _of_order(atom, left, closure(right), rows, name)
     return None
 
 
-def _of_order(value: Evaluate, coded: Coded, size: int, name: str) -> Index | None:
-    """None when it would take too much room."""
-    step = max(1, -(-len(coded.values) * size // (8 * MOST_BYTES + 1)))
-    return Compared(value, Sorted(coded, size, step), name) if step <= MOST_STEP else None
+def _of_order(atom: Node, left: Node, right: Evaluate, rows: Rows, name: str) -> Index | None:
+    """None when it would take too much room, or when the item's number goes other ways than `chains` knows."""
+    found = chain(left)
+    if found is None:
+        return None
+    of_item, steps = found
+    coded = rows.coded(of_item)
+    step = max(1, -(-len(coded.values) * rows.size // (8 * MOST_BYTES + 1)))
+    if step > MOST_STEP:
+        return None
+    order = rows.once(b"sorted", of_item, lambda: Sorted(coded, rows.size, step))
+    return Becoming(Chained(order, steps), right, name, atom, rows) if steps else Compared(right, order, name)
 
 
 def _of_meeting(atom: Macro, rows: Rows) -> Index | None:
@@ -76,34 +106,98 @@ def _of_meeting(atom: Macro, rows: Rows) -> Index | None:
         return None
     other = test.args[1]
     if not asks_items(over) and asks_items_alone(other):
-        return Meeting(closure(over), rows.coded(other), rows.size, items_first=False)
+        return Meeting(closure(over), Lists.of(other, rows), items_first=False)
     if asks_items_alone(over) and not asks_items(other):
-        return Meeting(closure(other), rows.coded(over), rows.size, items_first=True)
+        return Meeting(closure(other), Lists.of(over, rows), items_first=True)
     return None
 
 
+class Values(NamedTuple):
+    """The rows of each value of an item's text or flag, and of those that have one."""
+
+    entries: Mapping[Any, Kept]
+    present: int
+
+    @classmethod
+    def of(cls, node: Node, rows: Rows) -> Values:
+        """Made once for a node."""
+        coded = rows.coded(node)
+        return rows.once(b"values", node, lambda: cls(by_value(coded, rows.size), pack(coded.codes >= 0)))
+
+
+class Lists(NamedTuple):
+    """The rows of each text that an item's list may hold, of those that have a list, of those with an empty one."""
+
+    entries: Mapping[Any, Kept]
+    present: int
+    empty: int
+    all: int
+
+    @classmethod
+    def of(cls, node: Node, rows: Rows) -> Lists:
+        """Made once for a node."""
+        return rows.once(b"lists", node, lambda: cls._made(rows.coded(node), rows.size))
+
+    @classmethod
+    def _made(cls, coded: Coded, size: int) -> Lists:
+        empty = np.isin(coded.codes, [number for number, value in enumerate(coded.values) if not value])
+        return cls(by_element(coded, size), pack(coded.codes >= 0), pack(empty), (1 << size) - 1)
+
+
 class Direct:
-    """No index: the columns are gone through at each decision."""
+    """No index: distinct values of items are gone through at each decision."""
 
     def __init__(self, atom: Node, rows: Rows) -> None:
-        self._atom = atom
-        self._rows = rows
+        self._truth = rows.atom(atom)
 
     def bits(self, frame: Frame) -> Bits:
         """What it says to the rows."""
-        truth = self._rows.truth(self._atom, frame)
+        truth = self._truth(frame)
         true = pack(truth.true)
         return true, true | pack(truth.false)
+
+
+class Numbers:
+    """No index: columns of numbers are gone through at each decision."""
+
+    def __init__(self, step: Step, present: Bools, otherwise: Direct) -> None:
+        self._step = step
+        self._present = pack(present)
+        self._otherwise = otherwise
+
+    @classmethod
+    def of(cls, atom: Node, rows: Rows) -> Index:
+        """Direct, when the atom is not one of numbers."""
+        direct = Direct(atom, rows)
+        try:
+            step, present = vector(atom, rows)
+        except NotNumeric:
+            return direct
+        return cls(step, present, direct)
+
+    def bits(self, frame: Frame) -> Bits:
+        """What it says to the rows."""
+        failed: list[Bools] = []
+        try:
+            with np.errstate(all="ignore"):
+                true = self._step(frame, failed).values
+        except NotNumeric:
+            return self._otherwise.bits(frame)
+        except Failure:
+            return _ERROR
+        known = self._present
+        for rows in failed:
+            known ^= known & pack(rows)
+        return pack(true) & known, known
 
 
 class Equal:
     """An item's text or flag against the subject's."""
 
-    def __init__(self, value: Evaluate, coded: Coded, size: int, wanted: bool) -> None:
+    def __init__(self, value: Evaluate, values: Values, wanted: bool) -> None:
         self._value = value
         self._wanted = wanted
-        self._present = pack(coded.codes >= 0)
-        self._entries = by_value(coded, size)
+        self._entries, self._present = values
 
     def bits(self, frame: Frame) -> Bits:
         """What it says to the rows."""
@@ -117,15 +211,14 @@ class Equal:
 class Among:
     """Whether an item's text is in a list of the subject's."""
 
-    def __init__(self, values: Evaluate, coded: Coded, size: int) -> None:
-        self._values = values
-        self._present = pack(coded.codes >= 0)
-        self._entries = by_value(coded, size)
+    def __init__(self, listed: Evaluate, values: Values) -> None:
+        self._listed = listed
+        self._entries, self._present = values
 
     def bits(self, frame: Frame) -> Bits:
         """What it says to the rows."""
         try:
-            return union(self._entries, self._values(frame)), self._present
+            return union(self._entries, self._listed(frame)), self._present
         except Failure:
             return _ERROR
 
@@ -133,10 +226,9 @@ class Among:
 class Holding:
     """Whether an item's list holds a text of the subject's."""
 
-    def __init__(self, value: Evaluate, coded: Coded, size: int) -> None:
+    def __init__(self, value: Evaluate, lists: Lists) -> None:
         self._value = value
-        self._present = pack(coded.codes >= 0)
-        self._entries = by_element(coded, size)
+        self._entries, self._present = lists.entries, lists.present
 
     def bits(self, frame: Frame) -> Bits:
         """What it says to the rows."""
@@ -162,6 +254,26 @@ class Compared:
             return _ERROR
 
 
+class Becoming:
+    """What becomes of an item's number, together with the subject's, against another of the subject's."""
+
+    def __init__(self, chained: Chained, value: Evaluate, name: str, atom: Node, rows: Rows) -> None:
+        self._chained = chained
+        self._value = value
+        self._name = name
+        self._present = chained.order.present
+        self._otherwise = Numbers.of(atom, rows)
+
+    def bits(self, frame: Frame) -> Bits:
+        """What it says to the rows."""
+        try:
+            return self._chained.compare(self._name, self._value(frame), frame), self._present
+        except Unsteady:
+            return self._otherwise.bits(frame)
+        except Failure:
+            return _ERROR
+
+
 class Meeting:
     """Whether an item's list and one of the subject's have something in common.
 
@@ -169,20 +281,17 @@ class Meeting:
     nothing in common with the other, even when that is absent.
     """
 
-    def __init__(self, values: Evaluate, coded: Coded, size: int, items_first: bool) -> None:
-        self._values = values
+    def __init__(self, listed: Evaluate, lists: Lists, items_first: bool) -> None:
+        self._listed = listed
+        self._lists = lists
         self._items_first = items_first
-        self._present = pack(coded.codes >= 0)
-        self._all = (1 << size) - 1
-        self._empty = pack(np.isin(coded.codes, [number for number, value in enumerate(coded.values) if not value]))
-        self._entries = by_element(coded, size)
 
     def bits(self, frame: Frame) -> Bits:
         """What it says to the rows."""
         try:
-            values = self._values(frame)
+            values = self._listed(frame)
         except Failure:
-            return 0, self._empty if self._items_first else 0
+            return 0, self._lists.empty if self._items_first else 0
         if self._items_first or values:
-            return union(self._entries, values), self._present
-        return 0, self._all
+            return union(self._lists.entries, values), self._lists.present
+        return 0, self._lists.all

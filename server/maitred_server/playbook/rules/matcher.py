@@ -7,6 +7,7 @@ for each trait that any rule names, however many rules there are.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -15,7 +16,7 @@ from maitred_server.playbook.rules.closures import Evaluate, Frame, closure
 from maitred_server.playbook.rules.errors import Failure
 from maitred_server.playbook.rules.logic import Formula, Literal, as_node, clauses
 from maitred_server.playbook.rules.rule import is_segments
-from maitred_server.playbook.rules.tables import Effect, Lookup, Texts, byte_tables, of_bytes
+from maitred_server.playbook.rules.tables import Cuts, Effect, Lookup, Names, Texts, byte_tables, of_bytes
 from maitred_server.playbook.rules.terms import Test, table, tested
 from maitred_server.playbook.rules.tree import Field, Node, key
 
@@ -24,10 +25,11 @@ _MOST_CLAUSES: Final = 64
 
 
 class _Fields(NamedTuple):
-    """Tables by the field whose value they take: those of texts and flags, and others."""
+    """Tables by the field whose value they take, apart by type: so much is done with them that a call is too much."""
 
     texts: tuple[tuple[str, Callable[[Any, int], int], int], ...]
-    others: tuple[tuple[str, Lookup], ...]
+    numbers: tuple[tuple[str, Sequence[Any], Sequence[int], Cuts], ...]
+    lists: tuple[tuple[str, Lookup], ...]
 
 
 class Matcher:
@@ -47,10 +49,16 @@ class Matcher:
     def failing(self, subject: Mapping[str, Any], context: Mapping[str, Any], frame: Frame, segments: int) -> int:
         """The formulas that do not hold, as bits. `segments`: bits by the names given."""
         bits = self._start
-        for get, (texts, others) in ((subject.get, self._of_subject), (context.get, self._of_context)):
+        for get, (texts, numbers, lists) in ((subject.get, self._of_subject), (context.get, self._of_context)):
             for name, find, other in texts:
                 bits |= find(get(name), other)
-            for name, look_up in others:
+            for name, cuts, entries, whole in numbers:
+                value = get(name)
+                if value is not None and value == value:
+                    bits |= entries[bisect_left(cuts, value) + bisect_right(cuts, value)]
+                else:
+                    bits |= whole.bits(value)
+            for name, look_up in lists:
                 bits |= look_up(get(name))
         for evaluate, look_up in self._computed:
             try:
@@ -112,8 +120,11 @@ class Matcher:
 
 
 def _fields(found: Sequence[tuple[str, Any]]) -> _Fields:
-    texts = [(name, one.entries.get, one.other) for name, one in found if isinstance(one, Texts)]
-    return _Fields(tuple(texts), tuple((name, one.bits) for name, one in found if not isinstance(one, Texts)))
+    return _Fields(
+        tuple((name, one.entries.get, one.other) for name, one in found if isinstance(one, Texts)),
+        tuple((name, one.cuts, one.entries, one) for name, one in found if isinstance(one, Cuts)),
+        tuple((name, one.bits) for name, one in found if isinstance(one, Names)),
+    )
 
 
 def _by_segment(tests: Sequence[tuple[Test, bool, Effect]], names: Sequence[str]) -> list[tuple[int, int]]:

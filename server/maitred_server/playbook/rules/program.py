@@ -10,7 +10,7 @@ from maitred_server.playbook.rules.closures import Frame, frame
 from maitred_server.playbook.rules.columns import Codes, ItemColumns
 from maitred_server.playbook.rules.errors import RuleError
 from maitred_server.playbook.rules.gate import Gate
-from maitred_server.playbook.rules.logic import Formula, as_node, formula
+from maitred_server.playbook.rules.logic import NEVER, Formula, as_node, formula
 from maitred_server.playbook.rules.matcher import Matcher
 from maitred_server.playbook.rules.named import Named
 from maitred_server.playbook.rules.rule import Rule, takes_names
@@ -32,13 +32,6 @@ class Answers(NamedTuple):
     frame: Frame
 
 
-class _Level(NamedTuple):
-    """Segments that use none of their own or of later levels. `bits`: of each its place in `segment_names`."""
-
-    matcher: Matcher
-    bits: tuple[int, ...]
-
-
 class Program:
     """Immutable; for any thread."""
 
@@ -47,6 +40,7 @@ class Program:
         self.segment_names = tuple(segments)
         self._named = Named(self.segment_names)
         self.rules = tuple(rules)
+        self._every = (1 << len(segments)) - 1
         self._bits = {name: 1 << at for at, name in enumerate(self.segment_names)}
         everything = [*segments.values(), *rules]
         self._slots = max((rule.slots for rule in everything), default=0)
@@ -63,9 +57,10 @@ class Program:
         """Raises RuleError when segments go round in a circle, or one asks for items."""
         return cls(segments, rules)
 
-    def _level(self, segments: Mapping[str, Rule], names: Sequence[str]) -> _Level:
-        formulas = [formula(segments[name].tree) for name in names]
-        return _Level(Matcher(formulas, self.segment_names), tuple(self._bits[name] for name in names))
+    def _level(self, segments: Mapping[str, Rule], names: Collection[str]) -> Matcher:
+        """Of segments that use none of their own or of later levels; nobody is in the others."""
+        found = [formula(rule.tree) if name in names else NEVER for name, rule in segments.items()]
+        return Matcher(found, self.segment_names)
 
     def _split(self, rule: Rule, distinct: dict[bytes, Split]) -> Split:
         name = key(rule.tree)
@@ -85,13 +80,9 @@ class Program:
     ) -> int:
         """The segments that the subject is in: bit i is `segment_names[i]`. `only`: of these alone."""
         found = 0
-        for matcher, bits in self._levels:
-            failing = matcher.failing(subject, context, self._frame(subject, context, now, found), found)
-            passed = failing ^ ((1 << matcher.size) - 1)
-            while passed:
-                lowest = passed & -passed
-                found |= bits[lowest.bit_length() - 1]
-                passed ^= lowest
+        for matcher in self._levels:
+            values = self._frame(subject, context, now, found)
+            found |= matcher.failing(subject, context, values, found) ^ self._every
         return found if only is None else found & self.bits(only)
 
     def bits(self, names: Collection[str]) -> int:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from maitred_server.playbook.rules import vectors
 from maitred_server.playbook.rules.closures import LOCALS, Evaluate, Frame, closure, frame, slots
-from maitred_server.playbook.rules.columns import Bools, Coded, Codes, ItemColumns
+from maitred_server.playbook.rules.columns import Bools, Coded, Codes, ItemColumns, Numeric
 from maitred_server.playbook.rules.errors import Failure
 from maitred_server.playbook.rules.logic import All, Formula, Literal, asks_items, asks_items_alone
 from maitred_server.playbook.rules.times import MILLISECOND
 from maitred_server.playbook.rules.tree import Const, Field, Given, Has, Node, key, with_children
-from maitred_server.playbook.rules.vectors import Vector
+from maitred_server.playbook.rules.vectors import NotNumeric, is_operation, vector
 
 ERROR: Final = Failure("the value of an item's attributes is an error")
+Made = TypeVar("Made")
 
 
 class Truth(NamedTuple):
@@ -27,24 +27,36 @@ class Truth(NamedTuple):
     false: Bools
 
 
+# An atom, prepared for some rows.
+Atom: TypeAlias = Callable[[Frame], Truth]
+
+
 class Rows:
     """Some rows, each an item. What depends on items alone is worked out once and kept. For any thread."""
 
-    def __init__(self, columns: ItemColumns, item_index: Codes, kept: dict[bytes, Coded] | None = None) -> None:
+    def __init__(self, columns: ItemColumns, item_index: Codes, kept: dict[bytes, Any] | None = None) -> None:
         self.columns = columns
         self.item_index = item_index
         self.size = len(item_index)
-        self._coded: dict[bytes, Coded] = kept or {}
+        self._kept: dict[bytes, Any] = kept or {}
 
     def with_columns(self, columns: ItemColumns, changed: str) -> Rows:
         """The same rows after one attribute changed."""
-        kept = {name: one for name, one in self._coded.items() if changed.encode() not in name}
+        kept = {name: one for name, one in self._kept.items() if changed.encode() not in name}
         return Rows(columns, self.item_index, kept)
+
+    def once(self, word: bytes, node: Node, make: Callable[[], Made]) -> Made:
+        """What is made of a node, the first time it is asked for."""
+        name = word + key(node)
+        found: Made | None = self._kept.get(name)
+        if found is None:
+            found = self._kept[name] = make()
+        return found
 
     def holds(self, of: Formula, frame: Frame) -> Bools:
         """bool[m]: the rows of which a formula holds."""
         if isinstance(of, Literal):
-            truth = self.truth(of.atom, frame)
+            truth = self.atom(of.atom)(frame)
             return truth.true if of.wanted else truth.false
         whole = isinstance(of, All)
         found: Bools = np.full(self.size, whole)
@@ -52,36 +64,65 @@ class Rows:
             found = found & self.holds(part, frame) if whole else found | self.holds(part, frame)
         return found
 
-    def truth(self, atom: Node, frame: Frame) -> Truth:
+    def atom(self, atom: Node) -> Atom:
         """What an atom says to each row."""
         if not asks_items(atom):
-            return self._alike(atom, frame)
+            return self._alike(atom)
+        by_value = self._by_value(atom)
         try:
-            values, present = vectors.evaluate(atom, frame, self)
-        except vectors.NotNumeric:
-            codes, found = self._distinct(atom, frame)
+            step, present = vector(atom, self)
+        except NotNumeric:
+            return by_value
+
+        def truth(frame: Frame) -> Truth:
+            failed: list[Bools] = []
+            try:
+                with np.errstate(all="ignore"):
+                    values = step(frame, failed).values
+            except NotNumeric:
+                return by_value(frame)
+            except Failure:
+                return self._nowhere()
+            known = present
+            for rows in failed:
+                known = known & ~rows
+            return Truth(values & known, ~values & known)
+
+        return truth
+
+    def _nowhere(self) -> Truth:
+        return Truth(np.zeros(self.size, np.bool_), np.zeros(self.size, np.bool_))
+
+    def _alike(self, atom: Node) -> Atom:
+        evaluate = closure(atom)
+
+        def truth(frame: Frame) -> Truth:
+            value = _value(evaluate, frame)
+            return (
+                self._nowhere()
+                if value is ERROR
+                else Truth(*(np.full(self.size, value is one) for one in (True, False)))
+            )
+
+        return truth
+
+    def _by_value(self, atom: Node) -> Atom:
+        distinct = self._distinct(atom)
+
+        def truth(frame: Frame) -> Truth:
+            codes, found = distinct(frame)
             return Truth(*(np.array([one is flag for one in found], np.bool_)[codes] for flag in (True, False)))
-        return Truth(values & present, ~values & present)
 
-    def _alike(self, atom: Node, frame: Frame) -> Truth:
-        try:
-            value = bool(closure(atom)(frame))
-        except Failure:
-            return Truth(np.zeros(self.size, np.bool_), np.zeros(self.size, np.bool_))
-        return Truth(np.full(self.size, value), np.full(self.size, not value))
+        return truth
 
-    def vector(self, field: Field) -> Vector:
+    def numeric(self, field: Field) -> Numeric:
         """A number of each row; moments in milliseconds."""
         values, present = self.columns.numeric(field.name, field.type)
-        return Vector(values[self.item_index], present[self.item_index])
+        return Numeric(values[self.item_index], present[self.item_index])
 
     def coded(self, node: Node) -> Coded:
         """A node that asks the item alone: the rows' distinct values as closures give them; -1 for an error."""
-        name = key(node)
-        found = self._coded.get(name)
-        if found is None:
-            found = self._coded[name] = self._field(node) if isinstance(node, Field) else self._computed(node)
-        return found
+        return self.once(b"coded", node, lambda: self._field(node) if isinstance(node, Field) else self._computed(node))
 
     def _field(self, field: Field) -> Coded:
         codes, values = self.columns.coded(field.name, field.type)
@@ -93,7 +134,12 @@ class Rows:
         return Coded(placed.astype(np.int32) - first, values)
 
     def _computed(self, node: Node) -> Coded:
-        codes, values = self._distinct(node, frame({}, {}, {}, 0, slots(node)))
+        if node.type == "double" and is_operation(node):
+            try:
+                return self._computed_numbers(node)
+            except NotNumeric:
+                pass
+        codes, values = self._distinct(node)(frame({}, {}, {}, 0, slots(node)))
         numbers: dict[Any, int] = {}
         distinct: list[Any] = []
         placed = []
@@ -104,19 +150,40 @@ class Rows:
                 distinct.append(value)
         return Coded(np.array(placed, np.int32)[codes], distinct)
 
-    def _distinct(self, node: Node, frame: Frame) -> tuple[Codes, list[Any]]:
+    def _computed_numbers(self, node: Node) -> Coded:
+        """As columns. Numbers that differ in a bit are told apart: of a zero the sign tells. Raises NotNumeric."""
+        step, present = vector(node, self)
+        failed: list[Bools] = []
+        with np.errstate(all="ignore"):
+            values = step(frame({}, {}, {}, 0, 0), failed).values
+        for rows in failed:
+            present = present & ~rows
+        distinct, codes = np.unique(values[present].view(np.int64), return_inverse=True)
+        placed = np.full(self.size, -1, np.int32)
+        placed[present] = codes
+        return Coded(placed, distinct.view(np.float64).tolist())
+
+    def _distinct(self, node: Node) -> Callable[[Frame], tuple[Codes, list[Any]]]:
         """The node once for each combination of what it takes from items: numbers by row, and the values."""
         parts = _Parts(node)
-        coded = [self._part(part) for part in parts.taken]
+
+        def distinct(frame: Frame) -> tuple[Codes, list[Any]]:
+            codes, given = self.once(b"given", node, lambda: self._given(parts.taken))
+            local = [*frame[:LOCALS], *([None] * (parts.first + len(parts.taken)))]
+            values = []
+            for values_given in given:
+                local[LOCALS + parts.first :] = values_given
+                values.append(_value(parts.evaluate, local))
+            return codes, values
+
+        return distinct
+
+    def _given(self, taken: Sequence[Node]) -> tuple[Codes, list[list[Any]]]:
+        """Distinct combinations of the values of some nodes: numbers by row, and the values."""
+        coded = [self._part(part) for part in taken]
         codes, firsts = _combined([one.codes for one in coded], self.size)
-        local = [*frame[:LOCALS], *([None] * (parts.first + len(coded)))]
-        values = []
-        for row in firsts.tolist():
-            for at, one in enumerate(coded, LOCALS + parts.first):
-                code = one.codes[row]
-                local[at] = ERROR if code < 0 else one.values[code]
-            values.append(_value(parts.evaluate, local))
-        return codes, values
+        columns = [[ERROR if code < 0 else one.values[code] for code in one.codes[firsts].tolist()] for one in coded]
+        return codes, [list(values) for values in zip(*columns, strict=True)]
 
     def _part(self, node: Node) -> Coded:
         if isinstance(node, Has):

@@ -17,7 +17,7 @@ class Sorted:
         rows = grouped(coded)
         numbers = [number for number, value in enumerate(coded.values) if value == value]
         numbers.sort(key=coded.values.__getitem__)
-        self._cuts = [coded.values[number] for number in numbers]
+        self.cuts = [coded.values[number] for number in numbers]
         self._rows = [rows[number] for number in numbers]
         self._size = size
         self._step = step
@@ -25,29 +25,31 @@ class Sorted:
         self._kept = [0]
         for at in range(0, len(numbers), step):
             self._kept.append(self._kept[-1] | self._between(at, at + step))
+        self.ordered = self._kept[-1]
 
     def _between(self, begin: int, end: int) -> int:
         return bits_of([row for rows in self._rows[begin:end] for row in rows], self._size)
 
-    def _first(self, count: int) -> int:
+    def first(self, count: int) -> int:
+        """The rows with the smallest values, of so many."""
         at, rest = divmod(count, self._step)
         return self._kept[at] | self._between(count - rest, count) if rest else self._kept[at]
 
     def below(self, value: Any) -> int:
         """Rows with a smaller value."""
-        return self._first(bisect_left(self._cuts, value)) if value == value else 0
+        return self.first(bisect_left(self.cuts, value)) if value == value else 0
 
     def up_to(self, value: Any) -> int:
         """Rows with a smaller value, or this one."""
-        return self._first(bisect_right(self._cuts, value)) if value == value else 0
+        return self.first(bisect_right(self.cuts, value)) if value == value else 0
 
     def above(self, value: Any) -> int:
         """Rows with a greater value."""
-        return self._kept[-1] ^ self.up_to(value) if value == value else 0
+        return self.ordered ^ self.up_to(value) if value == value else 0
 
     def from_on(self, value: Any) -> int:
         """Rows with a greater value, or this one."""
-        return self._kept[-1] ^ self.below(value) if value == value else 0
+        return self.ordered ^ self.below(value) if value == value else 0
 
     def at(self, value: Any) -> int:
         """Rows with this value."""

@@ -85,8 +85,12 @@ def parse_duration(text: str) -> int:
     return int(-ns if found[1] == "-" else ns)
 
 
+@lru_cache(maxsize=64)
 def civil(ns: int, zone: str = "UTC") -> Civil:
-    """A moment in a time zone: an IANA name, or an offset such as +02:00; "" is UTC. Raises Failure."""
+    """A moment in a time zone: an IANA name, or an offset such as +02:00; "" is UTC. Raises Failure.
+
+    The last few are kept: the rules of one decision ask many times for the same.
+    """
     where = _zone(zone)
     if where is None:
         raise Failure("an unknown time zone")
