@@ -217,7 +217,7 @@ def test_500_past_decisions_are_repeated(shop: Shop) -> None:
     from its receipt, equal to the last bit, after all of it.
     """
     shop.publish(5.0)
-    receipts = []
+    receipts: list[Receipt] = []
     while len(receipts) < 500:
         shop.now += shop.random.randint(1, HOUR // 6)
         subject = person(shop.random.randint(1, 12))

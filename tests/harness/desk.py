@@ -72,7 +72,7 @@ class Desk:
         self.world = world
         self.store = MemoryStore()
         self._sealer = Sealer((b"key1", bytes(32)), lambda key_id: bytes(32))
-        self._pipeline = Pipeline(
+        self.pipeline = Pipeline(
             self.store, lambda brand: self.world, self._sealer, lambda: NOW, lambda size: b"\x07" * size
         )
 
@@ -88,7 +88,7 @@ class Desk:
         on_the_way = [*entries, *(Entry(record(body), Sequenced(b"c", 2, n)) for n, body in enumerate(pending, 1))]
         wanted = [(name, 0) for name in placements or ("home",)]
         ask = Ask("shop", SUBJECT, Kind.PERSON, {Kind.PERSON: SUBJECT}, wanted, pending=on_the_way)
-        return self._pipeline.decide(ask._replace(**more))
+        return self.pipeline.decide(ask._replace(**more))
 
     def items(self, placement: str = "home", **more: Any) -> list[str]:
         """What one placement shows, in the order in which it was filled."""

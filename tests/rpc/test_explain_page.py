@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from harness.server import Running, eventually, purchase
-from maitred.v1 import decision_pb2, feedback_pb2, profile_pb2, types_pb2
+from maitred.v1 import feedback_pb2, profile_pb2, types_pb2
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "explain.md").read_text()
