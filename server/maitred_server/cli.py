@@ -12,7 +12,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from maitred_server import admin_client, cli_import, cli_item, cli_store, cli_subject
+from maitred_server import admin_client, cli_import, cli_item, cli_replay, cli_store, cli_subject
 from maitred_server.cli_options import AsJson, Data, Key, Server, err, out
 from maitred_server.errors import MaitredError, PlaybookError
 from maitred_server.settings import Settings, load
@@ -26,6 +26,7 @@ app = typer.Typer(
 app.add_typer(cli_item.app, name="item")
 app.add_typer(cli_subject.app, name="subject")
 app.command("import")(cli_import.import_)
+app.command()(cli_replay.replay)
 app.command()(cli_store.compact)
 app.command()(cli_store.backup)
 app.command()(cli_store.restore)
