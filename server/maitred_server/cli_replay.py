@@ -93,7 +93,7 @@ def _row(figure: Figure, difference: str) -> tuple[str, ...]:
 
 
 def _ends(interval: Interval) -> str:
-    return f"{interval.low:.3g} .. {interval.high:.3g}"
+    return f"{interval.low:.3g}..{interval.high:.3g}"
 
 
 def _assumptions(found: Evaluation) -> Iterator[tuple[str, str]]:

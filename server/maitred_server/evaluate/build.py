@@ -16,6 +16,8 @@ from maitred_server.evaluate.table import Table
 from maitred_server.playbook.hints import did_you_mean
 
 REQUIRED = ("action", "probability", "reward")
+LEAST_PROBABILITY = 1e-12
+LARGEST_REWARD = 1e12
 
 
 class _Order(NamedTuple):
@@ -76,7 +78,7 @@ def _require(table: Table) -> None:
 def _probabilities(table: Table, mistakes: Mistakes) -> Floats:
     found = numbers(table.columns["probability"])
     mistakes.add(np.flatnonzero(np.isnan(found)), "probability", "not a number; it must be above 0 and at most 1")
-    wrong = np.flatnonzero((found <= 0) | (found > 1))
+    wrong = np.flatnonzero((found < LEAST_PROBABILITY) | (found > 1))
     mistakes.add(wrong, "probability", lambda row: f"{found[row]:g} must be above 0 and at most 1")
     return found
 
@@ -84,6 +86,8 @@ def _probabilities(table: Table, mistakes: Mistakes) -> Floats:
 def _rewards(table: Table, mistakes: Mistakes) -> Floats:
     found = numbers(table.columns["reward"])
     mistakes.add(np.flatnonzero(np.isnan(found)), "reward", "not a finite number; 0 when nothing came of it")
+    large = np.flatnonzero(np.abs(found) > LARGEST_REWARD)
+    mistakes.add(large, "reward", f"must be between -{LARGEST_REWARD:g} and {LARGEST_REWARD:g}")
     return found
 
 

@@ -6,7 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from maitred_server.errors import InvalidRequest
 from maitred_server.evaluate.log import Floats, Log, Target
+
+LARGEST = 1e60  # weight; squares of more are none any more
 
 
 class Weights(NamedTuple):
@@ -19,13 +22,16 @@ class Weights(NamedTuple):
 
 
 def weigh(log: Log, target: Target) -> Weights:
-    """The weights of a new policy on a log."""
+    """The weights of a new policy on a log. Raises InvalidRequest when they are too large to reckon with."""
     step = target.logged / log.probability
     through, before = step.copy(), np.ones(len(step))
     for rank in range(1, int(log.rank.max(initial=0)) + 1):
         rows = np.flatnonzero(log.rank == rank)
         before[rows] = through[rows - 1]
-        through[rows] *= before[rows]
+        with np.errstate(over="ignore"):
+            through[rows] *= before[rows]
+    if not (through < LARGEST).all():
+        raise InvalidRequest("the probabilities of a whole decision are too small to reckon with", "probability")
     last = np.flatnonzero(np.diff(log.decision, append=log.decisions))
     return Weights(step, through, before, through[last])
 
