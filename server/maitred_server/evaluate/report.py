@@ -98,7 +98,7 @@ def evaluate(
         logged=baseline,
         estimates=figures,
         warnings=[one.text for one in found],
-        verdict=verdict(compared, difference, [one.text for one in found if one.fatal]),
+        verdict=verdict(compared, difference, found),
     )
 
 

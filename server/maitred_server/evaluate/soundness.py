@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -20,10 +20,10 @@ UNSEEN = 0.01  # share of what the new policy does
 
 
 class Finding(NamedTuple):
-    """Something to know. `fatal`: no verdict can be given."""
+    """Something to know. `obstacle`: why no verdict can be given; "": it can."""
 
     text: str
-    fatal: bool = False
+    obstacle: Literal["", "log", "size"] = ""
 
 
 def findings(case: Case, target: Target, effective: float, rng: np.random.Generator) -> list[Finding]:
@@ -49,10 +49,10 @@ def _weights(case: Case, rng: np.random.Generator) -> Iterator[Finding]:
     value, error = _mean(case.log, case.weights.page, rng)
     said = f"the weights' mean is {value:.4g} (standard error {error:.2g}) where 1 is due"
     if value - 1 > FAR * error + 1e-9:
-        yield Finding(f"{said}: the logged probabilities cannot be right", fatal=True)
+        yield Finding(f"{said}: the logged probabilities cannot be right", obstacle="log")
     if 1 - value > FAR * error + 1e-9:
         why = "the new policy does what the log hardly ever shows, or the logged probabilities are not right"
-        yield Finding(f"{said}: {why}", fatal=True)
+        yield Finding(f"{said}: {why}", obstacle="log")
 
 
 def _probabilities(log: Log, rng: np.random.Generator) -> Iterator[Finding]:
@@ -65,7 +65,7 @@ def _probabilities(log: Log, rng: np.random.Generator) -> Iterator[Finding]:
         said = (
             f"1 / (probability x candidates) has mean {value:.4g} (standard error {error:.2g}); at most 1 is possible"
         )
-        yield Finding(f"{said}: the logged probabilities cannot be right", fatal=True)
+        yield Finding(f"{said}: the logged probabilities cannot be right", obstacle="log")
 
 
 def _unseen(log: Log, target: Target) -> Iterator[Finding]:
@@ -88,7 +88,7 @@ def _sample(log: Log, effective: float) -> Iterator[Finding]:
         f"this log of {log.decisions:,} decisions tells as much about this policy as {effective:,.0f} of its own would"
     )
     if effective < LEAST_SAMPLE or _uncommon(log) * effective < LEAST_UNCOMMON:
-        yield Finding(f"{said}: too few for a verdict at this rate of rewards", fatal=True)
+        yield Finding(f"{said}: too few for a verdict at this rate of rewards", obstacle="size")
     else:
         yield Finding(f"{said}: under {SMALL_SAMPLE:,.0f}, intervals may be too narrow")
 

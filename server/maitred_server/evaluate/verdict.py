@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from statistics import NormalDist
 from typing import Literal
 
 import msgspec
 
-from maitred_server.evaluate.intervals import Spread
+from maitred_server.evaluate.intervals import Interval, Spread
+from maitred_server.evaluate.soundness import Finding
 
 POWER = 0.8
 
@@ -32,24 +34,31 @@ class Compared(msgspec.Struct, frozen=True):
     confidence: float
 
 
-def verdict(compared: Compared, difference: Spread, obstacles: list[str]) -> Verdict:
-    """Better or worse only when both intervals of the difference leave out 0 and nothing speaks against the log."""
+def verdict(compared: Compared, difference: Spread, obstacles: Sequence[Finding]) -> Verdict:
+    """Better or worse only when both intervals of the difference leave out 0 and nothing speaks against it."""
     needed = _needed(compared, difference)
+    against = [one.text for one in obstacles if one.obstacle == "log"]
+    if against:
+        return Verdict("cannot be told", needed, f"Cannot be told from this log: {'; '.join(against)}.")
     low = min(difference.normal.low, difference.bootstrap.low)
     high = max(difference.normal.high, difference.bootstrap.high)
-    facts = (
-        f"`{compared.policy}` would have earned {compared.value:.4g} a decision, {difference.value:+.4g} against the"
-        f" log's own {compared.logged:.4g} ({compared.confidence:.0%} interval"
-        f" {low:+.4g} to {high:+.4g}, by {compared.estimator})"
-    )
-    if obstacles:
-        return Verdict("cannot be told", needed, f"Cannot be told from this log: {'; '.join(obstacles)}.")
-    if low > 0:
+    facts = _facts(compared, difference.value, Interval(low, high))
+    scarce = [one.text for one in obstacles if one.obstacle == "size"]
+    if low > 0 and not scarce:
         return Verdict("better", needed, f"Better: {facts}.")
-    if high < 0:
+    if high < 0 and not scarce:
         return Verdict("worse", needed, f"Worse: {facts}.")
-    wish = f"; about {needed:,} decisions would be needed to see a difference of this size" if needed else ""
-    return Verdict("cannot be told", needed, f"Cannot be told from this much data: {facts}{wish}.")
+    wish = f"about {needed:,} decisions would be needed to see a difference of this size"
+    reasons = [facts, *scarce, *([wish] if needed > compared.decisions else [])]
+    return Verdict("cannot be told", needed, f"Cannot be told from this much data: {'; '.join(reasons)}.")
+
+
+def _facts(compared: Compared, difference: float, interval: Interval) -> str:
+    return (
+        f"`{compared.policy}` would have earned {compared.value:.4g} a decision, {difference:+.4g} against the log's own"
+        f" {compared.logged:.4g} ({compared.confidence:.0%} interval {interval.low:+.4g} to {interval.high:+.4g},"
+        f" by {compared.estimator})"
+    )
 
 
 def _needed(compared: Compared, difference: Spread) -> int:

@@ -47,7 +47,7 @@ def drawn(of: World, decisions: int, rng: np.random.Generator, per_subject: int 
         probability=of.old[kind, action],
         reward=reward,
         cluster=np.repeat(np.arange(subjects), per_subject),
-        features=(kind[:, None] * 2.0 - 1.0),
+        features=np.asarray(kind[:, None] * 2.0 - 1.0, np.float64),
         candidates=candidates,
         source_row=np.arange(decisions),
     )
@@ -86,7 +86,7 @@ def test_intervals_cover() -> None:
 
 
 def test_intervals_that_ignore_clusters_do_not_cover() -> None:
-    """The check can fail: with ten equal decisions a subject, taken for independent ones, the truth is often left out."""
+    """The check can fail: ten equal decisions of each subject, taken for independent ones, leave out the truth."""
     rng = np.random.default_rng(7)
     of = world(4, 1)
     missed = 0
@@ -119,7 +119,7 @@ def test_intervals_cover_over_many_logs(seed: int, per_subject: int) -> None:
 
 @pytest.mark.slow
 def test_a_policy_against_itself_is_seldom_told_apart() -> None:
-    """1,000 logs of a policy that is compared with itself, rewards rare: at most about 1 in 20 is called better or worse."""
+    """1,000 logs of a policy against itself, rewards rare: at most about 1 in 20 is called better or worse."""
     of = world(20, 4)
     same = World(of.old, of.old, of.worth / 10)
     rng = np.random.default_rng(9)

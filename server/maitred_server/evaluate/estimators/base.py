@@ -17,7 +17,7 @@ from maitred_server.evaluate.weights import Weights
 PROBABILITIES = "the logged probabilities are right"
 CASCADE = "they are, and a slot earns the same whatever is filled after it"
 INDEPENDENT = "they are, and slots are drawn, and earn, independently of each other"
-MODEL = "the reward model is right"
+MODEL = "the reward model is right (intervals leave out its errors)"
 
 Value: TypeAlias = Callable[[Floats], Floats]  # sums float64[..., m] -> float64[...]
 

@@ -22,7 +22,7 @@ def doubly_robust(case: Case, predictions: Predictions) -> Estimator:
 
 def clipped_doubly_robust(case: Case, predictions: Predictions) -> Estimator:
     """With weights of at most the clip: what is clipped is left to the model."""
-    assumes = f"{MODEL} where weights were clipped"
+    assumes = "the reward model is right where weights were clipped"
     return mean("clipped DR", assumes, _terms(case, predictions, case.clip))
 
 
