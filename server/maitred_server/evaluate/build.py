@@ -146,7 +146,7 @@ def _clusters(table: Table, order: _Order, mistakes: Mistakes) -> Ints:
         return np.arange(order.decisions)
     subject, _ = coded(_named(table, "subject", mistakes))
     cluster = np.empty(order.decisions, np.int64)
-    cluster[order.decision] = subject
+    cluster[order.decision[::-1]] = subject[::-1]
     mistakes.add(
         np.flatnonzero(cluster[order.decision] != subject), "subject", "the decision has another one elsewhere"
     )

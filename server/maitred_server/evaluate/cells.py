@@ -34,7 +34,7 @@ class Mistakes:
         lines = [f"{self._table.where(row)}, `{field}`: {why}" for (row, field), why in found[:MOST_TOLD]]
         more = [f"and {len(found) - MOST_TOLD:,} more"] if len(found) > MOST_TOLD else []
         field = found[0][0][1]
-        raise InvalidRequest("\n".join([f"the log has {len(found):,} wrong cells:", *lines, *more]), field)
+        raise InvalidRequest("\n".join([f"wrong cells in the log: {len(found):,}", *lines, *more]), field)
 
 
 def numbers(cells: Sequence[Any]) -> Floats:
@@ -58,7 +58,7 @@ def name_of(cell: Any) -> str:
     """The name in a cell: a text or a whole number; "" for anything else."""
     if isinstance(cell, str):
         return cell.strip()
-    return str(int(cell)) if isinstance(cell, int | float) and cell == cell // 1 else ""
+    return str(int(cell)) if isinstance(cell, int | float | np.integer) and cell == cell // 1 else ""
 
 
 def names(cells: Sequence[Any]) -> list[str]:

@@ -55,8 +55,8 @@ def verdict(compared: Compared, difference: Spread, obstacles: Sequence[Finding]
 
 def _facts(compared: Compared, difference: float, interval: Interval) -> str:
     return (
-        f"`{compared.policy}` would have earned {compared.value:.4g} a decision, {difference:+.4g} against the log's own"
-        f" {compared.logged:.4g} ({compared.confidence:.0%} interval {interval.low:+.4g} to {interval.high:+.4g},"
+        f"`{compared.policy}` would have earned {compared.value:.4g} a decision, {difference:+.4g} against the log's"
+        f" own {compared.logged:.4g} ({compared.confidence:.0%} interval {interval.low:+.4g} to {interval.high:+.4g},"
         f" by {compared.estimator})"
     )
 

@@ -21,6 +21,10 @@ class World(NamedTuple):
     def truth(self) -> float:
         return float((self.new * self.worth).sum() / 2)
 
+    @property
+    def difference(self) -> float:
+        return self.truth - float((self.old * self.worth).sum() / 2)
+
 
 def world(actions: int, seed: int) -> World:
     rng = np.random.default_rng(seed)
@@ -65,9 +69,14 @@ def misses(of: World, logs: int, decisions: int, resamples: int, per_subject: in
     found: dict[str, int] = {}
     for _ in range(logs):
         for one in evaluated(*drawn(of, decisions, rng, per_subject), resamples).estimates:
-            for kind, interval in (("normal", one.normal), ("bootstrap", one.bootstrap)):
+            for kind, interval, truth in (
+                ("normal", one.normal, of.truth),
+                ("bootstrap", one.bootstrap, of.truth),
+                ("difference", one.difference_normal, of.difference),
+                ("difference's bootstrap", one.difference_bootstrap, of.difference),
+            ):
                 name = f"{one.name} {kind}"
-                found[name] = found.get(name, 0) + (not interval.low <= of.truth <= interval.high)
+                found[name] = found.get(name, 0) + (not interval.low <= truth <= interval.high)
     return found
 
 

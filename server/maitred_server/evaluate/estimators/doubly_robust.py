@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from maitred_server.evaluate.estimators.base import CASCADE, MODEL, PROBABILITIES, Case, Estimator, Predictions, mean
+from maitred_server.evaluate.estimators.base import CASCADE, PROBABILITIES, Case, Estimator, Predictions, mean
 from maitred_server.evaluate.log import Floats
 
 
