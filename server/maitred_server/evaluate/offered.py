@@ -10,7 +10,7 @@ from maitred_server.evaluate.cells import Mistakes, coded, lists, name_of, start
 from maitred_server.evaluate.log import Candidates, Ints
 from maitred_server.evaluate.table import Table
 
-MOST_CELLS = 50_000_000  # rows times actions, where the log names no candidates
+MOST_CELLS = 20_000_000  # rows times actions, where the log names no candidates
 
 
 class Offered(NamedTuple):
@@ -53,5 +53,5 @@ def implied(actions: list[str], rows: Ints, decision: Ints, rank: Ints) -> Offer
     is_open[np.arange(len(rows)), logged] = True  # a page may repeat itself
     row, action = np.nonzero(is_open)
     starts = np.searchsorted(row, np.arange(len(rows) + 1))
-    before = is_open.cumsum(axis=1)[np.arange(len(rows)), logged] - 1
+    before = is_open.cumsum(axis=1, dtype=np.int32)[np.arange(len(rows)), logged] - 1
     return Offered(logged, tuple(codes), Candidates(starts, action, starts[:-1] + before))
