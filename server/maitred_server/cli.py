@@ -20,6 +20,7 @@ from maitred_server import (
     cli_import,
     cli_item,
     cli_playbook,
+    cli_replay,
     cli_store,
     cli_subject,
 )
@@ -44,6 +45,7 @@ app.command()(cli_playbook.history)
 app.command()(cli_playbook.rollback)
 app.command()(cli_caps.caps)
 app.command()(cli_explain.explain)
+app.command()(cli_replay.replay)
 app.command()(cli_store.compact)
 app.command()(cli_store.backup)
 app.command()(cli_store.restore)

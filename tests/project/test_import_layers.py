@@ -35,16 +35,18 @@ BESIDE = {
     "cli_item": "cli",
     "cli_options": "cli",
     "cli_playbook": "cli",
+    "cli_replay": "cli",
     "cli_show": "cli",
     "cli_store": "cli",
     "cli_subject": "cli",
+    "evaluate": "learn",
     "import_client": "cli",
     "importing": "runtime",
     "processes": "runtime",
     "publishing": "runtime",
     "__main__": "cli",
 }
-APART = {frozenset({"decide", "learn"})}
+APART = {frozenset(pair) for pair in (("decide", "learn"), ("decide", "evaluate"), ("learn", "evaluate"))}
 # What stands beside the order: what each may import, and which parts may use it.
 ASIDE = {"settings": {"model", "errors"}, "telemetry": {"model", "errors", "settings", "decide"}}
 USES_ASIDE = {"rpc", "runtime", "publishing", "compacting", "cli", "cli_import", "cli_show"}
@@ -66,6 +68,10 @@ HOMES = {
             "cli_item",
             "cli_options",
             "cli_playbook",
+            "cli_import",
+            "cli_item",
+            "cli_options",
+            "cli_replay",
             "cli_show",
             "cli_store",
             "cli_subject",

@@ -1,0 +1,23 @@
+"""`epsilon`: the best, but for a share of the draws that are uniform over all open candidates."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from maitred_server.policy.base import CLOSED, Floats
+from maitred_server.policy.drawing import Drawn
+
+
+class Epsilon(Drawn):
+    """`share`: how much is explored, 0 to 1."""
+
+    name = "epsilon"
+
+    def __init__(self, share: float = 0.1) -> None:
+        self.share = share
+
+    def probabilities(self, priority: Floats) -> Floats:
+        is_open = priority > CLOSED
+        found = np.where(is_open, self.share / np.count_nonzero(is_open), 0.0)
+        found[int(priority.argmax())] += 1.0 - self.share
+        return found

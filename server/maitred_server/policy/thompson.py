@@ -1,0 +1,33 @@
+"""`thompson`: each candidate as often as it is the best in draws from what is believed of it (Thompson 1933).
+
+The probability of being best has no closed form over many candidates. So a panel of M draws is made from a seed, each
+names its best, and a candidate's probability is the share of the panel that names it, floored by a uniform share so
+that none is ever 0. That is exact for the panel that was drawn, and the panel can be drawn again.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from maitred_server.policy.base import CLOSED, Floats
+from maitred_server.policy.drawing import Drawn
+
+PANEL = 64
+
+
+class Thompson(Drawn):
+    """Over one decision's candidates: `deviations` float64[n] of the predictions that `priority` holds."""
+
+    name = "thompson"
+
+    def __init__(self, deviations: Floats, seed: int, floor: float = 0.02, panel: int = PANEL) -> None:
+        """`floor`: the share that is uniform. `panel`: how many draws."""
+        self.floor = floor
+        noise = np.random.Generator(np.random.PCG64(seed)).standard_normal((panel, len(deviations)))
+        self._shifts = noise * deviations
+
+    def probabilities(self, priority: Floats) -> Floats:
+        is_open = priority > CLOSED
+        named = np.bincount((priority + self._shifts).argmax(1), minlength=len(priority))
+        uniform = np.where(is_open, self.floor / np.count_nonzero(is_open), 0.0)
+        return uniform + (1.0 - self.floor) * named / len(self._shifts)
