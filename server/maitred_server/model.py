@@ -104,6 +104,7 @@ class Shown(_Noun, frozen=True):
     priority: float
     reason: Reason
     stretch: bool = False  # chosen from outside of the subject's usual groups, on purpose
+    features: bytes = b""  # what it was scored by: int16, little-endian, in fixed point; b"": nothing is learned here
 
 
 class Exposure(_Noun, frozen=True, tag_field="body", tag=1):
@@ -128,6 +129,7 @@ class Exposure(_Noun, frozen=True, tag_field="body", tag=1):
     context: dict[str, Value] = {}  # of the request
     item_states: int = 0  # version of the live item states
     channel: str = ""  # where it was shown: the context's `channel`, else the placement's
+    space: str = ""  # the feature space that the features are of
 
 
 class Outcome(_Noun, frozen=True, tag_field="body", tag=2):

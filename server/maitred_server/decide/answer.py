@@ -21,6 +21,7 @@ class Decision(NamedTuple):
     ttl_ms: int
     stale_ms: int
     channel: str = ""
+    space: str = ""  # the feature space of the choices' features
 
 
 class Answer(NamedTuple):

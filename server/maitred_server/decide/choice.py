@@ -22,3 +22,4 @@ class Choice(NamedTuple):
     remaining: int | None = None  # showings until a contact policy forbids it; None: no limit
     reason_text: str = ""  # why, for the subject
     content: bytes | None = None  # filled in for this subject; None: as published
+    features: bytes = b""  # what it was scored by; see `model.Shown`

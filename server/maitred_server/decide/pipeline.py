@@ -289,9 +289,16 @@ def _receipt(page: Page, decisions: Sequence[Decision], cuts: dict[str, str]) ->
 def sealed(decision: Decision, wanted: int) -> SealedDecision:
     """What a receipt holds of a decision. `wanted`: slots, as the request had it."""
     slots = tuple(
-        SealedSlot(c.slot, c.item, c.variant, c.reason, c.propensity, c.probability, c.priority, c.stretch)
+        SealedSlot(c.slot, c.item, c.variant, c.reason, c.propensity, c.probability, c.priority, c.stretch, c.features)
         for c in decision.slate
     )
     return SealedDecision(
-        decision.decision_id, decision.placement, decision.policy, decision.reason, slots, wanted, decision.channel
+        decision.decision_id,
+        decision.placement,
+        decision.policy,
+        decision.reason,
+        slots,
+        wanted,
+        decision.channel,
+        decision.space,
     )

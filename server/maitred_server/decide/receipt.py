@@ -40,6 +40,7 @@ class SealedSlot(msgspec.Struct, frozen=True, array_like=True, gc=False):
     probability: float
     priority: float
     stretch: bool = False
+    features: bytes = b""
 
 
 class SealedDecision(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -52,6 +53,7 @@ class SealedDecision(msgspec.Struct, frozen=True, array_like=True, gc=False):
     slots: tuple[SealedSlot, ...]
     wanted: int = 0
     channel: str = ""
+    space: str = ""
 
 
 class Receipt(msgspec.Struct, frozen=True, array_like=True):

@@ -177,6 +177,33 @@ class SlatePlan(_Noun, frozen=True):
     worth: Worth = Worth()
 
 
+class Response(_Noun, frozen=True):
+    """What is learned of one outcome type in a placement: a number from 0 to 1.
+
+    `full`: the outcome's value that is 1 (a rating of 5, say); 0: that it happened at all is 1. `default`: when nothing
+    came within `wait_ms`. `worth`: what a response of 1 is worth; negative for what is not wanted. Only arbitration
+    uses it.
+    """
+
+    type: str
+    wait_ms: int
+    default: float = 0.0
+    full: float = 0.0
+    worth: float = 1.0
+
+
+class Learning(_Noun, frozen=True):
+    """What is learned in a placement, and how much is tried. The first response is the predicted propensity."""
+
+    placement: str
+    responses: tuple[Response, ...]
+    features: tuple[str, ...] = ()  # families of features (see `policy.features`); none: the defaults
+    traits: tuple[str, ...] = ()  # traits and context keys that are features, as `subject.NAME` and `context.NAME`
+    half_life_days: float = 0.0  # 0: nothing fades
+    exploration: float = 1.0  # share of the decisions that may explore; the others take the best
+    scale: float = 0.0  # the size of a priority that explores as 1 does; 0: what the policy finds by itself
+
+
 class ReasonText(_Noun, frozen=True):
     """What is said to the subject when a choice has this reason: a template by locale."""
 
@@ -211,6 +238,7 @@ class Control(_Noun, frozen=True):
     context_weights: tuple[ContextWeight, ...] = ()
     slates: tuple[SlatePlan, ...] = ()
     wording: Wording = Wording()
+    learning: tuple[Learning, ...] = ()
 
     def slate(self, placement: str) -> SlatePlan:
         """The plan of a placement; an empty one where there is none."""

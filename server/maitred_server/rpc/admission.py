@@ -232,6 +232,7 @@ class _Reading:
             context=receipt.context,
             item_states=receipt.item_states,
             channel=decision.channel,
+            space=decision.space,
         )
 
     def _shown(self, slot: SealedSlot) -> Shown:
@@ -246,6 +247,7 @@ class _Reading:
             slot.priority,
             slot.reason,
             slot.stretch,
+            slot.features,
         )
 
     def _outcome(self, wire: feedback_pb2.Outcome, who: Addressed, at: int) -> tuple[SubjectKey, Body]:
