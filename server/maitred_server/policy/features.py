@@ -16,6 +16,15 @@ class KeyIndex:
         self._sorted, inverse = np.unique(item_keys, return_inverse=True)
         self._row = inverse.astype(np.intp)
 
+    def spread(self, keys: Keys, table: Floats) -> Floats:
+        """The same of several columns at once: float64[k, m] of float64[k, n]."""
+        columns = np.zeros((len(table), len(self._sorted) + 1))
+        if len(self._sorted):
+            at = self._sorted.searchsorted(keys)
+            met = self._sorted.take(at, mode="clip") == keys
+            columns[:, at[met]] = table[:, met]
+        return columns[:, self._row]
+
     def scatter(self, keys: Keys, values: NDArray[np.generic]) -> Floats:
         """A column float64[m] that has `values` at the candidates of `keys` and 0 elsewhere.
 

@@ -85,6 +85,12 @@ def rows_of(cells: NDArray[np.uint64]) -> Places:
     return _rows(cells)
 
 
+def middle_hours(cells: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """The middle of each cell's bucket: whole hours since the epoch, an hour's own or a day's twelfth."""
+    slots = cells & _SLOT
+    return (slots & _NUMBER).astype(np.int64) + np.where(slots < _DAY, 0, 12)
+
+
 def moved(buckets: Buckets, placed: Placed) -> Buckets:
     """The same buckets after counters were inserted before, between or after their own."""
     if placed.old is None or not len(buckets.cells):

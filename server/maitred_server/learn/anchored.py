@@ -1,0 +1,24 @@
+"""Weights that start from what is believed before anything was learned, instead of from nothing.
+
+Ridge regression draws weights to 0; from prior weights w0 it is (S + penalty I)^-1 (b + penalty w0), the prior mean of
+the same Bayesian regression. It keeps the first day's ranking where nobody has looked yet: what was shown is what
+ranked high, and says little of the rest.
+"""
+
+from __future__ import annotations
+
+from maitred_server.learn.ridge import Level, Sums
+from maitred_server.learn.weights import Families, Fitting, Touched, Weights, fit, refit
+from maitred_server.policy.base import Floats
+
+_ALL = Touched(None, None, None)
+
+
+def fit_from(prior: Floats, sums: Sums, families: Families, fitting: Fitting, today: int = 0) -> Weights:
+    """As `weights.fit`, with the placement's weights drawn to `prior` (float64[t, d]) instead of 0.
+
+    `weights.refit` goes on from what it gives.
+    """
+    found = fit(sums, families, fitting, today)
+    wide = found.wide + fitting.penalties[Level.PLACEMENT] * prior @ found.wide_inverse
+    return refit(found._replace(wide=wide), sums, families, _ALL, today)

@@ -1,0 +1,37 @@
+"""The grid that features lie on: a candidate is scored with the very numbers that are learned from later.
+
+Sums are exact because features are whole multiples of 2^-12 (see `learn.fixed`); what a model predicts with is put on
+that grid before it predicts, not after.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from maitred_server.policy.base import Floats
+
+UNIT: Final = 1 << 12
+_LOW, _HIGH = float(-(1 << 15)), float((1 << 15) - 1)
+
+
+def onto_grid(values: Floats) -> Floats:
+    """`values`, changed in place: rounded to the grid, its end where they are beyond, 0 where they are no number."""
+    values *= UNIT
+    np.rint(values, out=values)
+    np.clip(values, _LOW, _HIGH, out=values)
+    if not np.isfinite(values.sum()):  # NaN passes `clip`
+        np.nan_to_num(values, copy=False)
+    values /= UNIT
+    return values
+
+
+def packed(values: Floats) -> bytes:
+    """Points of the grid as int16, little-endian."""
+    return (values * UNIT).astype("<i2").tobytes()
+
+
+def unpacked(stored: bytes) -> Floats:
+    """What was packed: float64[d]."""
+    return np.frombuffer(stored, "<i2") / float(UNIT)

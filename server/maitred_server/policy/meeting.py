@@ -1,0 +1,90 @@
+"""A subject and the candidates at one moment: the columns that all families of features are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from maitred_server.policy.base import Bools, Floats, Keys, Positions
+from maitred_server.policy.features import KeyIndex
+from maitred_server.policy.past import FADES_DAYS, NO_PAST, Past
+
+TYPICAL_BASKET: Final = 3.0  # things at a visit, of whom nothing is known
+_SHRINK: Final = 5.0  # visits' worth of what is typical
+_FADE: Final = FADES_DAYS.index(60.0)
+
+
+class Stage(NamedTuple):
+    """What does not depend on the subject: n candidates, and how popular each is. Made once for each snapshot."""
+
+    items: KeyIndex
+    groups: KeyIndex  # of the ragged groups
+    group_owner: Positions  # which candidate has each of them, rising
+    shares: Floats  # float64[n]: of all that all subjects did, what was done with the candidate's item; 0 to 1
+
+    @property
+    def size(self) -> int:
+        """n."""
+        return len(self.shares)
+
+
+def stage(items: Keys, groups: Keys, group_owner: Positions, counts: Floats, total: float) -> Stage:
+    """`counts`: float64[n], how often all subjects did what is counted, with each item; `total`: with anything."""
+    return Stage(KeyIndex(items), KeyIndex(groups), group_owner, counts / max(total, float(counts.sum()), 1.0))
+
+
+class Meeting(NamedTuple):
+    """Columns over the n candidates, and what is the same for all. Times are days before now."""
+
+    past: Past
+    basket: float  # things at a visit, drawn to what is typical while little is known
+    popular: Floats  # float64[n]: how often the item is in a visit of anyone, 0 to 1
+    met: Positions  # the candidates with which the subject did anything
+    counts: Floats  # float64[n]
+    first: Floats  # float64[n]; 0 where never
+    last: Floats
+    faded: Floats  # float64[3, n]: how often at a visit, faded by age, drawn to `popular` while little is known
+    of_groups: Floats  # float64[n]: how often something of the item's groups is in a visit, faded
+    said: Mapping[str, object]  # traits and context, as `subject.NAME` and `context.NAME`
+
+    @property
+    def usual(self) -> Floats:
+        """The middle one of the faded columns."""
+        middle: Floats = self.faded[_FADE]
+        return middle
+
+
+def meet(stage: Stage, past: Past = NO_PAST, said: Mapping[str, object] | None = None) -> Meeting:
+    """Brings a subject's past and the candidates together."""
+    basket = (past.basket * past.visits + TYPICAL_BASKET * _SHRINK) / (past.visits + _SHRINK)
+    popular = np.minimum(stage.shares * basket, 1.0)
+    table = np.concatenate([np.stack([past.counts, past.first, past.last]), past.faded])
+    columns = stage.items.spread(past.keys, table)
+    visits = past.visits_faded[:, None]
+    return Meeting(
+        past,
+        basket,
+        popular,
+        np.flatnonzero(columns[0]).astype(np.int32),
+        columns[0],
+        columns[1],
+        columns[2],
+        (columns[3:] + _SHRINK * popular) / (visits + _SHRINK),
+        _of_groups(stage, past),
+        said or {},
+    )
+
+
+def _of_groups(stage: Stage, past: Past) -> Floats:
+    faded = stage.groups.scatter(past.keys, past.faded[_FADE])
+    owned = np.bincount(stage.group_owner, minlength=stage.size)
+    summed = np.bincount(stage.group_owner, faded, stage.size)
+    found: Floats = summed / np.maximum(owned, 1) / (float(past.visits_faded[_FADE]) + _SHRINK)
+    return found
+
+
+def was_met(meeting: Meeting) -> Bools:
+    """bool[n]."""
+    return meeting.counts > 0

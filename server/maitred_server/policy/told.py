@@ -1,0 +1,60 @@
+"""Traits and context as features: each name with its value is one of a fixed number of columns, by a hash.
+
+Feature hashing (Weinberger et al. 2009): any number of names and values fit into a fixed width; two that meet in a
+column share its weights. A second hash gives the sign, so that what meets there by chance evens out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Final
+
+from maitred_server.policy.base import Floats
+
+TOLD_WIDTH: Final = 16
+_WHOLE: Final = 64  # whole numbers below it are values of their own, others go by powers of two
+
+
+def told(said: Mapping[str, object], names: Sequence[str], out: Floats) -> None:
+    """Adds to `out` (float64[TOLD_WIDTH], zeros) what is said of `names`; what is not said adds nothing."""
+    for name in names:
+        if (value := said.get(name)) is not None:
+            for one in values(value):
+                column, sign = place(name, one)
+                out[column] += sign
+
+
+def values(value: object) -> tuple[str, ...]:
+    """The texts that a value stands for."""
+    if isinstance(value, list | tuple):
+        return tuple(str(one) for one in value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return (_number(float(value)),)
+    return (str(value),)
+
+
+def _number(value: float) -> str:
+    if not math.isfinite(value):
+        return "none"
+    if value.is_integer() and 0 <= value < _WHOLE:
+        return str(int(value))
+    return f"{'-' if value < 0 else ''}2^{math.frexp(value)[1]}"
+
+
+@lru_cache(maxsize=65_536)
+def place(name: str, value: str) -> tuple[int, float]:
+    """Column and sign of a value."""
+    digest = blake2b(f"{len(name)}:{name}{value}".encode(), digest_size=8, person=b"maitred.told").digest()
+    return int.from_bytes(digest[:7], "big") % TOLD_WIDTH, 1.0 if digest[7] & 1 else -1.0
+
+
+def collisions(said: Iterable[tuple[str, str]]) -> list[tuple[tuple[str, str], ...]]:
+    """The pairs of name and value that share a column, of some; for lint."""
+    pairs = list(dict.fromkeys(said))
+    counts = Counter(place(*pair)[0] for pair in pairs)
+    shared = (column for column, number in sorted(counts.items()) if number > 1)
+    return [tuple(pair for pair in pairs if place(*pair)[0] == column) for column in shared]
