@@ -47,7 +47,10 @@ class Gone(NamedTuple):
 
 
 class _Kept(msgspec.Struct, frozen=True, array_like=True):
-    """`note`: what the learner has to subtract; `generation`: the environment whose bytes still have it."""
+    """`note`: what the learner has to subtract; `generation`: the environment whose bytes still have it.
+
+    `taught`: the note holds what was learned from, so it has to leave the disk too.
+    """
 
     erased_at: int
     gone: tuple[int, int, int]
@@ -56,6 +59,7 @@ class _Kept(msgspec.Struct, frozen=True, array_like=True):
     generation: int
     learned_at: int
     disk_at: int = 0
+    taught: bool = False
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -66,7 +70,8 @@ def add(env: Environment, txn: Txn, at_ms: int, gone: Gone, note: Note) -> Erasu
     """Begin the record of an erasure, in its transaction."""
     key = os.urandom(ID_BYTES)
     counts = sum(len(lost.counted) for lost in note.lost)
-    kept = _Kept(at_ms, gone, note.number, counts, number_of(env.path), 0 if note.number else at_ms)
+    taught = any(lost.lesson is not None for lost in note.lost)
+    kept = _Kept(at_ms, gone, note.number, counts, number_of(env.path), 0 if note.number else at_ms, taught=taught)
     _put(env, txn, key, kept)
     txn.put(key, b"", db=env.databases.waiting)
     return _as_told(key, kept)
@@ -115,9 +120,13 @@ def settle(env: Environment, txn: Txn, learned_through: int, swept: bool, at_ms:
 
 
 def _progress(env: Environment, kept: _Kept, learned_through: int, swept: bool, at_ms: int) -> _Kept:
-    learned_at = kept.learned_at or (at_ms if kept.note <= learned_through else 0)
-    rewritten = swept and learned_at and kept.generation < number_of(env.path)
-    return replace(kept, learned_at=learned_at, disk_at=kept.disk_at or (at_ms if rewritten else 0))
+    """A note that taught is kept until it is learned, so the environment of that moment must be rewritten."""
+    learned_now = not kept.learned_at and kept.note <= learned_through
+    generation = number_of(env.path) if learned_now and kept.taught else kept.generation
+    learned_at = at_ms if learned_now else kept.learned_at
+    rewritten = swept and learned_at and generation < number_of(env.path)
+    disk_at = kept.disk_at or (at_ms if rewritten else 0)
+    return replace(kept, learned_at=learned_at, generation=generation, disk_at=disk_at)
 
 
 def _waiting(env: Environment, txn: Txn) -> Iterator[tuple[bytes, _Kept]]:

@@ -6,8 +6,8 @@ its next chunk and subtracts what it had counted: records up to its own cursor. 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 import structlog
@@ -18,8 +18,11 @@ from maitred_server.store.counted import counted_by
 from maitred_server.store.env import Environment, Txn
 from maitred_server.store.journal import framed, unframed
 from maitred_server.store.keys import brand_of, sequence_key
+from maitred_server.store.lessons import decision_of, lesson_of
 
 AT_ONCE = 1_000  # notes that are read in one transaction
+
+Records: TypeAlias = Iterable[tuple[int, Record]]
 
 _NUMBER = b"forgotten"
 
@@ -27,11 +30,16 @@ log = structlog.get_logger(__name__)
 
 
 class Lost(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One record that is gone: its brand, and each (type code, key) that it counted for."""
+    """One record that is gone: its brand, each (type code, key) that it counted for, and what it taught.
+
+    `stays`: it is not gone; it is told because others of its decision are, and it taught together with them.
+    """
 
     sequence: int
     brand: str
     counted: list[tuple[int, int]]
+    lesson: Record | None = None
+    stays: bool = False
 
 
 class Note(NamedTuple):
@@ -45,9 +53,14 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(list[Lost])
 
 
-def note(env: Environment, txn: Txn, records: Iterable[tuple[int, Record]]) -> Note:
-    """Note that these journal records (by sequence) go in this transaction; number 0: none of them counted."""
-    lost = lost_by(records)
+def note(
+    env: Environment, txn: Txn, records: Iterable[tuple[int, Record]], others: Callable[[], Records] = lambda: ()
+) -> Note:
+    """Note that these journal records (by sequence) go in this transaction; number 0: none of them counted.
+
+    `others`: gives the records of their subject that may stay.
+    """
+    lost = lost_by(records, others)
     if not lost:
         return Note(0, lost)
     number = last_number(env, txn) + 1
@@ -57,10 +70,20 @@ def note(env: Environment, txn: Txn, records: Iterable[tuple[int, Record]]) -> N
     return Note(number, lost)
 
 
-def lost_by(records: Iterable[tuple[int, Record]]) -> list[Lost]:
-    """What goes with these records: of those that counted."""
-    counted = ((sequence, record, counted_by(record)) for sequence, record in records)
-    return [Lost(sequence, brand_of(record.subject), counts) for sequence, record, counts in counted if counts]
+def lost_by(records: Iterable[tuple[int, Record]], others: Callable[[], Records] = lambda: ()) -> list[Lost]:
+    """What goes with these records: of those that counted. And what stays of the decisions that they taught."""
+    found = [
+        Lost(sequence, brand_of(record.subject), counted_by(record), lesson_of(record)) for sequence, record in records
+    ]
+    gone = {one.sequence for one in found}
+    decisions = {decision_of(one.lesson) for one in found if one.lesson is not None}
+    rest = others() if decisions else ()
+    stays = [
+        Lost(sequence, brand_of(record.subject), [], lesson, stays=True)
+        for sequence, record in rest
+        if sequence not in gone and (lesson := lesson_of(record)) is not None and decision_of(lesson) in decisions
+    ]
+    return [*(one for one in found if one.counted or one.lesson is not None), *stays]
 
 
 def last_number(env: Environment, txn: Txn) -> int:

@@ -20,6 +20,7 @@ BRANDS = "brands"
 POLICY = "policy"  # in a brand's folder: what the learner published
 SNAPSHOT = ".snapshot"
 LEARNER_CURSOR = "learner.cursor"  # in the data directory: how far the learner has come
+LEARNER = "learner"  # in the data directory: what it sums up, check-pointed
 LONGEST_VERSION = 64
 
 T = TypeVar("T")
@@ -173,6 +174,7 @@ def prune_policies(data: Path) -> None:
 def forget_learned(data: Path) -> None:
     """Removes what the learner published, while none runs; it learns again from the journal. Raises OSError."""
     (data / LEARNER_CURSOR).unlink(missing_ok=True)
+    shutil.rmtree(data / LEARNER, ignore_errors=True)
     for folder in brand_folders(data):
         withdraw(folder / POLICY)
         shutil.rmtree(folder / POLICY, ignore_errors=True)

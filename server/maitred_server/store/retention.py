@@ -78,7 +78,7 @@ def first_seen(records: Iterable[tuple[int, Record]], known: Mapping[SubjectKey,
 
 def trim(env: Environment, txn: Txn, subject: SubjectKey, gone: Records) -> None:
     """Take some records of a subject out, and make its profile anew; without any record it is forgotten."""
-    forgotten.note(env, txn, gone)
+    forgotten.note(env, txn, gone, lambda: subject_records(env, txn, subject))
     keys = {replay.own_key(record) for _, record in gone}
     for key, at_ms in first_seen(gone, origins(env, txn, keys)).items():
         txn.put(key, at_ms.to_bytes(8, "big"), db=env.databases.origins)
