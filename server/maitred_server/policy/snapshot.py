@@ -161,7 +161,7 @@ def _checksum(length: int, parts: list[bytes | memoryview]) -> bytes:
 
 
 def _bytes_of(array: npt.NDArray[Any]) -> memoryview:
-    return np.ascontiguousarray(array).view(np.uint8).data
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
 
 def _mapped(path: Path) -> memoryview:
