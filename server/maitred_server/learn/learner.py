@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from threading import Event as StopEvent
 from typing import Final, TypeAlias
@@ -12,13 +11,18 @@ from typing import Final, TypeAlias
 import structlog
 
 from maitred_server.errors import StoreError
-from maitred_server.learn.publish import Reached, Resumed, forget, publish_snapshot, resume, save_cursor
+from maitred_server.learn.counting import Counts, Entries
+from maitred_server.learn.gates import Gates
+from maitred_server.learn.lane import Lane
+from maitred_server.learn.models import NONE, InForce, Models
+from maitred_server.learn.publish import forget, publish_snapshot, resume, save_cursor
+from maitred_server.learn.reached import Reached
 from maitred_server.learn.sums import Sums
-from maitred_server.model import Record
-from maitred_server.policy.snapshot import PolicySnapshot
-from maitred_server.store import Changes, Lost, Store
-from maitred_server.store.counted import Met, met_in
+from maitred_server.model import Exposure, Outcome, Record
+from maitred_server.policy.fitted import Stamp
+from maitred_server.store import Changes, Store
 from maitred_server.store.keys import brand_of
+from maitred_server.store.published import CATALOGUE, brand_folders
 
 CHUNK: Final = 5_000  # records read at once
 
@@ -27,12 +31,27 @@ ReadChanges: TypeAlias = Callable[[int, int, int], Changes]
 log = structlog.get_logger()
 
 
+def wall_clock() -> int:
+    """Milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
 class Learner:
     """Sums over the journal, by brand. Every record counts exactly once while it is there, and not at all when it is
     gone; over restarts too (see `publish`).
+
+    Counts and the lanes of placements each know how far they have read. Those that are equally far read together; one
+    that is behind, because it is new or its check-point is older, reads for itself until it is as far as the counts.
     """
 
-    def __init__(self, read_changes: ReadChanges, folder: Path, chunk: int = CHUNK) -> None:
+    def __init__(
+        self,
+        read_changes: ReadChanges,
+        folder: Path,
+        chunk: int = CHUNK,
+        clock: Callable[[], int] = wall_clock,
+        gates: Gates = Gates(),  # noqa: B008  (it is immutable)
+    ) -> None:
         """`read_changes(after, limit, noted_through)`: see `Store.read_changes`. `folder`: the data directory.
 
         Goes on from what is published there. Raises OSError.
@@ -40,90 +59,136 @@ class Learner:
         self._read_changes = read_changes
         self._folder = folder
         self._chunk = chunk
-        self._take_up(resume(folder))
+        self._clock = clock
+        self._gates = gates
+        resumed = resume(folder)
+        self._counts = Counts(resumed.reached, resumed.snapshots)
+        self._saved: tuple[Reached, int | None] = (resumed.reached, None)
+        self._models: dict[str, Models] = {}
+        self._published: dict[str, InForce] = {
+            name: InForce(snapshot.models, Stamp.of(snapshot.version)) for name, snapshot in resumed.snapshots.items()
+        }
+        self._follow()
 
     @property
     def cursor(self) -> int:
-        """The sequence of the last record that was read; 0 before the first."""
-        return self._reached.through
+        """The sequence of the last record that was counted; 0 before the first."""
+        return self._counts.reached.through
+
+    @property
+    def furthest(self) -> int:
+        """The sequence of the last record that was read for anything."""
+        return max([self.cursor, *(lane.reached.through for lane in self._lanes())])
+
+    def sums(self, brand: str) -> Sums:
+        """What is counted of a brand."""
+        known = self._counts.brands.get(brand)
+        return known.sums if known else Sums()
+
+    def lane(self, brand: str, placement: str) -> Lane | None:
+        """What is learned in a placement; None: nothing is."""
+        known = self._models.get(brand)
+        found = (lane for lane in known.lanes if lane.plan.placement == placement) if known else iter(())
+        return next(found, None)
 
     def start_over(self) -> None:
         """Forgets everything, published or not, and reads from the beginning. Raises OSError."""
         forget(self._folder)
-        self._take_up(Resumed(Reached(), {}))
-
-    def _take_up(self, resumed: Resumed) -> None:
-        self._reached = self._saved = resumed.reached
-        self._brands = {
-            brand: _Brand(Sums.of(snapshot), _further(resumed.reached, snapshot))
-            for brand, snapshot in resumed.snapshots.items()
-        }
-
-    def sums(self, brand: str) -> Sums:
-        """What is summed up of a brand."""
-        known = self._brands.get(brand)
-        return known.sums if known else Sums()
+        self._counts = Counts(Reached(), {})
+        self._saved, self._published = (Reached(), None), {}
+        for models in self._models.values():
+            models.start_over()
 
     def step(self) -> int:
         """Takes away what was forgotten, then adds up the next records; says how much there was. Raises StoreError."""
-        changes = self._read_changes(self._reached.through, self._chunk, self._reached.forgotten)
+        front = self.cursor
+        done = self._advance(front, None)
+        for through in sorted({lane.reached.through for lane in self._lanes()} - {front, self.cursor}):
+            done += self._advance(through, max(front, self.cursor))
+        return done
+
+    def _advance(self, after: int, until: int | None) -> int:
+        """Whoever has read up to `after` reads the next chunk, up to `until`."""
+        lanes = [(name, lane) for name, one in self._models.items() for lane in one.lanes]
+        reading = [(name, lane) for name, lane in lanes if lane.reached.through == after]
+        counts = self._counts if self._counts.reached.through == after else None
+        passed = [lane.reached for _, lane in reading] + ([counts.reached] if counts else [])
+        noted = min(reached.forgotten for reached in passed)
+        changes = self._read_changes(after, self._chunk, noted)
+        through = changes.through if until is None or after >= until else min(changes.through, until)
+        by_brand = _by_brand(changes.records, through)
         for note in changes.notes:
-            for lost in note.lost:
-                self._brand(lost.brand).take_away(note.number, lost)
-            self._reached = self._reached._replace(forgotten=note.number)
-        by_prefix: dict[bytes, list[tuple[int, Record]]] = {}
-        for entry in changes.records:
-            subject = entry[1].subject
-            by_prefix.setdefault(subject[: 1 + subject[0]], []).append(entry)
-        for prefix, entries in by_prefix.items():
-            self._brand(brand_of(prefix)).add(entries)
-        self._reached = self._reached._replace(through=changes.through)
-        return len(changes.notes) + len(changes.records)
+            if counts:
+                counts.unlearn(note)
+            for name, lane in reading:
+                lane.unlearn(note, name)
+        if counts:
+            counts.learn(by_brand, through)
+        for name, lane in reading:
+            lane.learn(_about(by_brand.get(name, ()), lane.plan.placement), through)
+        return len(changes.notes) + (through > after)
 
-    def _brand(self, name: str) -> _Brand:
-        brand = self._brands.get(name)
-        if brand is None:
-            brand = self._brands[name] = _Brand(Sums(), Reached())
-        return brand
+    def publish(self, *, last: bool = False) -> list[str]:
+        """Publishes the brands that changed, after check-points that are due, then the cursor; says which brands.
 
-    def publish(self) -> list[str]:
-        """Publishes the brands that have new records, then the cursor; says which brands. Raises OSError."""
-        changed = [name for name, brand in self._brands.items() if brand.changed]
-        for name in changed:
-            brand = self._brands[name]
-            publish_snapshot(self._folder, name, brand.reached.further(self._reached), brand.sums.columns())
-            brand.changed = False
-        if self._reached != self._saved:
-            save_cursor(self._folder, self._reached, list(self._brands))
-            self._saved = self._reached
+        `last`: nothing comes after it, so check-points are due. Raises OSError.
+        """
+        self._follow()
+        for models in self._models.values():
+            models.checkpoint(now=last)
+        names = dict.fromkeys([*self._counts.brands, *self._models])
+        changed = [name for name in names if self._publish(name)]
+        forgotten = [one.forgotten for one in self._models.values()]
+        now = self._counts.reached, min((one for one in forgotten if one is not None), default=None)
+        if now != self._saved:
+            save_cursor(self._folder, now[0], list(self._published), now[1])
+            self._saved = now
         return changed
 
+    def _publish(self, name: str) -> bool:
+        models, counts = self._models.get(name), self._counts.brands.get(name)
+        before = self._published.get(name, NONE)
+        in_force = models.refresh(self.cursor, self._clock()) if models else NONE
+        moved = in_force is not before and bool(in_force.models or before.models)
+        if not moved and not (counts and counts.changed):
+            return False
+        brand = self._counts.brand(name)
+        reached = brand.reached.further(self._counts.reached)
+        publish_snapshot(self._folder, name, reached, brand.sums.columns(), *in_force)
+        brand.changed = False
+        self._published[name] = in_force
+        return True
 
-class _Brand:
-    """One brand's sums, and how far they hold every record of it, and none that was forgotten."""
+    def _lanes(self) -> Iterable[Lane]:
+        return (lane for one in self._models.values() for lane in one.lanes)
 
-    def __init__(self, sums: Sums, reached: Reached) -> None:
-        self.sums = sums
-        self.reached = reached
-        self.changed = False
-
-    def add(self, entries: Sequence[tuple[int, Record]]) -> None:
-        """Adds records of rising sequences; those that the sums hold already are passed over."""
-        fresh = [record for sequence, record in entries if sequence > self.reached.through]
-        found: Counter[Met] = Counter(met for record in fresh for met in met_in(record))
-        self.sums.add(found)
-        self.reached = self.reached._replace(through=max(self.reached.through, entries[-1][0]))
-        self.changed = self.changed or bool(fresh)
-
-    def take_away(self, number: int, lost: Lost) -> None:
-        """Takes away what a record counted for, if the sums hold it: it was read before it was forgotten."""
-        if number > self.reached.forgotten and lost.sequence <= self.reached.through:
-            self.sums.subtract(lost.counted)
-            self.changed = True
+    def _follow(self) -> None:
+        """Take up new brands, and new playbooks of those that are known."""
+        for folder in brand_folders(self._folder):
+            known = self._models.get(folder.name)
+            if known is not None:
+                known.follow()
+            elif (folder / CATALOGUE).exists():
+                in_force = self._published.get(folder.name, NONE)
+                self._models[folder.name] = Models(self._folder, folder.name, in_force, self._gates)
 
 
-def _further(reached: Reached, snapshot: PolicySnapshot) -> Reached:
-    return reached.further(Reached(snapshot.cursor, snapshot.forgotten))
+def _by_brand(records: Iterable[tuple[int, Record]], through: int) -> Mapping[str, Entries]:
+    by_prefix: dict[bytes, list[tuple[int, Record]]] = {}
+    for entry in records:
+        if entry[0] <= through:
+            subject = entry[1].subject
+            by_prefix.setdefault(subject[: 1 + subject[0]], []).append(entry)
+    return {brand_of(prefix): entries for prefix, entries in by_prefix.items()}
+
+
+def _about(entries: Entries, placement: str) -> Entries:
+    """The exposures of a placement, and outcomes that may be of it."""
+    return [
+        entry
+        for entry in entries
+        if isinstance(body := entry[1].body, Exposure | Outcome) and body.placement in ("", placement)
+    ]
 
 
 def run(data: Path, map_size: int, stop: StopEvent, interval_s: float = 1.0) -> None:
@@ -147,7 +212,7 @@ def run(data: Path, map_size: int, stop: StopEvent, interval_s: float = 1.0) -> 
 
 def _check_journal(learner: Learner, last: int) -> None:
     """A journal that ends before the cursor is another one, put back from a backup: what was learned is not of it."""
-    if learner.cursor > last:
+    if learner.furthest > last:
         log.warning("learner_starts_over", cursor=learner.cursor, journal=last)
         learner.start_over()
 
@@ -162,6 +227,6 @@ def _round(learner: Learner, interval_s: float, stop: StopEvent) -> None:
                 published = time.monotonic()
                 if stop.is_set():
                     break
-        learner.publish()
+        learner.publish(last=stop.is_set())
     except (StoreError, OSError) as error:
         log.error("learner_failed", error=type(error).__name__, reason=str(error), cursor=learner.cursor)

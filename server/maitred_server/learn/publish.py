@@ -10,11 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from hashlib import blake2b
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 import msgspec
 
 from maitred_server.errors import RecordDamaged
+from maitred_server.learn.orders import pinned
+from maitred_server.learn.reached import Reached
+from maitred_server.policy.fitted import Fitted, Stamp
 from maitred_server.policy.snapshot import SUFFIX, Column, PolicySnapshot, open_snapshot
 from maitred_server.store.published import (
     LEARNER_CURSOR,
@@ -22,8 +26,7 @@ from maitred_server.store.published import (
     brand_folder,
     brand_folders,
     current,
-    numbers_of,
-    prune,
+    ordered,
     switch,
     withdraw,
     write_file,
@@ -31,37 +34,21 @@ from maitred_server.store.published import (
 
 CURSOR: Final = LEARNER_CURSOR
 KEEP: Final = 3  # snapshots of a brand, the newest
+HOUR_S: Final = 3_600
+HOURS, DAYS = 24, 14  # of which one snapshot with models each is kept
 _CHECKSUM_BYTES: Final = 16
 
 
-class Reached(NamedTuple):
-    """How far sums go: they hold every journal record up to a sequence, and nothing that was forgotten up to a note."""
-
-    through: int = 0
-    forgotten: int = 0
-
-    def further(self, other: Reached) -> Reached:
-        """What is known when both are: that the further one holds includes the other."""
-        return Reached(max(self.through, other.through), max(self.forgotten, other.forgotten))
-
-    @property
-    def version(self) -> str:
-        """What a snapshot of this is called: the sequence, and the note behind a dash when there is one."""
-        return f"{self.through}-{self.forgotten}" if self.forgotten else str(self.through)
-
-    @classmethod
-    def of(cls, version: str) -> Reached | None:
-        """How far the snapshot of a version goes; None: it is no such version."""
-        numbers = numbers_of(version)
-        return cls(*numbers) if 1 <= len(numbers) <= 2 else None
-
-
 class _Cursor(msgspec.Struct, frozen=True, array_like=True):
-    """`through`, `forgotten`: what all brands have reached. `brands`: those that have a snapshot."""
+    """`through`, `forgotten`: what all brands' counts have reached. `brands`: those that have a snapshot.
+
+    `settled`: the note that counts and models are past; None: there are no models.
+    """
 
     through: int
     brands: list[str]
     forgotten: int = 0
+    settled: int | None = None
 
 
 class Resumed(NamedTuple):
@@ -76,20 +63,57 @@ def policy_folder(data: Path, brand: str) -> Path:
     return brand_folder(data, brand) / POLICY
 
 
-def publish_snapshot(data: Path, brand: str, reached: Reached, columns: Mapping[int, Column]) -> str:
-    """Writes a snapshot and puts it in force. Raises OSError."""
+def publish_snapshot(
+    data: Path,
+    brand: str,
+    reached: Reached,
+    columns: Mapping[int, Column],
+    models: Mapping[str, Fitted] = MappingProxyType({}),
+    stamp: Stamp | None = None,
+) -> str:
+    """Writes a snapshot and puts it in force; its version. Raises OSError."""
     folder = policy_folder(data, brand)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    version = reached.version
-    PolicySnapshot(version, reached.through, columns, reached.forgotten).save(folder / f"{version}{SUFFIX}")
+    version = reached.version if stamp is None else f"{reached.through}-{reached.forgotten}{stamp.suffix}"
+    snapshot = PolicySnapshot(version, reached.through, columns, reached.forgotten, models)
+    snapshot.save(folder / f"{version}{SUFFIX}")
     switch(folder, version)
-    prune(folder, KEEP, SUFFIX)
+    prune(folder)
     return version
 
 
-def save_cursor(data: Path, reached: Reached, brands: list[str]) -> None:
+def prune(folder: Path) -> None:
+    """Removes snapshots, but for the newest, those in force and pinned, and of those with models one an hour and a day:
+    what people may want to go back to. Raises OSError.
+    """
+    there = ordered(folder, SUFFIX)
+    kept = {current(folder), pinned(folder), *there[-KEEP:]}
+    with_models = [version for version in there if Stamp.of(version)]
+    written = {version: _written(folder, version) for version in with_models}
+    kept |= {*_one_each(written, HOUR_S, HOURS), *_one_each(written, 24 * HOUR_S, DAYS)}
+    for version in there:
+        if version not in kept:
+            (folder / f"{version}{SUFFIX}").unlink(missing_ok=True)
+
+
+def _written(folder: Path, version: str) -> float:
+    try:
+        return (folder / f"{version}{SUFFIX}").stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
+def _one_each(written: Mapping[str, float], length_s: int, most: int) -> list[str]:
+    """The first version of each of the last periods."""
+    first: dict[int, str] = {}
+    for version, at in written.items():
+        first.setdefault(int(at // length_s), version)
+    return [first[number] for number in sorted(first)[-most:]]
+
+
+def save_cursor(data: Path, reached: Reached, brands: list[str], settled: int | None = None) -> None:
     """Remembers what the snapshots of all these brands have reached. Raises OSError."""
-    content = msgspec.msgpack.encode(_Cursor(reached.through, sorted(brands), reached.forgotten))
+    content = msgspec.msgpack.encode(_Cursor(reached.through, sorted(brands), reached.forgotten, settled))
     write_file(data / CURSOR, [_checksum(content), content])
 
 
@@ -99,8 +123,12 @@ def learned_through(data: Path) -> int:
 
 
 def forgotten_through(data: Path) -> int:
-    """The note up to which no brand's snapshot holds what was forgotten (see `store.forgotten`). Raises OSError."""
-    return _cursor(data).forgotten
+    """The note up to which no snapshot and no check-point holds what was forgotten (see `store.forgotten`).
+
+    Raises OSError.
+    """
+    cursor = _cursor(data)
+    return cursor.forgotten if cursor.settled is None else min(cursor.forgotten, cursor.settled)
 
 
 def reached_by_all(data: Path) -> Reached:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Final, NamedTuple, TypeAlias
 
 from maitred_server.errors import NothingKept, RecordDamaged, TooLarge
-from maitred_server.learn.publish import Reached, policy_folder, reached_by_all
+from maitred_server.learn.publish import policy_folder, reached_by_all
+from maitred_server.learn.reached import Reached
 from maitred_server.learn.sums import Sums
 from maitred_server.model import Record
 from maitred_server.policy.snapshot import PolicySnapshot, Remade, open_snapshot

@@ -17,6 +17,7 @@ from maitred_server.errors import MaitredError
 CURRENT = "CURRENT"
 HISTORY = "HISTORY"  # of a brand's catalogue: see `playbook.versions`
 BRANDS = "brands"
+CATALOGUE = "catalogue"  # in a brand's folder: what was published of its playbook
 POLICY = "policy"  # in a brand's folder: what the learner published
 SNAPSHOT = ".snapshot"
 LEARNER_CURSOR = "learner.cursor"  # in the data directory: how far the learner has come

@@ -6,13 +6,15 @@ import contextlib
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from maitred_server.learn import learner as learning
 from maitred_server.learn.learner import Learner
-from maitred_server.learn.publish import CURSOR, Reached, forgotten_through, policy_folder, publish_snapshot
+from maitred_server.learn.publish import CURSOR, forgotten_through, policy_folder, publish_snapshot
+from maitred_server.learn.reached import Reached
 from maitred_server.learn.sums import Sums
 from maitred_server.model import Entry, Event, Exposure, Kind, Outcome, Reason, Record, Shown
 from maitred_server.policy.snapshot import Column, open_snapshot
@@ -98,11 +100,11 @@ class Run:
         """Publish, and fail after some brands: before the cursor is written."""
         done: list[str] = []
 
-        def cut(data: Path, brand: str, reached: Reached, columns: dict[int, Column]) -> None:
+        def cut(data: Path, brand: str, reached: Reached, columns: dict[int, Column], *models: Any) -> None:
             if len(done) == after:
                 raise PowerCutError
             done.append(brand)
-            publish_snapshot(data, brand, reached, columns)
+            publish_snapshot(data, brand, reached, columns, *models)
 
         def no_cursor(*_: object) -> None:
             raise PowerCutError

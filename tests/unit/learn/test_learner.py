@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from maitred_server.learn import learner as learning
 from maitred_server.learn.learner import Learner
-from maitred_server.learn.publish import CURSOR, Reached, learned_through, policy_folder, publish_snapshot, resume
+from maitred_server.learn.publish import CURSOR, learned_through, policy_folder, publish_snapshot, resume
+from maitred_server.learn.reached import Reached
 from maitred_server.learn.sums import Sums
 from maitred_server.model import (
     Body,
@@ -223,11 +225,11 @@ def publish_but_cut(learner: Learner, after: int) -> None:
     """Publishes, and fails after some brands: before the cursor is written."""
     published: list[str] = []
 
-    def cut(data: Path, brand: str, reached: Reached, columns: dict[int, Column]) -> None:
+    def cut(data: Path, brand: str, reached: Reached, columns: dict[int, Column], *models: Any) -> None:
         if len(published) == after:
             raise _PowerCutError
         published.append(brand)
-        publish_snapshot(data, brand, reached, columns)
+        publish_snapshot(data, brand, reached, columns, *models)
 
     def no_cursor(*_: object) -> None:
         raise _PowerCutError
