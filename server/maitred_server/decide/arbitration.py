@@ -17,8 +17,8 @@ from maitred_server.policy.base import CLOSED, Floats, Scores
 
 
 def base(scores: Scores) -> Floats:
-    """float64[m]: what is weighted: the propensity, or the score of a policy that predicts none."""
-    if scores.propensity is None:
+    """float64[m]: what is weighted: the propensity, or the score of a policy that predicts none or several things."""
+    if scores.propensity is None or scores.worth_is_in:
         return scores.priority
     return np.where(scores.priority > CLOSED, scores.propensity, CLOSED)
 
@@ -51,8 +51,10 @@ def factors(
     channel = ground.channel(moment.ask.context)
     levers = [one for one in weights.levers if one.rows[row] and one.within(channel)] if weights else []
     context = [one for one in weights.context if one.rows[row] and one.within(channel)] if weights else []
-    return {
-        "score" if scores.propensity is None else "propensity": float(base(scores)[row]),
+    told = {} if scores.propensity is None else {"propensity": float(scores.propensity[row])}
+    if scores.propensity is None or scores.worth_is_in:
+        told["score"] = float(base(scores)[row])
+    return told | {
         "context weight": math.prod(one.factor for one in context if conditions.rows(one.plan, ground, moment)[row]),
         "value": float(weights.value[row]) if weights else 1.0,
         "lever": math.prod(one.factor for one in levers),

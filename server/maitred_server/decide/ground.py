@@ -10,6 +10,7 @@ import numpy as np
 
 from maitred_server.decide.contact import ContactGround
 from maitred_server.decide.gates import Gates
+from maitred_server.decide.learned import LearnedGround
 from maitred_server.decide.slots import SlotPlan
 from maitred_server.decide.variants import Fitting
 from maitred_server.decide.weights import Weights
@@ -41,6 +42,7 @@ class Ground(NamedTuple):
     fitting: Fitting | None  # which variants fit where; None: all fit everywhere
     weights: Weights | None  # levers, values and context weights; None: all are 1
     slots: SlotPlan | None  # pins, reserved and stretch slots, limits of groups; None: none
+    learned: LearnedGround | None = None  # None: nothing is learned here
     available: Bools | None = None  # bool[m]: not closed by a live state; None: none is
 
     def channel(self, context: Mapping[str, Value]) -> str:
@@ -54,6 +56,7 @@ def lay(catalogue: Catalogue, placement: Placement, gate: Gates | None) -> Groun
     actions = placement.candidates
     item_index = np.ascontiguousarray(catalogue.item_index[actions])
     item_keys = np.ascontiguousarray(catalogue.item_keys[actions])
+    key_index = KeyIndex(item_keys)
     plan = catalogue.control.slate(placement.name)
     return Ground(
         placement=placement,
@@ -63,7 +66,7 @@ def lay(catalogue: Catalogue, placement: Placement, gate: Gates | None) -> Groun
         first_row=item_index.searchsorted(item_index).astype(np.int32),
         end_row=item_index.searchsorted(item_index, side="right").astype(np.int32),
         item_keys=item_keys,
-        key_index=KeyIndex(item_keys),
+        key_index=key_index,
         popularity=np.zeros(len(item_keys)),
         order=_places(catalogue.item_index[placement.order], item_index),
         wishes=WishGround.lay(catalogue, placement),
@@ -72,6 +75,7 @@ def lay(catalogue: Catalogue, placement: Placement, gate: Gates | None) -> Groun
         fitting=Fitting.lay(catalogue, placement, plan),
         weights=Weights.lay(catalogue, placement, plan),
         slots=SlotPlan.lay(catalogue, placement, plan),
+        learned=LearnedGround.lay(catalogue, placement, key_index),
     )
 
 

@@ -13,6 +13,7 @@ from maitred_server.decide.ask import Ask
 from maitred_server.decide.choice import Choice
 from maitred_server.decide.contacts import Contacts
 from maitred_server.decide.ground import Ground
+from maitred_server.decide.learned import Seen
 from maitred_server.decide.moment import Moment
 from maitred_server.decide.profile import Known, Reader, known
 from maitred_server.decide.receipt import Receipt, SealedDecision, SealedSlot, Sealer
@@ -129,6 +130,7 @@ class Prepared(NamedTuple):
     scores: Scores
     priority: Floats  # float64[m]: CLOSED where a filter closed; changes while slots are filled
     pins: Mapping[int, int]  # row by slot
+    seen: Seen | None = None  # the features by which is learned; None: nothing is learned
 
 
 class Page:
@@ -161,13 +163,15 @@ class Page:
         self._stopwatch("candidates")
         open_rows = filters.open_rows(ground, self.moment, closed)
         self._stopwatch("filters")
-        served = scoring.served_by(ground.placement, self.moment)
-        scores = served.policy.score(scoring.situation(self.moment, ground))
+        seen = None if ground.learned is None else ground.learned.see(self.moment.view, self.moment.now)
+        self._stopwatch("features")
+        served = scoring.learning_from(scoring.served_by(ground.placement, self.moment), seen, self.seed)
+        scores = scoring.scored(served, seen, self.moment, ground)
         ranked = arbitration.priorities(ground, self.moment, served, scores, self.world.conditions)
         priority = scoring.closed_where(ranked, open_rows)
         self._stopwatch("scoring")
         pins = pinned(ground, self.moment, self.world.conditions, open_rows, slots)
-        return Prepared(ground, slots, closed, served, scores, priority, pins)
+        return Prepared(ground, slots, closed, served, scores, priority, pins, seen)
 
     def filling(self, ready: Prepared) -> Iterator[slate.Filled]:
         """Slot by slot; to be read to its end."""
@@ -185,6 +189,9 @@ class Page:
     def finish(self, decision_id: str, ready: Prepared, choices: Sequence[Choice]) -> Decision:
         """With the fallback where nothing could be chosen, and with what is said of each choice."""
         placement, name = ready.ground.placement, ready.ground.placement.name
+        space = ""
+        if choices and ready.seen is not None:
+            choices, space = _with_features(ready.ground, ready.seen, choices), ready.seen.ground.space.name
         if not choices:
             choices = slate.fallback(self.world, self.world.fallback(name), self.moment, ready.closed, ready.slots)
         if not self.world.wording.silent:
@@ -200,6 +207,7 @@ class Page:
             placement.ttl_ms,
             placement.stale_ms,
             ready.ground.channel(self.moment.ask.context),
+            space,
         )
 
     def counted_down(self, decisions: list[Decision]) -> list[Decision]:
@@ -244,6 +252,11 @@ class Page:
         open_rows = filters.open_rows(ground, self.moment, before)
         pins = pinned(ground, self.moment, self.world.conditions, open_rows, wanted or ground.placement.slots)
         return [int(ground.item_index[row]) for row in pins.values()]
+
+
+def _with_features(ground: Ground, seen: Seen, choices: Sequence[Choice]) -> list[Choice]:
+    rows = ground.actions.searchsorted([choice.action for choice in choices]).tolist()
+    return [one._replace(features=seen.sealed(row, one.slot)) for one, row in zip(choices, rows, strict=True)]
 
 
 def _reason(served: scoring.Served, choices: Sequence[Choice]) -> Reason:

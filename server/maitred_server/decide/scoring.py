@@ -7,12 +7,14 @@ from typing import NamedTuple
 import numpy as np
 
 from maitred_server.decide.ground import Ground
+from maitred_server.decide.learned import Seen
 from maitred_server.decide.moment import Moment
 from maitred_server.decide.view import View
 from maitred_server.model import Intensity, Reason
 from maitred_server.playbook.nouns import Placement
 from maitred_server.policy import POLICIES, Policy
-from maitred_server.policy.base import CLOSED, Bools, Floats, Situation
+from maitred_server.policy.base import CLOSED, Bools, Floats, Scores, Situation
+from maitred_server.policy.exploring import LEARNED
 
 
 class Served(NamedTuple):
@@ -32,6 +34,20 @@ def served_by(placement: Placement, moment: Moment) -> Served:
     if placement.automation != "online" or moment.view.intensity is Intensity.OFF:
         return Served(POLICIES[placement.baseline], Reason.BASELINE)
     return Served(POLICIES[assignment.policies.get(placement.name, placement.policy)], None)
+
+
+def learning_from(served: Served, seen: Seen | None, seed: int) -> Served:
+    """With the learned policy of this decision, when one serves that has anything to look at."""
+    if seen is None or served.policy.name not in LEARNED:
+        return served
+    return served._replace(policy=seen.policy(served.policy.name, seed))
+
+
+def scored(served: Served, seen: Seen | None, moment: Moment, ground: Ground) -> Scores:
+    """What the policy that serves thinks of each candidate."""
+    if seen is not None and served.policy.name in LEARNED:
+        return seen.scores()
+    return served.policy.score(situation(moment, ground))
 
 
 def situation(moment: Moment, ground: Ground) -> Situation:

@@ -44,6 +44,7 @@ class Filled(NamedTuple):
     priority: float  # of the row
     offered: Floats  # float64[m]: what the policy chose from; CLOSED where it could not. Only until the next slot
     stretch: bool = False
+    tried: bool = False  # another row had a higher priority
 
 
 def fill(
@@ -82,7 +83,7 @@ def filling(
         return
     limits = ground.slots.limits.begin() if ground.slots and ground.slots.limits else None
     spent = spending(ground, moment)
-    guarded = ground.weights is not None and ground.weights.negative and applies(ground, served)
+    guarded = _guarded(ground, served)
     for at, turn in enumerate(turns(ground, moment, served, slots, pins), start=step):
         if spent is not None and turn.pinned != NO_ROW and spent.closed(turn.pinned):
             turn = turn._replace(pinned=NO_ROW)
@@ -98,6 +99,13 @@ def filling(
             spent.chose(row, priority)
 
 
+def _guarded(ground: Ground, served: Served) -> bool:
+    """Whether some candidate may cost more than it brings."""
+    if ground.learned is not None and served.reason is None and bool((ground.learned.worth < 0.0).any()):
+        return True
+    return ground.weights is not None and ground.weights.negative and applies(ground, served)
+
+
 def _choose(turn: Turn, policy: Policy, priority: Floats, guarded: bool, drawn: float) -> Filled | None:
     """From the rows of the turn, while one of them is open; else from all."""
     if turn.pinned != NO_ROW:
@@ -107,9 +115,14 @@ def _choose(turn: Turn, policy: Policy, priority: Floats, guarded: bool, drawn: 
         narrowed = np.where(turn.rows, offered, CLOSED)
         found = policy.choose(narrowed, drawn)
         if found is not None:
-            return Filled(turn, *found, float(priority[found[0]]), narrowed, turn.stretch)
+            return _filled(turn, found, narrowed, turn.stretch)
     found = policy.choose(offered, drawn)
-    return None if found is None else Filled(turn, *found, float(priority[found[0]]), offered)
+    return None if found is None else _filled(turn, found, offered, False)
+
+
+def _filled(turn: Turn, found: tuple[int, float], offered: Floats, stretch: bool) -> Filled:
+    row, probability = found
+    return Filled(turn, row, probability, float(offered[row]), offered, stretch, bool(offered[row] < offered.max()))
 
 
 def chosen(world: World, ground: Ground, served: Served, scores: Scores, filled: Filled) -> Choice:
@@ -121,12 +134,21 @@ def chosen(world: World, ground: Ground, served: Served, scores: Scores, filled:
         action=action,
         item=catalogue.item(action),
         variant=catalogue.variant(action),
-        reason=Reason.RULE if filled.turn.pinned != NO_ROW else served.reason or scores.reason(row),
+        reason=_reason(served, scores, filled),
         propensity=None if scores.propensity is None else float(scores.propensity[row]),
         probability=filled.probability,
         priority=filled.priority if filled.priority > CLOSED else 0.0,  # a pin stands where the policy would not choose
         stretch=filled.stretch,
     )
+
+
+def _reason(served: Served, scores: Scores, filled: Filled) -> Reason:
+    if filled.turn.pinned != NO_ROW:
+        return Reason.RULE
+    if served.reason is not None:
+        return served.reason
+    found = scores.reason(filled.row)
+    return Reason.EXPLORED if found is Reason.LEARNED and filled.tried else found
 
 
 def fallback(world: World, ground: Ground, moment: Moment, taken: Sequence[int], slots: int) -> list[Choice]:

@@ -82,13 +82,17 @@ class World:
     def _fallback(self, placement: Placement, same: World | None) -> Ground:
         before = None if same is None else same._fallbacks[placement.name]
         asked = fallback_placement(self.catalogue, placement) if before is None else before.placement
-        return self._ground(asked, before, same)._replace(weights=None, slots=None)
+        return self._ground(asked, before, same)._replace(weights=None, slots=None, learned=None)
 
     def _with_popularity(self, ground: Ground) -> Ground:
         if self.snapshot is None:
             return ground
-        counts = self.snapshot.counts(ground.placement.counts, ground.item_keys)
-        return ground._replace(popularity=counts.astype(np.float64))
+        counts = self.snapshot.counts(ground.placement.counts, ground.item_keys).astype(np.float64)
+        if ground.learned is None:
+            return ground._replace(popularity=counts)
+        of_items = counts[ground.first_row == np.arange(len(counts))]
+        model = self.snapshot.model(ground.placement.name)
+        return ground._replace(popularity=counts, learned=ground.learned.renewed(counts, float(of_items.sum()), model))
 
     def _near(self, name: str) -> str:
         near = get_close_matches(name, self._grounds, n=3)

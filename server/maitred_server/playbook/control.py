@@ -200,8 +200,8 @@ class Learning(_Noun, frozen=True):
     features: tuple[str, ...] = ()  # families of features (see `policy.features`); none: the defaults
     traits: tuple[str, ...] = ()  # traits and context keys that are features, as `subject.NAME` and `context.NAME`
     half_life_days: float = 0.0  # 0: nothing fades
-    exploration: float = 1.0  # share of the decisions that may explore; the others take the best
-    scale: float = 0.0  # the size of a priority that explores as 1 does; 0: what the policy finds by itself
+    exploration: float = 0.05  # share of the choices that may explore; the others take the best
+    scale: float = 0.0  # how large a gap between priorities is 1; 0: the best priority's size
 
 
 class ReasonText(_Noun, frozen=True):
@@ -243,3 +243,7 @@ class Control(_Noun, frozen=True):
     def slate(self, placement: str) -> SlatePlan:
         """The plan of a placement; an empty one where there is none."""
         return next((one for one in self.slates if one.placement == placement), SlatePlan(placement))
+
+    def learned(self, placement: str) -> Learning | None:
+        """What is learned in a placement; None: nothing."""
+        return next((one for one in self.learning if one.placement == placement), None)

@@ -88,6 +88,7 @@ class _Loading:
             reasons=self._read("reasons.yaml", ReasonsFile),
             placements=self._placements,
             groups=self._groups,
+            header=self._header,
         )
 
     def _read(self, file: str, model: type[M]) -> Checked[M] | None:

@@ -9,7 +9,14 @@ from msgspec.structs import replace
 
 from maitred_server.errors import Mistake
 from maitred_server.model import Item
-from maitred_server.playbook import loading_policies, loading_rules, loading_slates, loading_subjects, loading_wording
+from maitred_server.playbook import (
+    loading_learning,
+    loading_policies,
+    loading_rules,
+    loading_slates,
+    loading_subjects,
+    loading_wording,
+)
 from maitred_server.playbook.control import Control, Rule, Wording
 from maitred_server.playbook.desk import Desk
 from maitred_server.playbook.expressions import Compiler, Declared
@@ -18,6 +25,7 @@ from maitred_server.playbook.itemtypes import ItemTypes, item_types
 from maitred_server.playbook.loading_subjects import Subjects
 from maitred_server.playbook.nouns import Mentions
 from maitred_server.playbook.rules.declarations import Declarations
+from maitred_server.playbook.schema.header import PlaybookFile
 from maitred_server.playbook.schema.items import GroupsFile
 from maitred_server.playbook.schema.placements import PlacementsFile
 from maitred_server.playbook.schema.rules import ArbitrationFile, ContactPoliciesFile, RulesFile
@@ -37,6 +45,7 @@ class ControlFiles(NamedTuple):
     reasons: Checked[ReasonsFile] | None
     placements: Checked[PlacementsFile] | None
     groups: Checked[GroupsFile] | None
+    header: Checked[PlaybookFile] | None = None
 
 
 class Loaded(NamedTuple):
@@ -89,6 +98,9 @@ def _control(files: ControlFiles, known: Subjects, written: Sequence[Written], d
         context_weights=tuple(loading_policies.context_weights(arbitration, desk)) if arbitration else (),
         slates=tuple(loading_slates.slates(files.placements, desk)) if files.placements else (),
         wording=loading_wording.wording(files.reasons, desk) if files.reasons else Wording(),
+        learning=tuple(loading_learning.learning(files.placements, files.header, known, desk))
+        if files.placements
+        else (),
     )
 
 

@@ -41,6 +41,7 @@ class Scores(NamedTuple):
     propensity: Floats | None  # P(positive outcome); None: the policy predicts none
     reasons: tuple[Reason, ...]  # the reasons it may give
     reason_of: npt.NDArray[np.bool_] | None = None  # row -> index into `reasons` (0 or 1); None: always the first
+    worth_is_in: bool = False  # `priority` is what all responses are worth together; the propensity is the first alone
 
     def reason(self, row: int) -> Reason:
         return self.reasons[0 if self.reason_of is None else int(self.reason_of[row])]

@@ -21,6 +21,13 @@ HABIT: Final = Habit()
 _LEAST: Final = 1e-9
 
 
+class Learned(Habit):
+    """A learned policy where nothing can be learned from: it serves as `habit` does, under its own name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
 class Chooser(Protocol):
     """The half of a policy that chooses; see `base.Policy`."""
 

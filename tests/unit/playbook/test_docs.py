@@ -27,6 +27,7 @@ from maitred_server.playbook.schema.header import (
     ValueBandPart,
 )
 from maitred_server.playbook.schema.items import GroupPart, ItemPart, VariantPart
+from maitred_server.playbook.schema.learning import LearningPart, ResponsePart
 from maitred_server.playbook.schema.placements import PinPart, PlacementPart, ReservedPart, WorthPart
 from maitred_server.playbook.schema.rules import (
     ContactPolicyPart,
@@ -68,6 +69,8 @@ TABLES = {
     "| field of a pin": PinPart,
     "| field of `reserved`": ReservedPart,
     "| field of `value`": WorthPart,
+    "| field of `learning`": LearningPart,
+    "| field of a response": ResponsePart,
     "| field of `subjects`": SubjectsFile,
     "| field of a purpose": PurposePart,
     "| field of a trait": TraitPart,

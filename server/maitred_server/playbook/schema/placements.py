@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self, TypeAlias
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from maitred_server.playbook.schema.expressions import Expression, RestrictedPart, ScopeNames
+from maitred_server.playbook.schema.learning import LearningPart
 from maitred_server.playbook.schema.values import (
     MOST_SLOTS,
     Automation,
@@ -120,6 +121,9 @@ class PlacementPart(RestrictedPart):
         default={}, max_length=1_000, description="The same for some groups, instead of `most_per_group`."
     )
     value: WorthPart = Field(default=WorthPart(), description="What success with an item is worth.")
+    learning: LearningPart | None = Field(
+        default=None, description="What is learned here. Missing: what learned policies need, if one serves here."
+    )
 
 
 class PlacementsFile(Part):

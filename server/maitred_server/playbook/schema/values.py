@@ -41,7 +41,7 @@ RESERVED_DIMENSIONS: Final = (
     "overridden",
 )
 
-KNOWN_POLICIES: Final = ("fixed", "uniform", "popular", "habit")
+KNOWN_POLICIES: Final = ("fixed", "uniform", "popular", "habit", "inverse_gap", "thompson", "epsilon", "greedy")
 AUTOMATION: Final = ("fixed", "logging_only", "apprentice", "online")
 UNITS: Final = ("subject", "person", "household", "device", "session")
 
