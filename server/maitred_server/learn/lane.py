@@ -81,7 +81,8 @@ class Lane:
         if today <= self.today:
             return
         self.today = today
-        if periods := rolled(self.sums.days(), today):
+        periods = rolled(self.sums.days(), today) if self.plan.fades else {}
+        if periods:
             self.sums.roll(periods)
 
     def untouched(self) -> Touch:
