@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from collections.abc import Mapping
 
+from maitred_server.learn.entries import Entries
 from maitred_server.learn.reached import Reached
 from maitred_server.learn.sums import Sums
-from maitred_server.model import Record
 from maitred_server.policy.snapshot import PolicySnapshot
 from maitred_server.store import Lost, Note
 from maitred_server.store.counted import Met, met_in
-
-Entries: TypeAlias = Sequence[tuple[int, Record]]
 
 
 class Brand:

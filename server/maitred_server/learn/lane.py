@@ -6,10 +6,11 @@ The sums are a function of the records that are in the journal up to where it ha
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 
+from maitred_server.learn.entries import Entries
 from maitred_server.learn.fixed import Fixed
 from maitred_server.learn.join import DAY_MS, Joins, Lesson, Lessons, Reading
 from maitred_server.learn.periods import period, rolled
@@ -19,8 +20,6 @@ from maitred_server.learn.ridge import Shown, Sums
 from maitred_server.model import Record
 from maitred_server.policy.base import Keys
 from maitred_server.store import Note
-
-Sequenced: TypeAlias = tuple[int, Record]
 
 
 class Touch(NamedTuple):
@@ -45,7 +44,7 @@ class Lane:
         self.forgot = False  # whether anything was taken away since `touched` was emptied
         self._reading = Reading(plan)
 
-    def learn(self, entries: Iterable[Sequenced], through: int) -> None:
+    def learn(self, entries: Entries, through: int) -> None:
         """Add records of rising sequences; `through`: the last sequence that was looked at."""
         before: dict[str, Lessons] = {}
         for sequence, record in entries:

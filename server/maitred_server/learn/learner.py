@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from threading import Event as StopEvent
-from typing import Final, TypeAlias
+from typing import Final
 
 import structlog
 
 from maitred_server.errors import StoreError
-from maitred_server.learn.counting import Counts, Entries
+from maitred_server.learn.counting import Counts
+from maitred_server.learn.entries import ReadChanges, about, by_brand
 from maitred_server.learn.gates import Gates
 from maitred_server.learn.lane import Lane
 from maitred_server.learn.models import NONE, InForce, Models
 from maitred_server.learn.publish import forget, publish_snapshot, resume, save_cursor
 from maitred_server.learn.reached import Reached
 from maitred_server.learn.sums import Sums
-from maitred_server.model import Exposure, Outcome, Record
 from maitred_server.policy.fitted import Stamp
-from maitred_server.store import Changes, Store
-from maitred_server.store.keys import brand_of
+from maitred_server.store import Store
 from maitred_server.store.published import CATALOGUE, brand_folders
 
 CHUNK: Final = 5_000  # records read at once
-
-ReadChanges: TypeAlias = Callable[[int, int, int], Changes]
 
 log = structlog.get_logger()
 
@@ -116,16 +113,16 @@ class Learner:
         noted = min(reached.forgotten for reached in passed)
         changes = self._read_changes(after, self._chunk, noted)
         through = changes.through if until is None or after >= until else min(changes.through, until)
-        by_brand = _by_brand(changes.records, through)
+        own = by_brand(changes.records, through)
         for note in changes.notes:
             if counts:
                 counts.unlearn(note)
             for name, lane in reading:
                 lane.unlearn(note, name)
         if counts:
-            counts.learn(by_brand, through)
+            counts.learn(own, through)
         for name, lane in reading:
-            lane.learn(_about(by_brand.get(name, ()), lane.plan.placement), through)
+            lane.learn(about(own.get(name, ()), lane.plan.placement), through)
         return len(changes.notes) + (through > after)
 
     def publish(self, *, last: bool = False) -> list[str]:
@@ -171,24 +168,6 @@ class Learner:
             elif (folder / CATALOGUE).exists():
                 in_force = self._published.get(folder.name, NONE)
                 self._models[folder.name] = Models(self._folder, folder.name, in_force, self._gates)
-
-
-def _by_brand(records: Iterable[tuple[int, Record]], through: int) -> Mapping[str, Entries]:
-    by_prefix: dict[bytes, list[tuple[int, Record]]] = {}
-    for entry in records:
-        if entry[0] <= through:
-            subject = entry[1].subject
-            by_prefix.setdefault(subject[: 1 + subject[0]], []).append(entry)
-    return {brand_of(prefix): entries for prefix, entries in by_prefix.items()}
-
-
-def _about(entries: Entries, placement: str) -> Entries:
-    """The exposures of a placement, and outcomes that may be of it."""
-    return [
-        entry
-        for entry in entries
-        if isinstance(body := entry[1].body, Exposure | Outcome) and body.placement in ("", placement)
-    ]
 
 
 def run(data: Path, map_size: int, stop: StopEvent, interval_s: float = 1.0) -> None:

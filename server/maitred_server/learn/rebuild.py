@@ -10,15 +10,17 @@ import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
 from maitred_server.errors import NothingKept, RecordDamaged, TooLarge
+from maitred_server.learn.entries import ReadChanges
 from maitred_server.learn.publish import policy_folder, reached_by_all
 from maitred_server.learn.reached import Reached
+from maitred_server.learn.remodel import Remodelled, remodelled
 from maitred_server.learn.sums import Sums
 from maitred_server.model import Record
+from maitred_server.policy.fitted import Stamp
 from maitred_server.policy.snapshot import PolicySnapshot, Remade, open_snapshot
-from maitred_server.store import Changes
 from maitred_server.store.counted import Met, counted_by, met_in
 from maitred_server.store.keys import brand_prefix
 from maitred_server.store.published import current
@@ -26,8 +28,6 @@ from maitred_server.store.published import current
 CHUNK: Final = 1_000  # records read at once
 KEPT: Final = 4  # remade snapshots that stay in memory
 MOST: Final = 2_000_000  # records between two snapshots, unless asked for more
-
-ReadChanges: TypeAlias = Callable[[int, int, int], Changes]
 
 
 class Base(NamedTuple):
@@ -57,6 +57,7 @@ class Rebuilder:
         self._progress = progress
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[str, Reached], PolicySnapshot] = OrderedDict()
+        self._models: OrderedDict[tuple[str, Stamp, int], Remodelled] = OrderedDict()
 
     def snapshot(self, brand: str, version: str) -> Remade:
         """The snapshot of a version. Raises NothingKept for what is none, TooLarge when it is too far away."""
@@ -64,7 +65,7 @@ class Rebuilder:
         if wanted is None:
             raise NothingKept(f"`{version}` is no version of a policy snapshot", "past.receipt")
         found = self._published(brand, version)
-        return Remade(found) if found is not None else self._rebuilt(brand, wanted)
+        return Remade(found) if found is not None else self._rebuilt(brand, wanted, Stamp.of(version))
 
     def _published(self, brand: str, version: str) -> PolicySnapshot | None:
         try:
@@ -72,16 +73,47 @@ class Rebuilder:
         except (RecordDamaged, FileNotFoundError):
             return None
 
-    def _rebuilt(self, brand: str, wanted: Reached) -> Remade:
+    def _rebuilt(self, brand: str, wanted: Reached, stamp: Stamp | None) -> Remade:
+        counted = self._counted(brand, wanted)
+        if stamp is None:
+            return counted
+        modelled = self._modelled(brand, stamp)
+        counts = counted.snapshot
+        version = f"{wanted.through}-{wanted.forgotten}{stamp.suffix}"
+        snapshot = PolicySnapshot(version, counts.cursor, counts.columns, counts.forgotten, modelled.models)
+        return Remade(snapshot, "; ".join(filter(None, (counted.note, modelled.note))))
+
+    def _modelled(self, brand: str, stamp: Stamp) -> Remodelled:
+        forgotten = reached_by_all(self._data).forgotten
+        with self._lock:
+            for key in [
+                key for key in self._models if key[2] < forgotten
+            ]:  # they learned from what was forgotten since
+                del self._models[key]
+            known = self._models.get((brand, stamp, forgotten))
+        if known is None:
+            self._check(stamp.through)
+            known = remodelled(self._read_changes, self._data, brand, stamp, self._progress)
+            with self._lock:
+                self._models[brand, stamp, forgotten] = known
+                while len(self._models) > KEPT:
+                    self._models.popitem(last=False)
+        return known
+
+    def _check(self, away: int) -> None:
+        if away > self._most:
+            raise TooLarge(
+                f"the policy snapshot of this decision is {away:,} journal records away from where it can be made "
+                f"from; at most {self._most:,} are read (setting `explain_records`)",
+                "past.receipt",
+            )
+
+    def _counted(self, brand: str, wanted: Reached) -> Remade:
+        """The snapshot without models."""
         bases = list(self._bases(brand))
         base = min(bases, key=lambda one: abs(one.reached.through - wanted.through))
         away = abs(base.reached.through - wanted.through)
-        if away > self._most:
-            raise TooLarge(
-                f"the policy snapshot of this decision is {away:,} journal records away from the nearest one that is "
-                f"kept; at most {self._most:,} are read (setting `explain_records`)",
-                "past.receipt",
-            )
+        self._check(away)
         walk = _Walk(brand, base, wanted.through)
         for done in walk.steps(self._read_changes):
             self._progress(done, away)
