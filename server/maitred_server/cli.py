@@ -20,6 +20,7 @@ from maitred_server import (
     cli_import,
     cli_item,
     cli_playbook,
+    cli_policy,
     cli_replay,
     cli_store,
     cli_subject,
@@ -36,6 +37,7 @@ app = typer.Typer(
 )
 app.add_typer(cli_item.app, name="item")
 app.add_typer(cli_subject.app, name="subject")
+app.add_typer(cli_policy.app, name="policy")
 app.command("import")(cli_import.import_)
 app.command()(cli_check.check)
 app.command()(cli_playbook.publish)

@@ -35,6 +35,7 @@ BESIDE = {
     "cli_item": "cli",
     "cli_options": "cli",
     "cli_playbook": "cli",
+    "cli_policy": "cli",
     "cli_replay": "cli",
     "cli_show": "cli",
     "cli_store": "cli",
@@ -68,6 +69,7 @@ HOMES = {
             "cli_item",
             "cli_options",
             "cli_playbook",
+            "cli_policy",
             "cli_import",
             "cli_item",
             "cli_options",
@@ -79,7 +81,7 @@ HOMES = {
     ),
     "maitred_tools": (),
 }
-TOOLS = {"load", "throwaway", "bench", "demo", "replay", "faults"}
+TOOLS = {"load", "throwaway", "baskets", "bench", "demo", "replay", "faults"}
 SDK_LIBRARIES = {"grpc", "google.protobuf"}
 
 
