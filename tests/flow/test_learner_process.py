@@ -20,6 +20,7 @@ from maitred_server.policy.snapshot import PolicySnapshot, open_snapshot
 from maitred_server.store import AnyStore, Changes, MemoryStore, Store
 from maitred_server.store.keys import brand_prefix, item_key
 from maitred_server.store.published import Follower
+from maitred_tools.bench import learning
 
 MAP_SIZE = 64 * 1024 * 1024
 SPAWN = multiprocessing.get_context("spawn")
@@ -137,3 +138,9 @@ def test_a_journal_put_back_from_a_backup(tmp_path: Path, monkeypatch: pytest.Mo
         with thread(tmp_path):
             wait_until(lambda expected=last: learned_through(tmp_path) == expected)  # type: ignore[misc]
     assert (bought(tmp_path, "apples"), bought(tmp_path, "pears")) == (0, 2)
+
+
+def test_killed_under_load_it_has_the_sums_of_a_clean_replay(tmp_path: Path) -> None:
+    """Killed while records come and subjects are erased, it ends with the very sums and counts of a replay."""
+    found = learning.kills(tmp_path / "data", 20, 2, lambda: None)
+    assert (found["kills"], found["different"], found["check_points"]) == (2.0, 0.0, 1.0)
