@@ -83,7 +83,7 @@ class Settings(BaseModel):
         description="How long nothing may happen in a session before it is ended and forgotten, hours.",
     )
     publish_interval_s: float = Field(
-        1.0, gt=0, le=3600, description="How often the learner publishes what it learned, seconds."
+        0.5, gt=0, le=3600, description="How often the learner publishes what it learned, seconds."
     )
     catalogue_versions: int = Field(
         0,

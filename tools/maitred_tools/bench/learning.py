@@ -159,7 +159,8 @@ def learner(data: Path, interval_s: float, checkpoint_s: float = models.CHECKPOI
     try:
         yield child
     finally:
-        stop.set()
+        if child.is_alive():  # one that was killed may have died with the event's lock
+            stop.set()
         child.join(60)
 
 
@@ -257,6 +258,7 @@ def kills(data: Path, items: int, times: int, told: Callable[[], None]) -> dict[
                     _until(lambda seen=before: learned_through(data) > seen)  # type: ignore[misc]
                     time.sleep(random.uniform(0.0, 0.4))  # noqa: S311 - not for secrets
                     child.kill()
+                    child.join(60)
                 told()
         finally:
             ended.set()
