@@ -91,7 +91,7 @@ class World:
         if ground.learned is None:
             return ground._replace(popularity=counts)
         of_items = counts[ground.first_row == np.arange(len(counts))]
-        model = self.snapshot.model(ground.placement.name)
+        model = self.snapshot.model(ground.placement.name, ground.learned.space.name)
         return ground._replace(popularity=counts, learned=ground.learned.renewed(counts, float(of_items.sum()), model))
 
     def _near(self, name: str) -> str:

@@ -7,9 +7,14 @@ ranked high, and says little of the rest.
 
 from __future__ import annotations
 
+from typing import Final
+
 from maitred_server.learn.ridge import Level, Sums
 from maitred_server.learn.weights import Families, Fitting, Touched, Weights, fit, refit
 from maitred_server.policy.base import Floats
+
+# By level, found on the baskets: what is known of a whole placement should outweigh a few dozen exposures of one item.
+PENALTIES: Final = (30.0, 100.0, 100.0, 200.0)
 
 _ALL = Touched(None, None, None)
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from maitred_server.learn.anchored import fit_from
 from maitred_server.learn.families import families
 from maitred_server.learn.lane import Lane, Touch
-from maitred_server.learn.weights import Touched, Weights, fit, refit
+from maitred_server.learn.weights import Touched, Weights, refit
 from maitred_server.playbook.catalogue import Catalogue
 from maitred_server.policy.fitted import Fitted, Stamp
 from maitred_server.policy.linear import Deltas
@@ -35,7 +36,7 @@ class Fitter:
         lane.roll(day)
         lane.untouched()
         self.is_behind = False
-        self._weights = fit(lane.sums, families(catalogue, lane.variants), lane.plan.fitting, day)
+        self._weights = fit_from(lane.plan.prior, lane.sums, families(catalogue, lane.variants), lane.plan.fitting, day)
 
     def further(self, catalogue: Catalogue, day: int) -> None:
         """Make the weights of what was touched, those above them being as they are. There must be a base."""

@@ -8,10 +8,13 @@ from typing import Final
 
 import msgspec
 
+from maitred_server.learn.anchored import PENALTIES
 from maitred_server.learn.ridge import Space
 from maitred_server.learn.weights import Fitting
 from maitred_server.playbook.catalogue import Catalogue
 from maitred_server.playbook.control import Learning, Response
+from maitred_server.policy.base import Floats
+from maitred_server.policy.learned import prior
 from maitred_server.policy.space import FeatureSpace, feature_space
 
 VERSION: Final = 1  # of how lessons are made of records: one more and all is learned again
@@ -40,13 +43,18 @@ class Plan(msgspec.Struct, frozen=True, dict=True):
     @property
     def fitting(self) -> Fitting:
         """How weights are made."""
-        return Fitting(half_life_days=self.half_life_days if self.fades else None)
+        return Fitting(PENALTIES, half_life_days=self.half_life_days if self.fades else None)
 
     @cached_property
     def shape(self) -> Space:
         """Which features have weights at which level."""
         space = self.space
         return Space.of(space.width, list(space.group), list(space.item), list(space.variant))
+
+    @cached_property
+    def prior(self) -> Floats:
+        """Weights float64[t, d] that learning starts from."""
+        return prior(self.space, [one.default for one in self.responses])
 
     @cached_property
     def longest_wait(self) -> int:

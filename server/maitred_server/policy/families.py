@@ -16,6 +16,8 @@ from maitred_server.policy.meeting import Meeting
 
 Fill: TypeAlias = Callable[[Meeting, Floats], None]
 
+SLOT: Final = ("slot_later", "slot_depth")  # of the first slot both are 0; see `FeatureSpace.in_slot`
+
 _SHRINK = 10.0  # visits' worth of popularity in the plain share
 _INTERVAL_DAYS = 30.0  # between two times, of what was done once
 _INTERVALS = 2.0  # so many of them
@@ -42,7 +44,7 @@ def _popularity(meeting: Meeting, out: Floats) -> None:
 
 def _habit(meeting: Meeting, out: Floats) -> None:
     visits = meeting.past.visits
-    np.divide(meeting.counts + _SHRINK * meeting.popular, visits + _SHRINK, out=out[0])
+    np.divide(meeting.visits_of + _SHRINK * meeting.popular, visits + _SHRINK, out=out[0])
     out[1][meeting.met] = np.log1p(meeting.counts[meeting.met])
     np.divide(out[0], np.log(visits + 2.0), out=out[2])
     np.equal(meeting.counts, 0.0, out=out[3])
@@ -73,7 +75,7 @@ def _recency(meeting: Meeting, out: Floats) -> None:
 def _due(meeting: Meeting, out: Floats) -> None:
     """`r`: days since the last time, over the mean interval: 1 is when it is due."""
     met = meeting.met
-    last, gaps = meeting.last[met], meeting.counts[met] - 1.0
+    last, gaps = meeting.last[met], np.maximum(meeting.visits_of[met] - 1.0, 0.0)
     interval = (meeting.first[met] - last + _INTERVALS * _INTERVAL_DAYS) / (gaps + _INTERVALS)
     r = last / interval
     fresh, hat, usual = np.exp(-r), np.maximum(0.0, 1.0 - np.abs(r - 1.0)), meeting.usual[met]
@@ -98,6 +100,7 @@ FAMILIES: Final = {
         ),
         Family("recency", ("week", "month", "last_visit"), (), _recency, nothing),
         Family("due", ("fresh", "due", "overdue", "fresh_by_faded", "due_by_faded"), (), _due, nothing),
+        Family("slot", (), SLOT, nothing, nothing),
         Family("groups", ("group_faded",), (), _groups, nothing),
     )
 }

@@ -13,14 +13,14 @@ import numpy as np
 from maitred_server.policy.base import Floats
 
 UNIT: Final = 1 << 12
-_LOW, _HIGH = float(-(1 << 15)), float((1 << 15) - 1)
+_LOW, _HIGH = -(1 << 15) / UNIT, ((1 << 15) - 1) / UNIT
 
 
 def onto_grid(values: Floats) -> Floats:
     """`values`, changed in place: rounded to the grid, its end where they are beyond, 0 where they are no number."""
+    np.clip(values, _LOW, _HIGH, out=values)
     values *= UNIT
     np.rint(values, out=values)
-    np.clip(values, _LOW, _HIGH, out=values)
     if not np.isfinite(values.sum()):  # NaN passes `clip`
         np.nan_to_num(values, copy=False)
     values /= UNIT

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from maitred_server.policy.base import Bools, Floats, Keys, Positions
+from maitred_server.policy.base import Floats, Keys, Positions
 from maitred_server.policy.features import KeyIndex
 from maitred_server.policy.past import FADES_DAYS, NO_PAST, Past
 
@@ -43,6 +43,7 @@ class Meeting(NamedTuple):
     popular: Floats  # float64[n]: how often the item is in a visit of anyone, 0 to 1
     met: Positions  # the candidates with which the subject did anything
     counts: Floats  # float64[n]
+    visits_of: Floats  # float64[n]: in how many visits
     first: Floats  # float64[n]; 0 where never
     last: Floats
     faded: Floats  # float64[3, n]: how often at a visit, faded by age, drawn to `popular` while little is known
@@ -60,7 +61,7 @@ def meet(stage: Stage, past: Past = NO_PAST, said: Mapping[str, object] | None =
     """Brings a subject's past and the candidates together."""
     basket = (past.basket * past.visits + TYPICAL_BASKET * _SHRINK) / (past.visits + _SHRINK)
     popular = np.minimum(stage.shares * basket, 1.0)
-    table = np.concatenate([np.stack([past.counts, past.first, past.last]), past.faded])
+    table = np.concatenate([np.stack([past.counts, past.visits_of, past.first, past.last]), past.faded])
     columns = stage.items.spread(past.keys, table)
     visits = past.visits_faded[:, None]
     return Meeting(
@@ -71,7 +72,8 @@ def meet(stage: Stage, past: Past = NO_PAST, said: Mapping[str, object] | None =
         columns[0],
         columns[1],
         columns[2],
-        (columns[3:] + _SHRINK * popular) / (visits + _SHRINK),
+        columns[3],
+        (columns[4:] + _SHRINK * popular) / (visits + _SHRINK),
         _of_groups(stage, past),
         said or {},
     )
@@ -83,8 +85,3 @@ def _of_groups(stage: Stage, past: Past) -> Floats:
     summed = np.bincount(stage.group_owner, faded, stage.size)
     found: Floats = summed / np.maximum(owned, 1) / (float(past.visits_faded[_FADE]) + _SHRINK)
     return found
-
-
-def was_met(meeting: Meeting) -> Bools:
-    """bool[n]."""
-    return meeting.counts > 0

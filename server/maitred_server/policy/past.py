@@ -29,17 +29,18 @@ class Past(NamedTuple):
 
     keys: Keys  # uint64[n]
     counts: Floats  # float64[n]
+    visits_of: Floats  # float64[n]: on how many days (lately: in how many hours); of long ago an estimate
     first: Floats  # float64[n], days ago
     last: Floats  # float64[n], days ago
-    faded: Floats  # float64[3, n]: counts, each one's share left after `FADES_DAYS`
-    visits: float  # different days (lately: hours) on which something was done; of long ago an estimate
+    faded: Floats  # float64[3, n]: `visits_of`, of each what is left of it after `FADES_DAYS`
+    visits: float  # the same of all things together
     visits_faded: Floats  # float64[3]
     basket: float  # things at a visit, in the mean
     since: float  # days since the last visit
 
 
 _NONE: Final = np.zeros(0)
-NO_PAST: Final = Past(np.zeros(0, np.uint64), _NONE, _NONE, _NONE, np.zeros((3, 0)), 0.0, np.zeros(3), 0.0, 0.0)
+NO_PAST: Final = Past(np.zeros(0, np.uint64), _NONE, _NONE, _NONE, _NONE, np.zeros((3, 0)), 0.0, np.zeros(3), 0.0, 0.0)
 
 
 def past(profile: Profile | None, counter_type: str, now: int) -> Past:
@@ -54,21 +55,21 @@ def past(profile: Profile | None, counter_type: str, now: int) -> Past:
     counts = rows["count"].astype(np.float64)
     first, last = (np.maximum(now - rows[name], 0) / DAY_MS for name in ("first", "last"))
     recent = _recent(profile, chosen, now)
-    before = _before(profile, recent, counts, first, last, now)
-    faded = recent.faded + before
-    whole = int(np.flatnonzero(keys == ANY_KEY)[0]) if (keys == ANY_KEY).any() else -1
-    if whole < 0:  # no such counter was ever left out by the store: what it would tell is taken from the largest
-        whole = int(counts.argmax())
-    basket = recent.tallies[whole] / recent.cells[whole] if recent.cells[whole] else 1.0
+    once = np.divide(recent.cells, recent.tallies, out=np.ones(len(keys)), where=recent.tallies > 0)
+    visits = recent.cells + (counts - recent.tallies) * once
+    faded = recent.faded + _before(profile, recent, counts, first, last, now) * once
+    every = keys == ANY_KEY
+    whole = int((every if every.any() else counts).argmax())  # the store lets go of the total last
     return Past(
         keys,
         counts,
+        visits,
         first,
         last,
         faded,
-        float(recent.cells[whole] + (counts[whole] - recent.tallies[whole]) / basket),
-        recent.visits_faded[:, whole] + before[:, whole] / basket,
-        float(basket),
+        float(visits[whole]),
+        faded[:, whole],
+        float(counts[whole] / visits[whole]),
         float(last[whole]),
     )
 
@@ -78,8 +79,7 @@ class _Recent(NamedTuple):
 
     tallies: Floats  # float64[n]
     cells: Floats  # float64[n]: how many buckets
-    faded: Floats  # float64[3, n]: tallies
-    visits_faded: Floats  # float64[3, n]: buckets
+    faded: Floats  # float64[3, n]: buckets
 
 
 def _recent(profile: Profile, chosen: npt.NDArray[np.intp], now: int) -> _Recent:
@@ -87,21 +87,15 @@ def _recent(profile: Profile, chosen: npt.NDArray[np.intp], now: int) -> _Recent
     owner = buckets.rows_of(held.cells)
     age = np.clip(now // HOUR_MS - buckets.middle_hours(held.cells), 0, _HOURS - 1)
     left = _FADED[:, age]
-    tallies = held.tallies.astype(np.float64)
 
     def summed(weights: Floats | None) -> Floats:
         return np.bincount(owner, weights, size)[chosen].astype(np.float64)
 
-    return _Recent(
-        summed(tallies),
-        summed(None),
-        np.stack([summed(one * tallies) for one in left]),
-        np.stack([summed(one) for one in left]),
-    )
+    return _Recent(summed(held.tallies.astype(np.float64)), summed(None), np.stack([summed(one) for one in left]))
 
 
 def _before(profile: Profile, recent: _Recent, counts: Floats, first: Floats, last: Floats, now: int) -> Floats:
-    """float64[3, n]: what is older than the buckets, faded."""
+    """float64[3, n]: counts that are older than the buckets, faded."""
     older = counts - recent.tallies
     faded = np.zeros((len(FADES_DAYS), len(counts)))
     which = np.flatnonzero(older > 0)

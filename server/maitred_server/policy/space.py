@@ -14,14 +14,12 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from maitred_server.policy.base import Floats
-from maitred_server.policy.families import DEFAULTS, FAMILIES, Family
+from maitred_server.policy.families import DEFAULTS, FAMILIES, SLOT, Family
 from maitred_server.policy.grid import onto_grid
 from maitred_server.policy.meeting import Meeting
 from maitred_server.policy.told import TOLD_WIDTH, told
 
 VERSION: Final = 1  # of what the families compute: one more whenever a feature changes its meaning
-LATER: Final = "slot_later"
-DEPTH: Final = "slot_depth"
 ONE: Final = "1"
 
 
@@ -67,11 +65,13 @@ class FeatureSpace(NamedTuple):
         return onto_grid(out)
 
     def in_slot(self, shared: Floats, slot: int) -> Floats:
-        """What candidates of another slot share: a copy. It has weights with the placement only, so it moves all
-        predictions of a slate's slot alike: it takes the blame for the place, and ranks nothing.
+        """What candidates of another slot share. Its features have weights with the placement only, so they move all
+        predictions of a slot alike: they take the blame for the place, and rank nothing.
         """
-        found = shared.copy()
-        found[-3:-1] = float(slot > 0), np.log1p(slot)
+        if not slot or SLOT[0] not in self.names:
+            return shared
+        found, at = shared.copy(), self.names.index(SLOT[0]) - self.own
+        found[at : at + len(SLOT)] = 1.0, np.log1p(slot)
         return onto_grid(found)
 
 
@@ -82,10 +82,10 @@ def feature_space(families: Sequence[str] = (), traits: Sequence[str] = ()) -> F
     own = [name for family in chosen for name in family.own]
     said = [f"told_{number}" for number in range(TOLD_WIDTH)] if traits else []
     shared = [name for family in chosen for name in family.shared] + said
-    names = (*own, *shared, LATER, DEPTH, ONE)
+    names = (*own, *shared, ONE)
     one = len(names) - 1
     narrow = {name for family in chosen for name in family.item} | set(said)
-    group = (*range(len(own) + len(shared)), one)
+    group = tuple(at for at, name in enumerate(names) if name not in SLOT)
     item = (*(at for at, name in enumerate(names) if name in narrow), one)
     definition = repr((VERSION, names, tuple(traits), TOLD_WIDTH, group, item))
     name = blake2b(definition.encode(), digest_size=6, person=b"maitred.space").hexdigest()

@@ -10,7 +10,7 @@ from maitred_server.policy.meeting import Stage, stage
 from maitred_server.store import Profile
 from maitred_server.store.keys import action_key, group_key, item_key
 
-from maitred_tools.demo.groceries import Floats, Groceries, Ints, Visit
+from maitred_tools.demo.groceries import Floats, Groceries, Visit
 
 PURCHASE = "purchase"
 _SUBJECT = b"\x05demos" + bytes(16)
@@ -45,12 +45,6 @@ class Shop:
     def profile(self, household: int) -> Profile | None:
         """What is known of a household; None: nothing."""
         return self._profiles.get(household)
-
-    def own(self, profile: Profile | None) -> Ints:
-        """int64[n]: how often a household bought each category."""
-        if profile is None:
-            return np.zeros(self.size, np.int64)
-        return profile.count(PURCHASE, self.items).astype(np.int64)
 
     def bought(self, visit: Visit) -> None:
         """A visit is over: the household's profile takes up what is in the basket, as events of the journal."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from maitred_server.learn.anchored import fit_from
+from maitred_server.learn.anchored import PENALTIES, fit_from
 from maitred_server.learn.fixed import UNIT, fixed
 from maitred_server.learn.ridge import Shown, Space, Sums
 from maitred_server.learn.weights import Families, Fitting
@@ -32,7 +32,7 @@ class Course(NamedTuple):
     policy: str = "greedy"
     budget: float = 0.0
     families: tuple[str, ...] = DEFAULTS
-    fitting: Fitting = Fitting()
+    fitting: Fitting = Fitting(PENALTIES)
 
 
 class _Lesson(NamedTuple):
