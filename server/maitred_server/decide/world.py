@@ -91,7 +91,8 @@ class World:
         if ground.learned is None:
             return ground._replace(popularity=counts)
         of_items = counts[ground.first_row == np.arange(len(counts))]
-        model = self.snapshot.model(ground.placement.name, ground.learned.space.name)
+        responses = tuple(one.type for one in ground.learned.learning.responses)
+        model = self.snapshot.model(ground.placement.name, ground.learned.space.name, responses)
         return ground._replace(popularity=counts, learned=ground.learned.renewed(counts, float(of_items.sum()), model))
 
     def _near(self, name: str) -> str:

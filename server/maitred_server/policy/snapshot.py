@@ -75,10 +75,14 @@ class PolicySnapshot:
         self.columns: Mapping[int, Column] = dict(columns)
         self.models: Mapping[str, Fitted] = dict(models)
 
-    def model(self, placement: str, space: str = "") -> Model | None:
-        """What was learned in a placement; None: nothing yet. `space`: only when it is of these very features."""
+    def model(self, placement: str, space: str = "", responses: tuple[str, ...] = ()) -> Model | None:
+        """What was learned in a placement; None: nothing yet. `space`, `responses`: only when it is of these very
+        features, and of these outcome types in this order.
+        """
         found = self.models.get(placement)
-        return None if found is None or space not in ("", found.space) else found.model
+        if found is None or space not in ("", found.space) or responses not in ((), found.responses):
+            return None
+        return found.model
 
     def counts(self, counter_type: str, keys: Keys) -> Counts:
         """How often each of `keys` (uint64[n], any order) was counted: int64[n], 0 for what never was."""

@@ -85,6 +85,7 @@ def test_a_snapshot_has_the_models_of_what_was_learned(shop: Shop) -> None:
     assert model.levels[1].keys.tolist() == sorted([item_key("APPLES"), item_key("BREAD")])
     assert (snapshot.models["home"].responses, snapshot.model("banner")) == (("purchase", "rated"), None)
     assert snapshot.model("home", "another space") is None
+    assert snapshot.model("home", PLAN.space.name, ("rated", "purchase")) is None
     assert Stamp.of(snapshot.version) == Stamp(7, 7, NOW // DAY_MS, 1)
 
 
