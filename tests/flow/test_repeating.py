@@ -30,6 +30,7 @@ from maitred_server.model import (
     Kind,
     Merge,
     Objection,
+    Outcome,
     Record,
     Sequenced,
     Shown,
@@ -38,7 +39,8 @@ from maitred_server.model import (
     Traits,
     TraitSource,
 )
-from maitred_server.playbook.control import ContactPolicy, Control, Lever, Scope, SlatePlan, Worth
+from maitred_server.playbook.control import ContactPolicy, Control, Learning, Lever, Response, Scope, SlatePlan, Worth
+from maitred_server.policy.fitted import Stamp
 from maitred_server.store import Store
 from maitred_server.store.keys import brand_prefix
 from maitred_server.store.published import brand_folder, prune
@@ -155,7 +157,17 @@ def shown(receipt: Receipt) -> list[Exposure]:
             one.placement,
             1,
             tuple(
-                Shown(s.slot, s.item, s.variant, (GROUPS[s.item],), s.probability, s.propensity, s.priority, s.reason)
+                Shown(
+                    s.slot,
+                    s.item,
+                    s.variant,
+                    (GROUPS[s.item],),
+                    s.probability,
+                    s.propensity,
+                    s.priority,
+                    s.reason,
+                    features=s.features,
+                )
                 for s in one.slots
             ),
             one.policy,
@@ -169,6 +181,7 @@ def shown(receipt: Receipt) -> list[Exposure]:
             context=receipt.context,
             item_states=receipt.item_states,
             channel=one.channel,
+            space=one.space,
         )
         for one in receipt.decisions
     ]
@@ -234,6 +247,45 @@ def test_500_past_decisions_are_repeated(shop: Shop) -> None:
     past = shop.past()
     shop.random.shuffle(receipts)
     assert [one for one in receipts if not repeated(past, one)] == []
+
+
+def learns(shop: Shop, policy: str) -> None:
+    """A placement whose policy learns is in force."""
+    files = {
+        "placements.yaml": f"placements: [{{name: taught, slots: 2, policy: {policy}}}]".encode(),
+        "playbook.yaml": LAYERS.replace(b"layers:", b"").split(b"  - name")[0],
+        "items.jsonl": items(**dict.fromkeys(ITEMS, 1.0)),
+    }
+    learning = Learning("taught", (Response("purchase", 24 * HOUR), Response("dismissed", HOUR, worth=-0.1)))
+    put_in_force(brand_folder(shop.data, "shop") / CATALOGUE, Control(learning=(learning,)), files)
+    shop.worlds.poll()
+
+
+@pytest.mark.parametrize("policy", ["inverse_gap", "thompson"])
+def test_decisions_of_learned_policies_are_repeated(shop: Shop, policy: str) -> None:
+    """Decisions by models that were learned meanwhile, and are kept no more, are made again from the journal."""
+    learns(shop, policy)
+    receipts = []
+    for number in range(40):
+        shop.now += HOUR // 10
+        subject = person(1 + number % 12)
+        receipts.append(shop.receipt(shop.decide(subject, "taught")))
+        shop.tell(subject, *shown(receipts[-1]))
+        (decision,) = receipts[-1].decisions
+        if decision.slots and decision.slots[0].item in ("BREAD", "SOAP"):
+            item = decision.slots[0].item
+            shop.tell(subject, Outcome("purchase", 1.0, item, "", (GROUPS[item],), decision.decision_id))
+        if number % 4 == 3:
+            shop.learn()
+    folder = brand_folder(shop.data, "shop") / "policy"
+    for path in folder.glob("*.snapshot"):
+        path.unlink()
+    past = shop.past()
+    assert (len({one.snapshot for one in receipts}), sum(Stamp.of(one.snapshot) is not None for one in receipts)) == (
+        10,
+        36,
+    )
+    assert [one.snapshot for one in receipts if not repeated(past, one)] == []
 
 
 def test_what_was_pending_is_in_no_journal(shop: Shop) -> None:

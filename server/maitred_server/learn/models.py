@@ -111,7 +111,7 @@ class Models:
 
     def refresh(self, front: int, now_ms: int) -> InForce:
         """What is to be in force by now; the same as before when nothing changed. `front`: the last record read."""
-        catalogue, stamp = self._catalogue.value, None
+        catalogue = self._catalogue.value
         ready = {name: one for name, one in self._fitters.items() if one.lane.reached.through == front}
         if self._is_pinned() or catalogue is None:
             self._forgotten = self._passed(self._fitters)
@@ -127,13 +127,15 @@ class Models:
         elif not self._is_over(ready):
             self._forgotten = self._passed(ready)
             return self.in_force
-        if ready:
-            stamp = Stamp(front, self._base.through, self._base.day, self._base.catalogue)
-        models = {name: self._gated(name, one.lane, one.fitted(stamp), now_ms) for name, one in ready.items() if stamp}
+        stamp = Stamp(front, self._base.through, self._base.day, self._base.catalogue)
+        fitted = {name: one.fitted(stamp) for name, one in ready.items()}
+        taught = {name: one for name, one in fitted.items() if one.model.exposures}
+        models = {name: self._gated(name, self._lanes[name], one, now_ms) for name, one in taught.items()}
         orders.accepted(self._policy)
         self._forgotten = self._passed(ready)
         if models or self.in_force.models:
-            self.in_force = InForce({name: one for name, one in models.items() if one is not None}, stamp)
+            served = {name: one for name, one in models.items() if one is not None}
+            self.in_force = InForce(served, stamp) if served else NONE
         return self.in_force
 
     def _is_over(self, ready: Mapping[str, Fitter]) -> bool:

@@ -52,7 +52,8 @@ def remodelled(
     held = [
         one.placement for one in holds(folder / POLICY) if one.since <= stamp.through < (one.until or stamp.through + 1)
     ]
-    models = {name: one.fitted(stamp) for name, one in fitters.items() if name not in held}
+    fitted = {name: one.fitted(stamp) for name, one in fitters.items() if name not in held}
+    models = {name: one for name, one in fitted.items() if one.model.exposures}
     return Remodelled(models, f"the model of {', '.join(held)} was held back, and is kept no more" if held else "")
 
 
