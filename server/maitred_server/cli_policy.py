@@ -59,7 +59,7 @@ def _versions(folder: Path) -> list[dict[str, Any]]:
             snapshot, written = open_snapshot(folder, version), (folder / f"{version}{SUFFIX}").stat().st_mtime
         except FileNotFoundError:
             continue  # the learner removed it meanwhile
-        exposures = {name: round(one.model.exposures, 1) for name, one in sorted(snapshot.models.items())}
+        exposures = {name: round(one.exposures, 1) for name, one in sorted(snapshot.models.items())}
         found.append(
             {
                 "version": version,

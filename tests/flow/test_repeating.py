@@ -265,6 +265,7 @@ def learns(shop: Shop, policy: str) -> None:
 def test_decisions_of_learned_policies_are_repeated(shop: Shop, policy: str) -> None:
     """Decisions by models that were learned meanwhile, and are kept no more, are made again from the journal."""
     learns(shop, policy)
+    shop.learn()
     receipts = []
     for number in range(40):
         shop.now += HOUR // 10

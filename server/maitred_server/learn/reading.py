@@ -33,7 +33,7 @@ def told(data: Path, brand: str, snapshot: PolicySnapshot, placement: str, most:
     return {
         "placement": placement,
         "responses": list(fitted.responses),
-        "exposures": model.exposures,
+        "exposures": fitted.exposures,
         "means": model.means.tolist(),
         "weights": dict(zip(names, model.wide.T.tolist(), strict=True)),
         "items": _items(model.levels[1], model.columns[1], names, catalogue.names, most),

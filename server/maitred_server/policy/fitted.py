@@ -51,6 +51,12 @@ class Fitted(NamedTuple):
     model: Model
     stamp: Stamp
 
+    @property
+    def exposures(self) -> float:
+        """How many it knows of, decayed: those of its items, which may be ahead of its base."""
+        items = self.model.levels[1]
+        return float(items.exposures.sum()) if len(items.keys) else self.model.exposures
+
 
 class Shape(msgspec.Struct, frozen=True, array_like=True):
     """What a directory says of one model. `rows`: how many keys each level has."""

@@ -27,6 +27,12 @@ from msgspec.structs import replace
 PLAN = plan()
 
 
+@pytest.fixture(autouse=True)
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All weights are made anew each time."""
+    monkeypatch.setattr(module, "SHARE", 0)
+
+
 class Shop:
     """A store, the learner, and a clock that stands still."""
 
