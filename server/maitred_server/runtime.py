@@ -38,7 +38,7 @@ from maitred_server.decide.stamps import Stamper
 from maitred_server.decide.worlds import Worlds
 from maitred_server.errors import InvalidRequest, StoreError
 from maitred_server.learn import learner
-from maitred_server.learn.publish import forgotten_through, learned_through
+from maitred_server.learn.publish import forgotten_through, held_back, learned_through
 from maitred_server.learn.rebuild import Rebuilder
 from maitred_server.playbook.versions import Keeping as VersionKeeping
 from maitred_server.processes import Child, Nursery, end_with_parent, spawn
@@ -183,6 +183,7 @@ class Worker:
             self.telemetry.flush()
             usage = self._store.usage()
             self.telemetry.store(usage.last_sequence, self._lag(usage.last_sequence), usage.bytes)
+            self.telemetry.models(held_back(self._settings.data))
             await asyncio.to_thread(self._settle)
             if healthy != self._store.healthy:
                 healthy = self._store.healthy

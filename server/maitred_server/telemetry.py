@@ -83,6 +83,12 @@ class Telemetry:
             multiprocess_mode="max",
             registry=self.registry,
         )
+        self._held = Gauge(
+            "maitred_models_held",
+            "Models that do not come in force because they did not pass the gates",
+            multiprocess_mode="max",
+            registry=self.registry,
+        )
         self._bytes = Gauge(
             "maitred_store_bytes", "Bytes that the store uses", multiprocess_mode="max", registry=self.registry
         )
@@ -108,6 +114,10 @@ class Telemetry:
         for result, number in (("accepted", accepted), ("duplicate", duplicates), ("refused", refused)):
             if number:
                 self._feedback.labels(result).inc(number)
+
+    def models(self, held: int) -> None:
+        """How many placements' models are held back."""
+        self._held.set(held)
 
     def store(self, sequence: int, lag: int, size: int) -> None:
         self._sequence.set(sequence)

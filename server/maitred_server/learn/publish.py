@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from maitred_server.errors import RecordDamaged
-from maitred_server.learn.orders import pinned
+from maitred_server.learn.orders import holds, pinned
 from maitred_server.learn.reached import Reached
 from maitred_server.policy.fitted import Fitted, Stamp
 from maitred_server.policy.snapshot import SUFFIX, Column, PolicySnapshot, open_snapshot
@@ -135,6 +135,11 @@ def reached_by_all(data: Path) -> Reached:
     """How far every brand's snapshot goes at least. Raises OSError."""
     cursor = _cursor(data)
     return Reached(cursor.through, cursor.forgotten)
+
+
+def held_back(data: Path) -> int:
+    """How many placements have a model that is held back. Raises OSError."""
+    return sum(not one.until for folder in brand_folders(data) for one in holds(folder / POLICY))
 
 
 def resume(data: Path) -> Resumed:

@@ -13,7 +13,7 @@ from maitred_server.learn import models as module
 from maitred_server.learn import orders
 from maitred_server.learn.gates import Gates, has_shape, is_finite
 from maitred_server.learn.learner import Learner
-from maitred_server.learn.publish import policy_folder
+from maitred_server.learn.publish import held_back, policy_folder
 from maitred_server.learn.rebuild import Rebuilder
 from maitred_server.model import Entry, Event, Record
 from maitred_server.policy.fitted import Stamp, arrays_of
@@ -204,6 +204,7 @@ def test_a_model_that_jumps_is_held_back(tmp_path: Path) -> None:
     (hold,) = orders.holds(policy_folder(tmp_path, "main"))
     assert (hold.placement, hold.until, "moved by" in hold.reason) == ("home", 0, True)
     assert [one["log_level"] for one in logs if one["event"] == "model_held_back"] == ["error"]
+    assert held_back(tmp_path) == 1
     shop.start()
     shop.shows(500)
     again = shop.learn().model("home")
@@ -219,6 +220,7 @@ def test_a_person_lets_a_model_in(tmp_path: Path) -> None:
     assert model is not None
     assert model.exposures == 340.0
     (hold,) = orders.holds(policy_folder(tmp_path, "main"))
+    assert held_back(tmp_path) == 0
     assert (hold.until > 0, orders.accepts(policy_folder(tmp_path, "main"))) == (True, False)
 
 
