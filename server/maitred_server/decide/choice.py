@@ -23,3 +23,4 @@ class Choice(NamedTuple):
     reason_text: str = ""  # why, for the subject
     content: bytes | None = None  # filled in for this subject; None: as published
     features: bytes = b""  # what it was scored by; see `model.Shown`
+    met: bool = False  # its features say that the subject did this before

@@ -11,13 +11,13 @@ from maitred_server.model import Intensity, Reason
 from maitred_server.playbook.catalogue import Catalogue
 from maitred_server.playbook.control import Learning
 from maitred_server.playbook.nouns import Placement
-from maitred_server.policy.base import Floats, Policy, Scores
+from maitred_server.policy.base import Bools, Floats, Policy, Scores
 from maitred_server.policy.exploring import Budgeted, explorer
 from maitred_server.policy.features import KeyIndex
 from maitred_server.policy.grid import packed
 from maitred_server.policy.learned import predicted
 from maitred_server.policy.linear import Candidates, Linear, Model
-from maitred_server.policy.meeting import Stage, meet
+from maitred_server.policy.meeting import Stage, meet, stage
 from maitred_server.policy.past import NO_PAST, past
 from maitred_server.policy.space import FeatureSpace, feature_space
 
@@ -40,13 +40,12 @@ class LearnedGround(NamedTuple):
         if learning is None or not learning.responses:
             return None
         candidates = _candidates(catalogue, placement)
-        nothing = np.zeros(len(candidates.items))
         return cls(
             learning,
             placement.counts,
             feature_space(learning.features, learning.traits),
             candidates,
-            Stage(items, KeyIndex(candidates.groups), candidates.group_owner, nothing),
+            stage(items, candidates.groups, candidates.group_owner, len(candidates.items)),
             np.array([one.worth for one in learning.responses]),
             None,
         )
@@ -70,7 +69,7 @@ class LearnedGround(NamedTuple):
             for root, _, key in (name.partition("."),)
         }
         meeting = meet(self.stage, did, said)
-        return Seen(self, self.space.candidates(meeting), self.space.shared(meeting))
+        return Seen(self, self.space.candidates(meeting), self.space.shared(meeting), meeting.counts > 0)
 
 
 class Seen(NamedTuple):
@@ -79,6 +78,7 @@ class Seen(NamedTuple):
     ground: LearnedGround
     own: Floats  # float64[m, own]
     shared: Floats  # float64[d - own]
+    met: Bools  # bool[m]: the subject did this before
 
     def scores(self) -> Scores:
         """What is predicted: the first response as propensity, the sum of all times their worth as priority."""

@@ -163,8 +163,10 @@ class Page:
         self._stopwatch("candidates")
         open_rows = filters.open_rows(ground, self.moment, closed)
         self._stopwatch("filters")
-        seen = None if ground.learned is None else ground.learned.see(self.moment.view, self.moment.now)
-        self._stopwatch("features")
+        seen = None
+        if ground.learned is not None:
+            seen = ground.learned.see(self.moment.view, self.moment.now)
+            self._stopwatch("features")
         served = scoring.learning_from(scoring.served_by(ground.placement, self.moment), seen, self.seed)
         scores = scoring.scored(served, seen, self.moment, ground)
         ranked = arbitration.priorities(ground, self.moment, served, scores, self.world.conditions)
@@ -256,7 +258,10 @@ class Page:
 
 def _with_features(ground: Ground, seen: Seen, choices: Sequence[Choice]) -> list[Choice]:
     rows = ground.actions.searchsorted([choice.action for choice in choices]).tolist()
-    return [one._replace(features=seen.sealed(row, one.slot)) for one, row in zip(choices, rows, strict=True)]
+    return [
+        one._replace(features=seen.sealed(row, one.slot), met=bool(seen.met[row]))
+        for one, row in zip(choices, rows, strict=True)
+    ]
 
 
 def _reason(served: scoring.Served, choices: Sequence[Choice]) -> Reason:

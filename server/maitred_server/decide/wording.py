@@ -144,8 +144,9 @@ class _Values(Mapping[str, Mapping[str, object]]):
 
     @property
     def _because(self) -> Mapping[str, object]:
-        """What decided it: of a habit, what the subject did before with this very item."""
-        if self._choice.reason is not Reason.HABIT:
+        """What decided it: of a habit, what the subject did before with this very item; so too of what is learned."""
+        learned = self._choice.reason is Reason.LEARNED and self._choice.met
+        if self._choice.reason is not Reason.HABIT and not learned:
             return {}
         return {"id": self._item["id"], "name": self._item["name"]}
 

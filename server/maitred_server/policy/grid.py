@@ -17,19 +17,17 @@ _LOW, _HIGH = -(1 << 15) / UNIT, ((1 << 15) - 1) / UNIT
 
 
 def onto_grid(values: Floats) -> Floats:
-    """`values`, changed in place: rounded to the grid, its end where they are beyond, 0 where they are no number."""
+    """`values`, changed in place: rounded to the grid, its end where they are beyond. What is no number stays so."""
     np.clip(values, _LOW, _HIGH, out=values)
     values *= UNIT
     np.rint(values, out=values)
-    if not np.isfinite(values.sum()):  # NaN passes `clip`
-        np.nan_to_num(values, copy=False)
-    values /= UNIT
+    values *= 1.0 / UNIT
     return values
 
 
 def packed(values: Floats) -> bytes:
-    """Points of the grid as int16, little-endian."""
-    return (values * UNIT).astype("<i2").tobytes()
+    """Points of the grid as int16, little-endian; 0 for what is no number."""
+    return np.nan_to_num(values * UNIT).astype("<i2").tobytes()
 
 
 def unpacked(stored: bytes) -> Floats:

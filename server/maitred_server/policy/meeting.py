@@ -22,6 +22,7 @@ class Stage(NamedTuple):
     items: KeyIndex
     groups: KeyIndex  # of the ragged groups
     group_owner: Positions  # which candidate has each of them, rising
+    group_share: Floats  # of the candidate's groups: one over their number
     shares: Floats  # float64[n]: of all that all subjects did, what was done with the candidate's item; 0 to 1
 
     @property
@@ -30,9 +31,10 @@ class Stage(NamedTuple):
         return len(self.shares)
 
 
-def stage(items: Keys, groups: Keys, group_owner: Positions, counts: Floats, total: float) -> Stage:
-    """`counts`: float64[n], how often all subjects did what is counted, with each item; `total`: with anything."""
-    return Stage(KeyIndex(items), KeyIndex(groups), group_owner, counts / max(total, float(counts.sum()), 1.0))
+def stage(items: KeyIndex, groups: Keys, group_owner: Positions, size: int) -> Stage:
+    """Of candidates of which nothing is popular yet; see `Stage`."""
+    share = 1.0 / np.bincount(group_owner, minlength=size)[group_owner] if len(group_owner) else np.zeros(0)
+    return Stage(items, KeyIndex(groups), group_owner, share, np.zeros(size))
 
 
 class Meeting(NamedTuple):
@@ -81,7 +83,6 @@ def meet(stage: Stage, past: Past = NO_PAST, said: Mapping[str, object] | None =
 
 def _of_groups(stage: Stage, past: Past) -> Floats:
     faded = stage.groups.scatter(past.keys, past.faded[_FADE])
-    owned = np.bincount(stage.group_owner, minlength=stage.size)
-    summed = np.bincount(stage.group_owner, faded, stage.size)
-    found: Floats = summed / np.maximum(owned, 1) / (float(past.visits_faded[_FADE]) + _SHRINK)
+    summed = np.bincount(stage.group_owner, faded * stage.group_share, stage.size)
+    found: Floats = summed / (float(past.visits_faded[_FADE]) + _SHRINK)
     return found

@@ -11,8 +11,9 @@ from harness.shop import decided, purchase, shop
 from maitred_server.decide.answer import Decision
 from maitred_server.decide.world import World
 from maitred_server.model import Entry, Intensity, Kind, Reason, Record
-from maitred_server.playbook.control import Control, Learning, Response, SlatePlan, Worth
+from maitred_server.playbook.control import Control, Learning, ReasonText, Response, SlatePlan, Wording, Worth
 from maitred_server.policy.base import Floats
+from maitred_server.policy.fitted import Fitted, Stamp
 from maitred_server.policy.grid import unpacked
 from maitred_server.policy.linear import Deltas, Model
 from maitred_server.policy.snapshot import PolicySnapshot
@@ -35,15 +36,6 @@ def features(decision: Decision, slot: int = 0) -> dict[str, float]:
     return dict(zip(feature_space().names, unpacked(chosen.features).tolist(), strict=True))
 
 
-class Taught(PolicySnapshot):
-    """A snapshot with a model."""
-
-    taught: Model
-
-    def model(self, placement: str, space: str = "") -> Model | None:
-        return self.taught
-
-
 def teach(desk: Desk, weights: dict[str, list[float]], of_items: dict[str, float] | None = None) -> None:
     """Put a model in force: wide weights by feature's name, one for each response, and what items add to the 1."""
     space, types = feature_space(), len(next(iter(weights.values())))
@@ -52,9 +44,8 @@ def teach(desk: Desk, weights: dict[str, list[float]], of_items: dict[str, float
         wide[:, space.names.index(name)] = values
     before = desk.world.snapshot
     assert before is not None
-    snapshot = Taught("taught", before.cursor, before.columns)
-    snapshot.taught = model(space, wide, of_items or {})
-    desk.world = World(desk.world.catalogue, snapshot)
+    fitted = Fitted(space.name, ("purchase", "returned")[:types], model(space, wide, of_items or {}), Stamp(0, 0, 0, 1))
+    desk.world = World(desk.world.catalogue, PolicySnapshot("taught", 0, before.columns, 0, {"home": fitted}))
 
 
 def model(space: FeatureSpace, wide: Floats, of_items: dict[str, float]) -> Model:
@@ -171,3 +162,17 @@ def test_a_model_of_another_playbook_is_not_used(tmp_path: Path) -> None:
     teach(desk, {"1": [0.5]}, {"soap": 0.4})
     (decision,) = decided(desk)
     assert decision.slate[0].item == "apples"
+
+
+def test_a_learned_choice_names_what_was_done_before(tmp_path: Path) -> None:
+    """`because` of a learned choice is the item itself when the subject did it before; else another text is said."""
+    texts = (("en", "Again {{ because.name }}?"),), (("en", "For you"),)
+    reasons = (ReasonText(Reason.LEARNED, texts[0], ("home",)), ReasonText(Reason.LEARNED, texts[1]))
+    control = Control(learning=learning().learning, wording=Wording(reasons=reasons))
+    desk = shop(tmp_path, control, placements=(GREEDY,))
+    (decision,) = decided(desk, pending=[purchase("apples")])
+    assert {one.item: one.reason_text for one in decision.slate} == {
+        "apples": "Again apples?",
+        "pears": "For you",
+        "plums": "For you",
+    }

@@ -8,7 +8,7 @@ from maitred_server.learn import fixed as learned
 from maitred_server.policy import grid
 from maitred_server.policy.families import DEFAULTS, FAMILIES
 from maitred_server.policy.features import KeyIndex
-from maitred_server.policy.meeting import Meeting, Stage, meet
+from maitred_server.policy.meeting import Meeting, Stage, meet, stage
 from maitred_server.policy.past import NO_PAST, Past
 from maitred_server.policy.space import feature_space
 
@@ -16,16 +16,16 @@ KEYS = np.array([3, 5, 8, 13], np.uint64)
 GROUP = np.array([21], np.uint64)
 
 
-def stage(shares: list[float]) -> Stage:
+def candidates(shares: list[float]) -> Stage:
     owner = np.zeros(1, np.int32)  # the first candidate is the only one in a group
-    return Stage(KeyIndex(KEYS), KeyIndex(GROUP), owner, np.array(shares))
+    return stage(KeyIndex(KEYS), GROUP, owner, len(KEYS))._replace(shares=np.array(shares))
 
 
 def met(times: int, first: float, last: float, visits: float = 10.0) -> Meeting:
     """A subject that did something with the second candidate alone."""
     faded = np.full((3, 1), times * 0.5)
     columns = (*(np.array([float(times)]),) * 2, np.array([first]), np.array([last]))
-    return meet(stage([0.4, 0.3, 0.2, 0.1]), Past(KEYS[1:2], *columns, faded, visits, np.full(3, 5.0), 3.0, last))
+    return meet(candidates([0.4, 0.3, 0.2, 0.1]), Past(KEYS[1:2], *columns, faded, visits, np.full(3, 5.0), 3.0, last))
 
 
 def column(meeting: Meeting, name: str) -> list[float]:
@@ -57,7 +57,7 @@ def test_what_comes_every_twenty_days_is_due_after_twenty(last: float, expected:
 
 def test_what_was_never_met_has_no_history() -> None:
     """Of who is not known all history is 0, and popularity alone ranks."""
-    meeting = meet(stage([0.4, 0.3, 0.2, 0.1]), NO_PAST)
+    meeting = meet(candidates([0.4, 0.3, 0.2, 0.1]), NO_PAST)
     for name in ("times", "week", "month", "last_visit", "fresh", "due", "overdue", "group_faded"):
         assert column(meeting, name) == [0.0] * 4
     assert column(meeting, "never") == [1.0] * 4
@@ -87,5 +87,5 @@ def test_the_grid_is_the_learners(values: list[float]) -> None:
     """What is scored with is what is learned from: packing loses nothing, and gives the same numbers."""
     given_values = np.array(values)
     on_grid = grid.onto_grid(given_values.copy())
-    assert grid.unpacked(grid.packed(on_grid)).tolist() == on_grid.tolist()
+    assert grid.unpacked(grid.packed(on_grid)).tolist() == np.nan_to_num(on_grid).tolist()
     assert np.frombuffer(grid.packed(on_grid), "<i2").tolist() == learned.fixed(given_values).tolist()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from maitred_server.model import Event, Kind, Record
 from maitred_server.policy.base import Positions
+from maitred_server.policy.features import KeyIndex
 from maitred_server.policy.linear import Candidates
 from maitred_server.policy.meeting import Stage, stage
 from maitred_server.store import Profile
@@ -29,7 +30,7 @@ class Shop:
         self.counts: Floats = np.zeros(self.size)
         self._names = names
         self._departments = groceries.departments
-        self._stage = stage(self.items, self.groups, self.owner, self.counts, 0.0)
+        self._stage = stage(KeyIndex(self.items), self.groups, self.owner, self.size)
         self._profiles: dict[int, Profile] = {}
         self._sequence = 0
 

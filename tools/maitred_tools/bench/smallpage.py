@@ -18,6 +18,7 @@ from maitred_server.playbook import loader
 from maitred_server.playbook.build import build
 from maitred_server.playbook.catalogue import Catalogue
 from maitred_server.policy import POLICIES
+from maitred_server.policy.exploring import LEARNED
 from maitred_server.policy.snapshot import Column, PolicySnapshot
 from maitred_server.store import Profile
 from maitred_server.store.keys import item_key, type_code
@@ -35,6 +36,7 @@ placements:
     slots: 4
     policy: POLICY
     order: ORDER
+    LEARNING
     pins: [{slot: 2, item: soap}]
     reserved: [{slot: 1, for: {groups: [dairy]}}]
     stretch: [3]
@@ -44,6 +46,7 @@ placements:
     slots: 3
     policy: POLICY
     order: ORDER
+    LEARNING
     pins: [{slot: 1, item: rolls, if: 'context.weather == "rain"'}]
     group_limits: {fruit: 1}
 """
@@ -72,7 +75,9 @@ def files(policy: str) -> dict[str, bytes]:
         f"  - {{id: {item}, groups: [{group}], attributes: {{margin: {1 + place % 3}}}}}\n"
         for place, (item, group) in enumerate(GROUP.items())
     )
-    placements = PLACEMENTS.replace("POLICY", policy).replace("ORDER", f"[{', '.join(BOUGHT)}]")
+    learning = "learning: {exploration: 0.5}" if policy in LEARNED else ""
+    placements = PLACEMENTS.replace("POLICY", policy).replace("LEARNING", learning)
+    placements = placements.replace("ORDER", f"[{', '.join(BOUGHT)}]")
     written = {**CONTROL, "items.yaml": f"items:\n{items}", "placements.yaml": placements}
     return {name: text.encode() for name, text in written.items()}
 
