@@ -87,15 +87,17 @@ def _built_warnings(playbook: Playbook, imported: Sequence[Item]) -> tuple[str, 
 
 
 def _observed(scene: Scene, store: Store, brand: str) -> Iterator[Mistake]:
+    from maitred_server.playbook.lint.crowded import crowded
     from maitred_server.playbook.lint.observed import nobody_in, observe, without_content
 
-    if not scene.control.segments:
+    if not scene.control.segments and not any(one.traits for one in scene.control.learning):
         return
     with _progress() as progress:
         task = progress.add_task("reading the journal", total=store.last_sequence())
         seen = observe(store.read_journal, brand, lambda sequence: progress.update(task, completed=sequence))
     yield from nobody_in(scene, seen, store.profile, time.time_ns() // 1_000_000)
     yield from without_content(scene, seen)
+    yield from crowded(scene, seen, store.profile)
 
 
 def _progress() -> Progress:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from maitred_server.model import Exposure, Item, Kind, Reason, Record, SubjectKey, Trait, Traits
 from maitred_server.playbook.lint import CHECKS, Scene, lint
 from maitred_server.playbook.lint.claims import claims, contradiction
+from maitred_server.playbook.lint.crowded import crowded
 from maitred_server.playbook.lint.observed import nobody_in, observe, without_content
 from maitred_server.playbook.loader import read_playbook
 from maitred_server.playbook.rules import Declarations
@@ -357,6 +358,21 @@ def test_segments_that_nobody_is_in() -> None:
         "segments.yaml:5:5: segment `oldest` matches nobody of 70 sampled subjects"
     ]
     assert list(nobody_in(here, seen._replace(subjects=()), profiles.get, 1)) == []
+
+
+def test_values_that_share_a_column() -> None:
+    """Values of a trait that is learned from are told when they meet in a column of features; one alone is not."""
+    home = "placements: [{name: home, policy: greedy, fallback: [tea], learning: {traits: [subject.city]}}]"
+    here = scene(placements=home, subjects="traits: [{name: city, type: text}]")
+    entries = journal(
+        Record(key(n), Kind.PERSON, 1, 1, Traits((Trait("city", f"town {n}"), Trait("age", 1.0))))
+        for n in range(10, 50)
+    )
+    profiles = {record.subject: Profile.empty(Kind.PERSON).with_records([(at, record)]) for at, record in entries}
+    seen = observe(lambda after, limit: read(entries, after, limit), "default")
+    (warning,) = crowded(here, seen, profiles.get)
+    assert "placement `home`: of 40 values of its `traits` " in str(warning)
+    assert list(crowded(here, seen._replace(subjects=seen.subjects[:1]), profiles.get)) == []
 
 
 def test_segments_without_content() -> None:
