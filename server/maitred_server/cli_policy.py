@@ -6,7 +6,7 @@ import json
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -14,6 +14,9 @@ from rich.table import Table
 
 from maitred_server.cli_options import AsJson, Data, out
 from maitred_server.errors import NothingKept
+
+if TYPE_CHECKING:
+    from maitred_server.policy.snapshot import PolicySnapshot
 
 app = typer.Typer(help="What was learned: versions, weights, going back.", no_args_is_help=True)
 
@@ -125,21 +128,35 @@ def show(
 def rollback(version: Version, data: Data, brand: Brand = "default") -> None:
     """Put the models of a version in force, and keep them there; a running server takes them up within seconds.
 
+    One that is kept no more is made again from the journal, without who was erased since.
+
     Learning goes on, and counts too; `maitred policy resume` puts in force what was learned meanwhile.
     """
     from maitred_server.learn import orders
     from maitred_server.learn.publish import policy_folder
-    from maitred_server.policy.snapshot import open_snapshot
+    from maitred_server.policy.snapshot import SUFFIX, open_snapshot
 
     folder = _known(policy_folder(data, brand), brand)
-    try:
-        models = open_snapshot(folder, version).models
-    except (FileNotFoundError, ValueError):
-        raise NothingKept(f"version `{version}` is not kept; `maitred policy list` says which are", "version") from None
-    if not models:
+    if not (folder / f"{version}{SUFFIX}").exists():
+        _made_again(data, brand, version).save(folder / f"{version}{SUFFIX}")
+    if not open_snapshot(folder, version).models:
         raise NothingKept(f"version `{version}` has no models", "version")
     orders.pin(folder, version)
     out.print(f"the models of {version} stay in force until `maitred policy resume`")
+
+
+def _made_again(data: Path, brand: str, version: str) -> PolicySnapshot:
+    from maitred_server.learn.rebuild import Rebuilder
+    from maitred_server.policy.fitted import Stamp
+    from maitred_server.store import Store
+
+    stamp = Stamp.of(version)
+    if stamp is not None:
+        with Store.open(data, read_only=True) as store:
+            last = store.last_sequence()
+            if stamp.through <= last:
+                return Rebuilder(store.read_changes, data, most=last).snapshot(brand, version).snapshot
+    raise NothingKept(f"version `{version}` is not kept; `maitred policy list` says which are", "version")
 
 
 @app.command()

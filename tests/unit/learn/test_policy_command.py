@@ -15,7 +15,7 @@ from maitred_server.learn.learner import Learner
 from maitred_server.learn.orders import Hold
 from maitred_server.learn.publish import policy_folder
 from maitred_server.model import Entry
-from maitred_server.store import MemoryStore
+from maitred_server.store import MemoryStore, Store
 from typer.testing import CliRunner
 
 PLAN = plan()
@@ -76,6 +76,25 @@ def test_rollback_pins_until_resume(tmp_path: Path, versions: list[str]) -> None
     assert (orders.pinned(folder), as_json(tmp_path, "list")["pinned"]) == (versions[0], versions[0])
     run(tmp_path, "resume")
     assert (orders.pinned(folder), orders.accepts(folder)) == ("", True)
+
+
+def test_a_version_that_is_gone_is_made_again(tmp_path: Path) -> None:
+    """Going back to a version whose file was removed makes it again from the journal, and pins it."""
+    publish(tmp_path, LEARNING)
+    with Store.open(tmp_path, map_size=64 << 20, allow_overlay=True) as store:
+        learner = Learner(store.read_changes, tmp_path, clock=lambda: NOW)
+        body = exposure("d1", shown(0, "APPLES", 1, PLAN), of=PLAN)
+        store.submit([Entry(record(body))]).result(20)
+        learner.step()
+        learner.publish()
+    folder = policy_folder(tmp_path, "main")
+    (path,) = folder.glob("*.snapshot")
+    before = path.read_bytes()
+    path.unlink()
+    run(tmp_path, "rollback", path.stem)
+    assert (path.read_bytes() == before, orders.pinned(folder)) == (True, path.stem)
+    with pytest.raises(NothingKept, match="is not kept"):
+        run(tmp_path, "rollback", "9-0-9-9-19675-1")
 
 
 @pytest.mark.parametrize(
