@@ -21,7 +21,7 @@ from maitred_server.store.keys import (
     type_code,
     type_mask,
 )
-from maitred_server.store.windows import closed_until, counts_since, lost_through, most_since
+from maitred_server.store.windows import closed, closed_until, counts_since, lost_through
 
 EXPOSURE_MASK = np.uint64(type_mask(type_code(EXPOSURE_TYPE)))
 
@@ -32,10 +32,6 @@ class Hits(NamedTuple):
     caps: Targets  # intp[n]
     targets: Targets  # intp[n]
     places: Targets  # intp[n], in the profile's rows
-
-    def of(self, chosen: Bools | None) -> Hits:
-        """Some of them; None: all."""
-        return self if chosen is None else Hits(self.caps[chosen], self.targets[chosen], self.places[chosen])
 
 
 _NOBODY = np.zeros(0, np.intp)
@@ -96,32 +92,13 @@ class Contacts:
         if not len(which):
             return NO_HITS
         places, at = places[which], at[which]
-        few, long_ago = rows["count"][places, None] < table.most, rows["last"][places, None] <= now - table.held
+        few, long_ago = rows["count"][places, None] < table.limits.most, rows["last"][places, None] <= now - table.held
         hits, caps = (table.patterns[table.pattern_of[at]] & holding & ~(few | long_ago)).nonzero()
         if not len(hits):
             return NO_HITS
-        found_at = Hits(caps, table.targets[at[hits]], places[hits])
-        return found_at.of(self._judged(profile, contact, found_at.places, caps))
-
-    def _judged(self, profile: Profile, contact: ContactGround, places: Targets, caps: Targets) -> Bools | None:
-        """bool[n]: which policies close, of n that reach their bound with all that ever was, the last not long ago;
-        None: all of them.
-        """
-        table, rows, now = contact.table, profile.rows, self.now
-        most, window, suppress = table.most[caps], table.window[caps], table.suppress[caps]
-        first, last = rows["first"][places], rows["last"][places]
-        held = (last - first < window) & (np.maximum(last + suppress, first + window) > now)
-        closed: Bools = held | (most == 1)
-        if closed.all():
-            return None
-        since = now - window - suppress + 1
-        unsure = (~closed & (most_since(profile, places, since) >= most)).nonzero()[0]
-        if len(unsure):
-            closed[unsure] = counts_since(profile, places[unsure], since[unsure]) >= most[unsure]
-        for at in unsure[closed[unsure] & (suppress[unsure] > 0)].tolist():
-            limit = contact.caps[caps[at]].limit
-            closed[at] = closed_until(profile, (int(places[at]),), limit, now) > now
-        return closed
+        places = places[hits]
+        kept = closed(profile, places, table.limits.of(caps), now)
+        return Hits(caps[kept], table.targets[at[hits[kept]]], places[kept])
 
     def _by_pools(self, contact: ContactGround, holding: Bools, channel: str) -> Iterator[Closed]:
         profile = self.profile
@@ -223,11 +200,11 @@ class Contacts:
         if found is None:
             return []
         hits, caps = (contact.table.applies(found) & holding & contact.reach[:, row]).nonzero()
-        left = contact.table.most[caps]
+        left = contact.table.limits.most[caps]
         which = found.which[hits]
         if self.profile is not None:
             at, known = find(self.profile.rows["id"], ids[which])
-            since = self.now - contact.table.window[caps[known]] + 1
+            since = self.now - contact.table.limits.window_ms[caps[known]] + 1
             left[known] -= counts_since(self.profile, at[known], since)
         share = np.array([self.added.get(key, 1) for key in keys])[which]
         whole: list[int] = (left // share).tolist()
