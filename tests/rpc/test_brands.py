@@ -125,6 +125,7 @@ WRITES: dict[str, Message] = {
 APART = {
     "DecisionService/Decide",
     "DecisionService/DecideBatch",
+    "DecisionService/Explain",
     "FeedbackService/Stream",
     "ProfileService/EndSession",
     "ProfileService/GetErasure",
@@ -182,12 +183,27 @@ def test_decisions_are_made_by_the_callers_own_brand(brands: Brands) -> None:
 
 
 def test_a_receipt_is_of_no_use_to_the_other_brand(brands: Brands) -> None:
-    """It is the receipt of another subject there, though the id is the same."""
+    """It is the receipt of another subject there, though the id is the same; and it explains nothing to it."""
     answer = brands.decide(ONE)
     shown = feedback_pb2.Exposure(decision_id=answer.decisions[0].decision_id, receipt=answer.receipt)
     event = feedback_pb2.FeedbackEvent(sequence=30, subject=ANNA, exposure=shown)
     assert [refused.field for refused in brands.record(TWO, event).refused] == ["exposure.receipt"]
     assert brands.record(ONE, event).accepted == 1
+    past = decision_pb2.ExplainRequest(past=decision_pb2.PastDecision(receipt=answer.receipt))
+    assert brands.ask("DecisionService/Explain", past, TWO) is grpc.StatusCode.PERMISSION_DENIED
+    assert isinstance(brands.ask("DecisionService/Explain", past, ONE), bytes)
+
+
+def test_explanations_are_of_the_callers_own_brand(brands: Brands) -> None:
+    """What is seen of the subject in one is not seen of the one with the same id in the other."""
+    assert brands.record(ONE, *(buys(20 + number, "SOAP", OTHER) for number in range(2))).accepted == 2
+    asked = decision_pb2.DecideRequest(subject=OTHER, placements=[home()])
+    request = decision_pb2.ExplainRequest(request=asked)
+    one, two = (
+        brands.call("DecisionService/Explain", request, decision_pb2.ExplainResponse, key) for key in (ONE, TWO)
+    )
+    assert BY_HABIT in [choice.reason for choice in one.placements[0].slate]
+    assert BY_HABIT not in [choice.reason for choice in two.placements[0].slate]
 
 
 def test_resends_are_told_apart(brands: Brands) -> None:
