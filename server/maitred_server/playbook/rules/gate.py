@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from operator import xor
 from typing import Any, NamedTuple, TypeAlias
 
 from maitred_server.playbook.rules.answers import Answers
@@ -12,10 +14,10 @@ from maitred_server.playbook.rules.columns import PRICE, Bools, Codes, ItemColum
 from maitred_server.playbook.rules.errors import RuleFailure
 from maitred_server.playbook.rules.guards import Guards
 from maitred_server.playbook.rules.indexes import Bits, Index, index, of_items
-from maitred_server.playbook.rules.logic import Formula, as_node
+from maitred_server.playbook.rules.logic import Formula, Literal, as_node
 from maitred_server.playbook.rules.rows import Rows
 from maitred_server.playbook.rules.rule import Rule
-from maitred_server.playbook.rules.split import Joined, OfBoth, OfItems, OfSubject, Split
+from maitred_server.playbook.rules.split import Joined, OfBoth, OfItems, OfSubject, Split, atoms
 from maitred_server.playbook.rules.tree import Node, key
 
 
@@ -24,7 +26,7 @@ class Asked:
 
     def __init__(self, failing: int, frame: Frame, indexes: Sequence[Index]) -> None:
         self.failing = failing
-        self._frame = frame
+        self.frame = frame
         self._indexes = indexes
         self._known: dict[int, Bits] = {}
 
@@ -32,7 +34,7 @@ class Asked:
         """What an index says, once."""
         found = self._known.get(number)
         if found is None:
-            found = self._known[number] = self._indexes[number].bits(self._frame)
+            found = self._known[number] = self._indexes[number].bits(self.frame)
         return found
 
 
@@ -66,7 +68,9 @@ class Gate:
         self._closed = 0
         self._of_subject: dict[int, int] = {}
         self._of_both: list[tuple[int, Part]] = []
-        for split, bits in self._by_split():
+        by_split = list(self._by_split())
+        self._uses = Counter(key(atom) for split, _ in by_split for atom in atoms(split))
+        for split, bits in by_split:
             self._add(split, bits)
         self._subject_guards = Guards(self._of_subject, rows.size)
 
@@ -123,19 +127,15 @@ class Gate:
             bits = self._of_items(split.of)
             return lambda asked: bits
         if isinstance(split, OfBoth):
-            return self._literal(self._number(split.literal.atom), split.literal.wanted)
+            return self._literal(split.literal)
         parts = [self._part(part) for part in split.parts]
         return _every(parts) if split.every else _some(parts)
 
-    def _literal(self, number: int, wanted: bool) -> Part:
-        if wanted:
-            return lambda asked: asked.bits(number)[0]
-
-        def unwanted(asked: Asked) -> int:
-            true, known = asked.bits(number)
-            return true ^ known
-
-        return unwanted
+    def _literal(self, literal: Literal) -> Part:
+        number = self._number(literal.atom)
+        if self._uses[key(literal.atom)] > 1:
+            return _kept_literal(number, literal.wanted)
+        return _literal_alone(self._indexes[number].bits, literal.wanted)
 
     def _number(self, atom: Node) -> int:
         name = key(atom)
@@ -152,6 +152,20 @@ class Gate:
             self._known[name] = of_items(of, self._rows)
         bits: int = self._known[name]
         return bits
+
+
+def _kept_literal(number: int, wanted: bool) -> Part:
+    """An atom that several rules ask."""
+    if wanted:
+        return lambda asked: asked.bits(number)[0]
+    return lambda asked: xor(*asked.bits(number))
+
+
+def _literal_alone(bits: Callable[[Frame], Bits], wanted: bool) -> Part:
+    """An atom that one rule asks."""
+    if wanted:
+        return lambda asked: bits(asked.frame)[0]
+    return lambda asked: xor(*bits(asked.frame))
 
 
 def _every(parts: Sequence[Part]) -> Part:

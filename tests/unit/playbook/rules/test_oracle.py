@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 from maitred_server.model import Item
 from maitred_server.playbook import rules
@@ -161,12 +161,19 @@ def test_columns() -> None:
     settings(max_examples=100, deadline=None)(check_columns)()
 
 
+def many(check: Any, examples: int) -> None:
+    """Many examples in portions of 2,500: hypothesis remembers those of a run."""
+    some = settings(max_examples=2_500, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    seen.clear()
+    for number in range(examples // 2_500):
+        seed(number)(some(check))()
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_many_results() -> None:
     """The same with 50,000 expressions, each with up to three subjects; all three answers are a fair share."""
-    seen.clear()
-    settings(max_examples=50_000, deadline=None, suppress_health_check=list(HealthCheck))(check_result)()
+    many(check_result, 50_000)
     whole = sum(seen.values())
     assert all(seen[one] > whole / 20 for one in ("True", "False", "None")), seen
     assert seen["refused"] < whole / 5, seen
@@ -176,8 +183,7 @@ def test_many_results() -> None:
 @pytest.mark.timeout(3600)
 def test_many_columns() -> None:
     """The same over columns: 25,000 sets of up to four expressions, true of all rows, of some, of none."""
-    seen.clear()
-    settings(max_examples=25_000, deadline=None, suppress_health_check=list(HealthCheck))(check_columns)()
+    many(check_columns, 25_000)
     whole = sum(seen.values())
     assert all(seen[one] > whole / 20 for one in ("FalseFalse", "TrueTrue", "TrueFalse")), seen
     assert whole - seen["refused"] > 50_000, seen
