@@ -135,7 +135,7 @@ def simulate(
         moments, tally, seeds = smallpage.moments(world), _Tally(), random.Random(seed)  # noqa: S311 - a simulation
         for number in range(decisions // len(smallpage.PAGE)):
             which = number % len(moments)
-            tally.add(which, Page(world, smallpage.again(world, moments[which]), seeds.getrandbits(64)))
+            tally.add(which, Page(world, moments[which], seeds.getrandbits(64)))
             done(len(smallpage.PAGE))
     places = [Place(len(conditions), sum(map(_fit, conditions.values()), NO_FIT)) for conditions in tally.places]
     shown = [frozenset(tally.items[which]) for which in range(len(moments))]
