@@ -62,8 +62,16 @@ class Rebuilder:
         wanted = Reached.of(version)
         if wanted is None:
             raise NothingKept(f"`{version}` is no version of a policy snapshot", "past.receipt")
-        found = self._published(brand, version)
+        self.tidy()
+        found = self._published(brand, version) or self._kept.get((brand, wanted))
         return Remade(found) if found is not None else self._rebuilt(brand, wanted)
+
+    def tidy(self) -> None:
+        """Let go of what counts records that were forgotten since; to be called often. Raises OSError."""
+        forgotten = reached_by_all(self._data).forgotten
+        with self._lock:
+            for key in [key for key in self._kept if key[1].forgotten < forgotten]:
+                del self._kept[key]
 
     def _published(self, brand: str, version: str) -> PolicySnapshot | None:
         try:
@@ -103,9 +111,6 @@ class Rebuilder:
 
     def _keep(self, brand: str, reached: Reached, snapshot: PolicySnapshot) -> None:
         with self._lock:
-            stale = [key for key in self._kept if key[1].forgotten < reached.forgotten]
-            for key in stale:  # they count what was forgotten since
-                del self._kept[key]
             self._kept[brand, reached] = snapshot
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)

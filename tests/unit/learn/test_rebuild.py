@@ -78,7 +78,7 @@ class Place:
         return Rebuilder(self.store.read_changes, self.data, most)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(doings=st.lists(DOINGS, min_size=8, max_size=30), order=st.randoms(use_true_random=False))
 def test_a_rebuilt_snapshot_counts_what_is_left(
     tmp_path_factory: pytest.TempPathFactory, doings: list[tuple[object, ...]], order: st.DataObject
