@@ -87,13 +87,13 @@ class Contacts:
         if found is None:
             return NO_HITS
         places, at = recent[found.which], found.at
-        near = (rows["count"][places] >= table.least[at]) & (rows["last"][places] > now - table.latest[at])
-        which = near.nonzero()[0]
+        counts, last = rows["count"][places], rows["last"][places]
+        which = ((counts >= table.least[at]) & (last > now - table.latest[at])).nonzero()[0]
         if not len(which):
             return NO_HITS
-        places, at = places[which], at[which]
-        few, long_ago = rows["count"][places, None] < table.limits.most, rows["last"][places, None] <= now - table.held
-        hits, caps = (table.patterns[table.pattern_of[at]] & holding & ~(few | long_ago)).nonzero()
+        places, at, counts, last = places[which], at[which], counts[which, None], last[which, None]
+        reached = (counts >= table.limits.most) & (last > now - table.held)
+        hits, caps = (table.patterns[table.pattern_of[at]] & holding & reached).nonzero()
         if not len(hits):
             return NO_HITS
         places = places[hits]
