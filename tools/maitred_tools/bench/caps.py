@@ -88,7 +88,7 @@ def rows(measured: dict[str, Any]) -> list[tuple[str, ...]]:
     ]
 
 
-HEADER = ("", "shown", "over, by decisions made at the same time", "over, by decisions that knew enough")
+HEADER = ("", "shown", "over it", "of that, decided knowing enough")
 
 
 def main(
