@@ -169,8 +169,8 @@ def many(check: Any, strategies: tuple[Any, ...], examples: int) -> None:
     some = settings(max_examples=2_500, deadline=None, suppress_health_check=list(HealthCheck), database=None)
     seen.clear()
     for number in range(examples // 2_500):
-        portion: Any = seed(number)(some(given(*strategies)(check)))
-        portion()
+        seeded: Any = seed(number)
+        seeded(some(given(*strategies)(check)))()
 
 
 @pytest.mark.slow
