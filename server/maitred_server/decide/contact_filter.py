@@ -103,12 +103,12 @@ class Spending:
 
     def chose(self, row: int, priority: Floats) -> None:
         """A row was chosen: closes, in `priority`, what a policy forbids beside it."""
-        keys = self._contacts.chose(self._ground, row, self._channel)
+        groups = self._contacts.chose(self._ground, row, self._channel)
         contact = self._ground.contact
         if contact is None or not contact.shares:
             return
         rows = np.ones(len(priority), np.bool_)
-        for one in self._used_up(contact, keys):
+        for one in self._used_up(contact, groups):
             contact.close(rows, one.cap, one.target)
         priority[~rows] = CLOSED
         self._closed = ~rows if self._closed is None else self._closed | ~rows
@@ -117,9 +117,9 @@ class Spending:
         """Whether what was chosen before forbids a row."""
         return self._closed is not None and bool(self._closed[row])
 
-    def _used_up(self, contact: ContactGround, keys: Sequence[int]) -> Iterator[Closed]:
+    def _used_up(self, contact: ContactGround, groups: Sequence[int]) -> Iterator[Closed]:
         holding = contact.holding(self._channel) & contact.table.shows
-        yield from self._contacts.used_up(contact, keys, holding)
+        yield from self._contacts.used_up(contact, groups, holding)
         for pool in contact.pools:
             if pool.of_items and holding[pool.cap]:
                 yield from self._contacts.pool_used_up(contact, pool, self._channel)
