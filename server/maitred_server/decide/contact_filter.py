@@ -81,16 +81,14 @@ class QuietTimes:
         return ~np.logical_or.reduce(closed) if closed else None
 
     def why(self, ground: Ground, moment: Moment, taken: Sequence[int], row: int) -> list[str]:
-        contact, channel = ground.contact, ground.channel(moment.ask.context)
-        held = (
-            (one for one in contact.quiet if one.is_now(moment.view, moment.now, channel) and one.rows[row])
-            if contact
-            else ()
-        )
+        if ground.contact is None:
+            return []
+        view, now, channel = moment.view, moment.now, ground.channel(moment.ask.context)
         return [
-            f"quiet hours `{one.hours.name}`: it is {one.local_time(moment.view, moment.now)}, and quiet from "
-            f"{clock(one.hours.begin)} to {clock(one.hours.end)}"
-            for one in held
+            f"quiet hours `{quiet.hours.name}`: it is {quiet.local_time(view, now)}, and quiet from "
+            f"{clock(quiet.hours.begin)} to {clock(quiet.hours.end)}"
+            for quiet in ground.contact.quiet
+            if quiet.rows[row] and quiet.is_now(view, now, channel)
         ]
 
 
