@@ -16,7 +16,7 @@ from maitred_server.playbook.rules.matcher import Matcher
 from maitred_server.playbook.rules.named import Named
 from maitred_server.playbook.rules.rows import Rows
 from maitred_server.playbook.rules.rule import Rule, takes_names
-from maitred_server.playbook.rules.split import Split, split
+from maitred_server.playbook.rules.split import Split, atoms, split
 from maitred_server.playbook.rules.tree import key
 
 
@@ -32,13 +32,14 @@ class Program:
         self._bits = {name: 1 << at for at, name in enumerate(self.segment_names)}
         everything = [*segments.values(), *rules]
         self._slots = max((rule.slots for rule in everything), default=0)
-        self._takes_names = any(takes_names(rule.tree) for rule in everything)
         self._levels = [self._level(segments, names) for names in levels(segments)]
         self._formulas: dict[bytes, int] = {}
         self._listed: list[Formula] = []
         distinct: dict[bytes, Split] = {}
         self.splits = [self._split(rule, distinct) for rule in self.rules]
         self._matcher = Matcher(self._listed, self.segment_names)
+        of_both = (takes_names(atom) for one in distinct.values() for atom in atoms(one))
+        self._takes_names = any(matcher.takes_names for matcher in (*self._levels, self._matcher)) or any(of_both)
 
     @classmethod
     def of(cls, segments: Mapping[str, Rule], rules: Sequence[Rule]) -> Program:

@@ -74,6 +74,22 @@ def test_names_of_segments_as_a_list() -> None:
     assert (rich.failing, young.failing) == (0b10, 0b01)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "('rich' in subject.segments) == (subject.age > 18)",
+        " || ".join(f"('rich' in subject.segments && subject.age > {number})" for number in range(12)),
+        "item.price > 1 ? ('rich' in subject.segments) == (item.price < subject.age) : false",
+    ],
+)
+def test_segments_within_atoms(text: str) -> None:
+    """Wherever a rule names a segment, it is one of those that are given as bits."""
+    program = Program.of(SEGMENTS, [rule(text)])
+    gate = program.gate([(0, np.array([0], np.int32))], columns_of(ITEMS), EVERY)
+    assert gate.open(program.answers({"age": 20.0}, {}, 0, program.bits(["rich"]))) is None
+    assert gate.open(program.answers({"age": 20.0}, {}, 0, 0)) is not None
+
+
 def test_a_gate() -> None:
     """A row is open when all rules that guard it match; without a closed row there is no mask."""
     program = Program.of(
