@@ -11,7 +11,7 @@ from maitred_server.playbook.rules.declarations import BUILT_IN, CEL_TYPES, KIND
 from maitred_server.playbook.rules.environment import Environment, place
 from maitred_server.playbook.rules.errors import Failure, RuleError
 from maitred_server.playbook.rules.functions import CONSTANT, OVERLOADS
-from maitred_server.playbook.rules.limits import MOST_DEPTH, MOST_NODES, TOO_DEEP, check_cost
+from maitred_server.playbook.rules.limits import MOST_DEPTH, MOST_NODES, TOO_DEEP, too_dear
 from maitred_server.playbook.rules.tree import (
     Call,
     Const,
@@ -56,7 +56,8 @@ def lower(expression: str, declarations: Declarations) -> Node:
     tree = lowering.node(checked.expr, 1)
     if tree.type != "bool":
         raise lowering.refuse(checked.expr, f"a rule answers true or false; this is {in_words(tree.type)}")
-    check_cost(tree)
+    if message := too_dear(tree):
+        raise lowering.refuse(checked.expr, message)
     return tree
 
 
@@ -163,7 +164,10 @@ class _Lowering:
             self._slots[name].pop()
             self._depth_of_slots -= 1
         kind = "bool" if form.kind in ("exists", "all", "exists_one") else f"list({result.type})"
-        return Macro(form.kind, slot, over, test, result, kind)
+        macro = Macro(form.kind, slot, over, test, result, kind)
+        if message := too_dear(macro):
+            raise self.refuse(expr, message)
+        return macro
 
     def _call_expr(self, expr: Any, depth: int) -> Node:
         call = expr.call_expr
