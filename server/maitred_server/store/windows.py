@@ -69,7 +69,10 @@ def most_since(profile: Profile, places: Places, since: Moments) -> NDArray[np.i
     counts = rows["count"][places].astype(np.int64)
     counts *= rows["last"][places] >= since
     partly = (rows["first"][places] < since) & (since >= buckets.horizon(profile.newest))
-    return np.minimum(counts, buckets.counts_since(profile.buckets, places, since), out=counts, where=partly)
+    if not partly.any():
+        return counts
+    within = buckets.counts_since(profile.buckets, places, since)
+    return np.where(partly & (within < counts), within, counts)
 
 
 def _recently(profile: Profile, places: Places, since: Moments) -> NDArray[np.int64]:
@@ -100,14 +103,15 @@ def closed(profile: Profile, places: Places, limits: Limits, now: int) -> NDArra
     and suppression last.
     """
     most, window, suppress = limits
-    first, last = profile.rows["first"][places], profile.rows["last"][places]
-    together = (last - first < window) & (np.maximum(last + suppress, first + window) > now)
-    found: NDArray[np.bool_] = together | (most == 1)
-    if not found.all():
-        near = most_since(profile, places, now - window - suppress + 1) >= most
-        unsure = (near & ~found).nonzero()[0]
+    found: NDArray[np.bool_] = most_since(profile, places, now - window - suppress + 1) >= most
+    near = found.nonzero()[0]
+    if len(near):
+        places, (most, window, suppress) = places[near], limits.of(near)
+        first, last = profile.rows["first"][places], profile.rows["last"][places]
+        together = (last - first < window) & (np.maximum(last + suppress, first + window) > now)
+        unsure = (~together & (most > 1)).nonzero()[0]
         if len(unsure):
-            found[unsure] = _by_moments(profile, places[unsure], limits.of(unsure), now)
+            found[near[unsure]] = _by_moments(profile, places[unsure], limits.of(near[unsure]), now)
     return found
 
 

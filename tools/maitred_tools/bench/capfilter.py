@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from maitred_server.decide.ask import Ask
 from maitred_server.decide.contact_filter import TooOften
 from maitred_server.decide.ground import Ground
@@ -59,7 +60,20 @@ def filter_us(folder: Path, rounds: int) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {}
     for name, showings in (("a new subject", 0), ("5 showings", 5), ("20 showings", 20), ("100 showings", 100)):
         found[name] = [_time(world, _profiles(world, showings), rounds) for world in grounds]
+    found["to compare: 64 features of each times a vector"] = [_product(size, rounds) for size in SIZES]
     return found
+
+
+def _product(size: int, rounds: int) -> float:
+    """What the scoring of so many candidates takes at least, on this machine and at this moment."""
+    features, weights = np.ones((size, 64), np.float32), np.ones(64, np.float32)
+    times = []
+    for _ in range(rounds + 1):
+        begun = time.process_time_ns()
+        for _ in range(CALLS):
+            features @ weights
+        times.append((time.process_time_ns() - begun) / 1_000 / CALLS)
+    return statistics.median(times[1:])
 
 
 def _world(folder: Path, size: int) -> World:
