@@ -112,6 +112,8 @@ def _refused(refusals: dict[str, Any]) -> str:
 
 
 def _again(refusals: dict[str, Any]) -> str:
+    if refusals["repeated"] == refusals["decisions"]:
+        return "All came out as they did the first time."
     return (
         f"{refusals['repeated']:,} came out as they did the first time; at the others the household had told "
         "something in the same moment that was not on disk yet."

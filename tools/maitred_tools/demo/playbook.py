@@ -20,7 +20,14 @@ LAYER = "demo-policy"
 SHARES = (0.3334, 0.3333, 0.3333)  # of the households that are not held out; steps of 0.0001
 HOLDOUT_SHARE = 0.05
 
-_SPELT_OUT = {"frzn": "frozen", "refrgratd": "refrigerated", "pckgd": "packaged", "gm": "general merchandise"}
+_ABBREVIATIONS = """
+bg bags, bkd baked, bn beans, brkfst breakfast, btr butter, ckys cookies, cleang cleaning, cndy candy, conc concentrate,
+crkr crackers, crystl crystal, dnr dinner, drnk drink, drnks drinks, drsng dressing, fd food, flvrd flavored,
+frzn frozen, gm general merchandise, jce juice, mx mix, mxs mixes, pckgd packaged, pkld pickled, pnt peanut, pwdr powder,
+refrgratd refrigerated, sald salad, sndwch sandwich, snks snacks, sply supplies, sprd spread, sweetners sweeteners,
+tiss tissues, trsh trash, whlsm wholesome, wtr water
+"""
+_SPELT_OUT = {short: full for short, _, full in (pair.strip().partition(" ") for pair in _ABBREVIATIONS.split(","))}
 
 
 def write(shop: Groceries, folder: Path) -> None:
