@@ -186,7 +186,7 @@ def main(
 ) -> None:
     """Decide many pages and compare how often each action came with the probability it reported."""
     plan = [(policy, decisions) for policy in HONEST] + [(policy, decisions // 10) for policy in WRONG]
-    out.print(line(*COLUMNS))
+    out.print(line(*COLUMNS), soft_wrap=True)
     with progress("decisions", sum(count for _, count in plan)) as moved:
         found = [told(simulate(policy, count, seed, moved)) for policy, count in plan]
     honest, wrong = found[: len(HONEST)], found[len(HONEST) :]
@@ -201,7 +201,7 @@ def main(
 def told(one: Simulation) -> Simulation:
     """Prints what came of a policy as soon as it is known."""
     conditions = sum(place.conditions for place in one.places)
-    out.print(line(one.policy, f"{one.decisions:,}", f"{conditions:,}", *_figures(one)))
+    out.print(line(one.policy, f"{one.decisions:,}", f"{conditions:,}", *_figures(one)), soft_wrap=True)
     return one
 
 
