@@ -23,9 +23,9 @@ HOLDOUT_SHARE = 0.05
 _ABBREVIATIONS = """
 bg bags, bkd baked, bn beans, brkfst breakfast, btr butter, ckys cookies, cleang cleaning, cndy candy, conc concentrate,
 crkr crackers, crystl crystal, dnr dinner, drnk drink, drnks drinks, drsng dressing, fd food, flvrd flavored,
-frzn frozen, gm general merchandise, jce juice, mx mix, mxs mixes, pckgd packaged, pkld pickled, pnt peanut, pwdr powder,
-refrgratd refrigerated, sald salad, sndwch sandwich, snks snacks, sply supplies, sprd spread, sweetners sweeteners,
-tiss tissues, trsh trash, whlsm wholesome, wtr water
+frzn frozen, gm general merchandise, jce juice, mx mix, mxs mixes, pckgd packaged, pkld pickled, pnt peanut,
+pwdr powder, refrgratd refrigerated, sald salad, sndwch sandwich, snks snacks, sply supplies, sprd spread,
+sweetners sweeteners, tiss tissues, trsh trash, whlsm wholesome, wtr water
 """
 _SPELT_OUT = {short: full for short, _, full in (pair.strip().partition(" ") for pair in _ABBREVIATIONS.split(","))}
 
