@@ -61,6 +61,7 @@ def test_another_answer_without_a_note_is_one_that_differs() -> None:
     for told in (_told(), _told(repeated=False, note="feedback was not durable yet"), _told(repeated=False)):
         found.add(told)
     assert (found.decisions, found.repeated, found.differ) == (3, 1, 1)
+    assert found.notes == {"feedback was not durable yet": 1}
 
 
 @pytest.mark.parametrize("visits", [1, 5, 200, 201, 40_000, 155_659])

@@ -224,7 +224,7 @@ def test_page_shows_reasons_and_refusals() -> None:
     assert "Because you bought &lt;Apples&gt;" in page
     assert "<Apples>" not in page
     assert "tobacco at the kiosk</td><td>suitability</td><td>2.00" in page
-    assert "All came out as they did the first time" in page
+    assert "All came out as they did before" in page
 
 
 def test_summary_shows_reasons_and_refusals() -> None:

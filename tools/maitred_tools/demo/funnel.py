@@ -35,12 +35,14 @@ class Funnel:
     """What became of the candidates over all decisions that were explained.
 
     `left`: candidates left after each stage, summed. `fell`: how many fell, by stage and by the rule or policy that
-    closed them ("": the stage itself). `differ`: decisions that did not come out the same again, without a note why.
+    closed them ("": the stage itself). `differ`: decisions that did not come out the same again, without a note why;
+    `notes`: what the server noted of the others that did not.
     """
 
     decisions: int = 0
     repeated: int = 0
     differ: int = 0
+    notes: Counter[str] = field(default_factory=Counter)
     left: Counter[str] = field(default_factory=Counter)
     fell: Counter[tuple[str, str]] = field(default_factory=Counter)
 
@@ -50,6 +52,7 @@ class Funnel:
         self.decisions += 1
         self.repeated += told.repeated
         self.differ += not (told.repeated or told.notes)
+        self.notes.update(() if told.repeated else told.notes)
         for stage in placement.funnel:
             self.left[stage.name] += stage.left
         for candidate in placement.candidates:

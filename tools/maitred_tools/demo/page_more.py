@@ -40,7 +40,7 @@ def render(report: dict[str, Any]) -> str:
 
 def _slots(more: dict[str, Any]) -> str:
     rows = [
-        (kind, with_interval(found["hit_rate"], found["interval"]), f"{found['visits']:,}", text)
+        (f"{kind}<small>{text}</small>", with_interval(found["hit_rate"], found["interval"]), *_sizes(found))
         for kind, text in _KINDS.items()
         if (found := more["slots"][kind])["visits"]
     ]
@@ -50,7 +50,7 @@ def _slots(more: dict[str, Any]) -> str:
         "It shows nothing that <i>till-welcome</i> shows above it, so its figures are not to be held against those. "
         "A slot counts as stretched only where the household has departments of its own; before that, and in the "
         "holdout, it is an ordinary one.",
-        table(("slot", "hit rate", "visits", "filled with"), rows, "said"),
+        table(("slot", "hit rate", "visits", "households"), rows, "spoken"),
     )
 
 
@@ -76,8 +76,8 @@ def _segments(more: dict[str, Any]) -> str:
     rows = [
         (
             escape(name),
-            f"{found['share_of_visits']:.1%}",
             with_interval(found["hit_rate"], found["interval"]),
+            f"{found['share_of_visits']:.1%}",
             *_sizes(found),
         )
         for name, found in more["segments"].items()
@@ -87,7 +87,7 @@ def _segments(more: dict[str, Any]) -> str:
         "Segments are rules over what households told of themselves when they joined the loyalty program, and agreed "
         "to have used. A household can be in several. Income was told too; it is declared as sensitive: kept, and "
         "beyond the reach of any rule.",
-        table(("segment", "share of visits", "hit rate", "visits", "households"), rows),
+        table(("segment", "hit rate", "share of visits", "visits", "households"), rows),
     )
 
 
@@ -105,19 +105,18 @@ def _refused(refusals: dict[str, Any]) -> str:
     return section(
         "What was refused, and why",
         f"The server made {decisions:,} decisions of <i>till-more</i>, spread over the run, again from their receipts "
-        f"and told what became of each candidate. {_again(refusals)} All figures are means of a decision.",
-        table(("after the stage", "", "candidates left"), left, "bars")
-        + table(("rule or policy", "stage", "candidates closed"), fell, "named"),
+        f"and told what became of each candidate. {_again(refusals)} "
+        "Figures are numbers of candidates, in the mean of a decision.",
+        table(("after the stage", "", "left"), left, "bars")
+        + table(("rule or policy", "stage", "closed"), fell, "named"),
     )
 
 
 def _again(refusals: dict[str, Any]) -> str:
     if refusals["repeated"] == refusals["decisions"]:
-        return "All came out as they did the first time."
-    return (
-        f"{refusals['repeated']:,} came out as they did the first time; at the others the household had told "
-        "something in the same moment that was not on disk yet."
-    )
+        return "All came out as they did before."
+    said = "; ".join(f"“{escape(note)}” ({count:,})" for note, count in refusals["notes"].items())
+    return f"{refusals['repeated']:,} came out as they did before. Of the others the server said: {said or 'nothing'}."
 
 
 def _stage(name: str) -> str:

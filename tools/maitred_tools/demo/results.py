@@ -126,6 +126,7 @@ class Results:
         return {
             "decisions": self.funnel.decisions,
             "repeated": self.funnel.repeated,
+            "notes": dict(self.funnel.notes.most_common()),
             "stages": [{"name": name, "left": mean} for name, mean in self.funnel.stages()],
             "fell": fell,
         }
