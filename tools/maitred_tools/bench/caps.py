@@ -19,13 +19,16 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import grpc
+import grpc.aio
 import typer
+from maitred.v1.decision_pb2 import DecideRequest, PlacementRequest
+from maitred.v1.types_pb2 import Subject
 from maitred_server.errors import MaitredError
 from rich.console import Console
 
 from maitred_tools.bench import capfilter, report, seed
 from maitred_tools.bench.capclients import PLAYBOOK, Clients, Tally
-from maitred_tools.bench.connections import connected, one_a_worker
+from maitred_tools.bench.connections import WAIT_S, connected, one_a_worker
 from maitred_tools.bench.process import ServerProcess
 from maitred_tools.bench.progress import err, progress
 from maitred_tools.load import DECIDE, refuse_other_machines
@@ -57,7 +60,23 @@ async def _run(server: ServerProcess, workers: int, concurrent: int, decisions: 
         calls: list[tuple[Any, Any]] = [
             (channel.unary_unary(DECIDE), channel.unary_unary(RECORD)) for channel in channels
         ]
+        for decide, _ in calls:
+            await _serving(decide)
         return await Clients(calls, decisions, done).run(concurrent)
+
+
+async def _serving(decide: Any) -> None:
+    """Until the worker behind a connection has taken up what was published. Raises RpcError, TimeoutError."""
+    request = DecideRequest(subject=Subject(id="nobody"), placements=[PlacementRequest(placement="home")])
+    async with asyncio.timeout(WAIT_S):
+        while True:
+            try:
+                await decide(request.SerializeToString(), timeout=WAIT_S)
+                return
+            except grpc.aio.AioRpcError as error:
+                if error.code() is not grpc.StatusCode.FAILED_PRECONDITION:
+                    raise
+                await asyncio.sleep(0.02)
 
 
 def _overshoot(data: Path) -> dict[str, Any]:
