@@ -115,8 +115,8 @@ class Worker:
         admission = Admission(people, sealer, self._worlds.world, clock, limits, self._leads_to)
         self._watching = Watch(self._store, self._worlds)
         facts = ServerFacts(version("maitred"), started_at, settings.workers, partial(learned_through, settings.data))
-        rebuilder = Rebuilder(self._store.read_changes, settings.data, settings.explain_records)
-        past = Past(self._store, settings.data, rebuilder)
+        self._rebuilder = Rebuilder(self._store.read_changes, settings.data, settings.explain_records)
+        past = Past(self._store, settings.data, self._rebuilder)
         decisions = Decisions(pipeline, admission, people, self.telemetry, replay_clock=settings.replay_clock)
         self._explaining = Explaining(decisions, pipeline, sealer, past)
         self._handlers = Handlers(
@@ -204,6 +204,7 @@ class Worker:
     def _settle(self) -> None:
         try:
             self._store.settle(forgotten_through(self._settings.data), wall_clock())
+            self._rebuilder.tidy()
         except (StoreError, OSError) as error:
             log.warning("erasures_not_settled", error=type(error).__name__, reason=str(error))
 

@@ -16,6 +16,7 @@ from maitred_server.decide.past import Past, Rerun
 from maitred_server.decide.pipeline import Pipeline, sealed
 from maitred_server.decide.receipt import Receipt, Sealer
 from maitred_server.decide.worlds import CATALOGUE, Worlds
+from maitred_server.errors import NothingKept
 from maitred_server.learn.learner import Learner
 from maitred_server.learn.rebuild import Rebuilder
 from maitred_server.model import (
@@ -41,7 +42,7 @@ from maitred_server.model import (
 )
 from maitred_server.playbook.control import ContactPolicy, Control, Learning, Lever, Response, Scope, SlatePlan, Worth
 from maitred_server.policy.fitted import Stamp
-from maitred_server.store import Store
+from maitred_server.store import Keeping, Store
 from maitred_server.store.keys import brand_prefix
 from maitred_server.store.published import brand_folder, prune
 from maitred_server.subjects.consent import as_consents
@@ -89,9 +90,9 @@ def control(price: float) -> Control:
 class Shop:
     """A server's parts in one process, with a clock that only the test moves."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, history_records: int = 10_000) -> None:
         self.data = data
-        self.store = Store.open(data, map_size=1 << 28)
+        self.store = Store.open(data, map_size=1 << 28, history_records=history_records)
         self.worlds = Worlds(data, self.store)
         self.learner = Learner(self.store.read_changes, data)
         self.sealer = Sealer((b"key1", bytes(32)), lambda key_id: bytes(32))
@@ -124,10 +125,12 @@ class Shop:
         self.store.submit_item_states("shop", changes, self.now).result()
         self.worlds.poll()
 
-    def decide(self, subject: bytes, *placements: str, pending: Sequence[Body] = ()) -> Answer:
+    def decide(
+        self, subject: bytes, *placements: str, pending: Sequence[Body] = (), slots: int | None = None
+    ) -> Answer:
         context = {"device": self.random.choice(["phone", "desk"]), "channel": self.random.choice(["web", "app"])}
         on_the_way = [Entry(Record(subject, Kind.PERSON, self.now, self.now, body), None) for body in pending]
-        wanted = [(name, self.random.choice([0, 0, 1, 4])) for name in placements]
+        wanted = [(name, self.random.choice([0, 0, 1, 4]) if slots is None else slots) for name in placements]
         ask = Ask("shop", subject, Kind.PERSON, {}, wanted, context=context, pending=on_the_way)
         return self.pipeline.decide(ask)
 
@@ -225,13 +228,14 @@ def happens(shop: Shop, subject: bytes) -> None:
         shop.publish(shop.random.uniform(2.0, 9.0))
 
 
-def test_500_past_decisions_are_repeated(shop: Shop) -> None:
+@pytest.mark.parametrize("number", [90, pytest.param(500, marks=pytest.mark.slow)])
+def test_past_decisions_are_repeated(shop: Shop, number: int) -> None:
     """Each of 500 decisions between events, consents, merges, publishes, live states and policy snapshots is made again
     from its receipt, equal to the last bit, after all of it.
     """
     shop.publish(5.0)
     receipts: list[Receipt] = []
-    while len(receipts) < 500:
+    while len(receipts) < number:
         shop.now += shop.random.randint(1, HOUR // 6)
         subject = person(shop.random.randint(1, 12))
         happens(shop, subject)
@@ -241,9 +245,7 @@ def test_500_past_decisions_are_repeated(shop: Shop) -> None:
         if shop.random.random() < 0.5:
             shop.tell(subject, *shown(receipts[-1]))
     shop.learn()
-    assert len({one.catalogue for one in receipts}) > 3
-    assert len({one.snapshot for one in receipts}) > 5
-    assert len({one.item_states for one in receipts}) > 4
+    assert min(len({part(one) for one in receipts}) for part in (_catalogue, _snapshot, _states)) >= 1 + number // 200
     past = shop.past()
     shop.random.shuffle(receipts)
     assert [one for one in receipts if not repeated(past, one)] == []
@@ -287,6 +289,87 @@ def test_decisions_of_learned_policies_are_repeated(shop: Shop, policy: str) -> 
         36,
     )
     assert [one.snapshot for one in receipts if not repeated(past, one)] == []
+
+
+def _catalogue(receipt: Receipt) -> str:
+    return receipt.catalogue
+
+
+def _snapshot(receipt: Receipt) -> str:
+    return receipt.snapshot
+
+
+def _states(receipt: Receipt) -> int:
+    return receipt.item_states
+
+
+def test_another_past_is_another_answer(shop: Shop) -> None:
+    """The check can fail: with another seed, profile, policy snapshot or live states the answer is another."""
+    shop.publish(5.0)
+    shop.learn()
+    plain = next(one for one in map(person, range(1, 99)) if not shop.receipt(shop.decide(one, "home")).arms)
+    shop.tell(plain, *(Event("purchase", "PEARS") for _ in range(3)), Event("purchase", "BREAD"))
+    shop.learn()
+    shop.publish(9.0)
+    shop.tell(plain, *(Event("purchase", "SOAP") for _ in range(9)))
+    shop.set_state(StateChange("SOAP", kill=True))
+    soap = shop.receipt(shop.decide(plain, "home"))
+    shop.set_state(StateChange("SOAP", kill=False))
+    past = shop.past()
+    lottery, popular, home = (shop.receipt(shop.decide(plain, name)) for name in ("lottery", "popular", "home"))
+    assert [repeated(past, one) for one in (lottery, popular, home)] == [True] * 3
+    assert not all(repeated(past, replace(lottery, seed=lottery.seed + number)) for number in range(1, 6))
+    assert not repeated(past, replace(popular, snapshot=""))
+    assert not repeated(past, replace(home, profile_sequence=0))
+    assert not repeated(past, replace(home, catalogue="1"))
+    assert not repeated(past, replace(soap, item_states=0))
+
+
+def test_what_is_kept_no_more_is_said(shop: Shop) -> None:
+    """A catalogue that was removed, with those that are kept; live states of no record; a subject that was erased."""
+    shop.publish(5.0)
+    shop.tell(person(1), Event("purchase", "SOAP"))
+    receipt = shop.receipt(shop.decide(person(1), "home"))
+    past = shop.past()
+    with pytest.raises(NothingKept, match="catalogue version 7 is not kept any more; kept are 1 to 1"):
+        past.rerun(Rerun.of_receipt(replace(receipt, catalogue="7")))
+    with pytest.raises(NothingKept, match="live item states of this decision are not kept"):
+        past.rerun(Rerun.of_receipt(replace(receipt, item_states=1)))
+    shop.store.delete(person(1), shop.now).result()
+    with pytest.raises(NothingKept, match="the subject was erased after this decision"):
+        past.rerun(Rerun.of_receipt(receipt))
+
+
+def test_records_over_the_bound_are_noted(tmp_path: Path) -> None:
+    """A subject of whom the oldest records went has a note: its profile of then cannot be had as it was."""
+    with_bound = Shop(tmp_path, history_records=100)
+    with_bound.publish(5.0)
+    with_bound.tell(person(1), *(Event("view", "SOAP") for _ in range(99)))
+    receipt = with_bound.receipt(with_bound.decide(person(1), "home"))
+    with_bound.tell(person(1), *(Event("view", "SOAP") for _ in range(99)))
+    with_bound.store.keep(Keeping({}, HOUR), with_bound.now)
+    again = with_bound.past().rerun(Rerun.of_receipt(receipt))
+    with_bound.close()
+    assert again.notes == [
+        "the subject's oldest records are kept no more: its profile is made from those that are left"
+    ]
+
+
+def test_an_exposure_is_enough(shop: Shop) -> None:
+    """From the journal alone the world and moment of what was shown: the same answer, where it was asked for alone."""
+    shop.publish(5.0)
+    shop.tell(person(1), *(Event("purchase", item) for item in ITEMS[:3]))
+    shop.learn()
+    answer = shop.decide(person(1), "home", slots=0)
+    receipt = shop.receipt(answer)
+    shop.tell(person(1), *shown(receipt))
+    (record,) = [one for _, one in shop.store.read_journal(0, 99) if isinstance(one.body, Exposure)]
+    assert isinstance(record.body, Exposure)
+    rerun = Rerun.of_exposure(record, record.body)
+    assert rerun == Rerun.of_receipt(receipt)
+    again = shop.past().rerun(rerun)
+    found = explain(again.world, again.moment, rerun.seed, Asked(), [record.body.decision_id])
+    assert [sealed(one, 0) for one in found.decisions] == list(receipt.decisions)
 
 
 def test_what_was_pending_is_in_no_journal(shop: Shop) -> None:

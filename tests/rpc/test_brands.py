@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 from hashlib import sha256
+from queue import Queue
 from typing import Any
 
 import grpc
@@ -101,6 +102,7 @@ READS: dict[str, Message] = {
     "ProfileService/GetProfile": profile_pb2.GetProfileRequest(subject=ANNA, recent=99),
     "ProfileService/ExportSubject": profile_pb2.ExportSubjectRequest(subject=ANNA),
     "AdminService/GetItemState": admin_pb2.GetItemStateRequest(),
+    "AdminService/ListVersions": admin_pb2.ListVersionsRequest(),
 }
 # What each call changes for its own brand, and must not for the other.
 WRITES: dict[str, Message] = {
@@ -119,15 +121,20 @@ WRITES: dict[str, Message] = {
     "AdminService/Publish": admin_pb2.PublishRequest(
         files={**PLAYBOOK, "items.jsonl": PLAYBOOK["items.jsonl"] + b'\n{"id": "ONLY-ONE"}'}
     ),
+    "AdminService/Rollback": admin_pb2.RollbackRequest(version="1"),
     "ProfileService/DeleteProfile": profile_pb2.DeleteProfileRequest(subject=ANNA),
 }
 # Calls that are looked at in tests of their own, below.
 APART = {
     "DecisionService/Decide",
     "DecisionService/DecideBatch",
+    "DecisionService/Explain",
+    "DecisionService/Watch",
     "FeedbackService/Stream",
     "ProfileService/EndSession",
     "ProfileService/GetErasure",
+    "AdminService/DiffPlaybook",
+    "AdminService/PreviewPlaybook",
     "AdminService/GetStatus",
 }
 
@@ -182,12 +189,83 @@ def test_decisions_are_made_by_the_callers_own_brand(brands: Brands) -> None:
 
 
 def test_a_receipt_is_of_no_use_to_the_other_brand(brands: Brands) -> None:
-    """It is the receipt of another subject there, though the id is the same."""
+    """It is the receipt of another subject there, though the id is the same; and it explains nothing to it."""
     answer = brands.decide(ONE)
     shown = feedback_pb2.Exposure(decision_id=answer.decisions[0].decision_id, receipt=answer.receipt)
     event = feedback_pb2.FeedbackEvent(sequence=30, subject=ANNA, exposure=shown)
     assert [refused.field for refused in brands.record(TWO, event).refused] == ["exposure.receipt"]
     assert brands.record(ONE, event).accepted == 1
+    past = decision_pb2.ExplainRequest(past=decision_pb2.PastDecision(receipt=answer.receipt))
+    assert brands.ask("DecisionService/Explain", past, TWO) is grpc.StatusCode.PERMISSION_DENIED
+    assert isinstance(brands.ask("DecisionService/Explain", past, ONE), bytes)
+
+
+def test_explanations_are_of_the_callers_own_brand(brands: Brands) -> None:
+    """What is seen of the subject in one is not seen of the one with the same id in the other."""
+    assert brands.record(ONE, *(buys(20 + number, "SOAP", OTHER) for number in range(2))).accepted == 2
+    asked = decision_pb2.DecideRequest(subject=OTHER, placements=[home()])
+    request = decision_pb2.ExplainRequest(request=asked)
+    one, two = (
+        brands.call("DecisionService/Explain", request, decision_pb2.ExplainResponse, key) for key in (ONE, TWO)
+    )
+    assert BY_HABIT in [choice.reason for choice in one.placements[0].slate]
+    assert BY_HABIT not in [choice.reason for choice in two.placements[0].slate]
+
+
+def test_a_playbook_is_compared_with_the_brands_own(brands: Brands) -> None:
+    """What one has in force and the other has not differs for the one alone; who would see what is told of its own."""
+    more = {
+        **PLAYBOOK,
+        "items.jsonl": PLAYBOOK["items.jsonl"] + b'\n{"id": "ONLY-ONE"}',
+        "placements.yaml": PLAYBOOK["placements.yaml"].replace(b"slots: 3", b"slots: 1"),
+    }
+    brands.call("AdminService/Publish", admin_pb2.PublishRequest(files=more), admin_pb2.PublishResponse, ONE)
+    compared = admin_pb2.DiffPlaybookRequest(files=PLAYBOOK)
+    one, two = (
+        brands.call("AdminService/DiffPlaybook", compared, admin_pb2.DiffPlaybookResponse, key) for key in (ONE, TWO)
+    )
+    assert ["ONLY-ONE" in repr(answer.changes) for answer in (one, two)] == [True, False]
+    assert brands.record(ONE, *(buys(80 + number, "BREAD", OTHER) for number in range(2))).accepted == 2
+    fixed = PLAYBOOK["placements.yaml"].replace(b"policy: habit", b"policy: fixed\n    order: [MILK]")
+    tried = admin_pb2.PreviewPlaybookRequest(
+        files={**PLAYBOOK, "placements.yaml": fixed}, subjects=[admin_pb2.PreviewSubject(subject=OTHER)]
+    )
+    shares = [
+        brands.call("AdminService/PreviewPlaybook", tried, admin_pb2.PreviewPlaybookResponse, key).changes
+        for key in (ONE, TWO)
+    ]
+    seen = [{change.item for change in some if change.placement == "home" and change.before == 1.0} for some in shares]
+    assert seen[0] == {"BREAD"}
+    assert seen[1] != {"BREAD"}
+
+
+def test_news_of_one_brand_is_no_news_of_the_other(brands: Brands) -> None:
+    """A consent in one is announced to its own clients; the other's next news is of its own."""
+    asked: list[Queue[bytes | None]] = [Queue(), Queue()]
+    watches = [_watch(brands, queue, key) for queue, key in zip(asked, (ONE, TWO), strict=True)]
+    for watch in watches:
+        next(watch)  # what there is to know at first
+    said = types_pb2.Consent(purpose="letters", state="CONSENT_STATE_DENIED")
+    for key in (ONE, TWO):
+        request = profile_pb2.PutConsentsRequest(subject=VISIT if key == ONE else OTHER, consents=[said])
+        brands.call("ProfileService/PutConsents", request, profile_pb2.PutConsentsResponse, key)
+    one, two = (_subjects(watch) for watch in watches)
+    assert len(one) == len(two) == 1
+    assert one != two
+    for queue in asked:
+        queue.put(None)
+
+
+def _watch(brands: Brands, asked: Queue[bytes | None], key: str) -> Any:
+    """It lasts until None is put into the queue."""
+    call: Any = brands.server.channel.stream_stream("/maitred.v1.DecisionService/Watch")
+    asked.put(decision_pb2.WatchRequest().SerializeToString())
+    return call(iter(asked.get, None), metadata=(("authorization", f"Bearer {key}"),), timeout=60)
+
+
+def _subjects(watch: Any) -> set[bytes]:
+    """Of the first news that names some."""
+    return next(set(news.subjects) for news in map(decision_pb2.WatchResponse.FromString, watch) if news.subjects)
 
 
 def test_resends_are_told_apart(brands: Brands) -> None:

@@ -23,6 +23,7 @@ FIELDS = (
     *("id", "alias", "client", "touchpoint", "source", "purpose", "item", "variant", "event_type", "outcome_type"),
     *("attribute", "attribute_value", "trait", "trait_value", "trait_text", "trait_purpose"),
     *("consent_purpose", "consent_source", "context", "context_value", "device", "decision"),
+    *("refused_item", "refused_group", "refused_reason"),
 )
 
 
@@ -119,8 +120,10 @@ def live(server: Running, canary: Canaries) -> list[feedback_pb2.FeedbackEvent]:
         tell(5, consents=feedback_pb2.ConsentsPut(consents=[consent])),
         purchase(canary.alias, 6, "BREAD"),
         tell(7, merge=merge),
+        tell(8, not_for_me=feedback_pb2.NotForMe(item=canary.refused_item, reason=canary.refused_reason)),
+        tell(9, not_for_me=feedback_pb2.NotForMe(group=canary.refused_group)),
     )
-    assert (told.accepted, [one.message for one in told.refused]) == (7, [])
+    assert (told.accepted, [one.message for one in told.refused]) == (9, [])
     again = decide(server, canary)
     late = feedback_pb2.Exposure(decision_id=again.decisions[0].decision_id, receipt=again.receipt)
     bought = feedback_pb2.Outcome(
@@ -130,8 +133,8 @@ def live(server: Running, canary: Canaries) -> list[feedback_pb2.FeedbackEvent]:
         receipt=again.receipt,
     )
     return [
-        tell(8, exposure=late),
-        tell(9, outcome=bought),
+        tell(10, exposure=late),
+        tell(11, outcome=bought),
     ]
 
 
@@ -175,11 +178,11 @@ def test_nothing_is_left_of_whom_was_erased(start: Callable[..., Running], tmp_p
     canary = Canaries()
     late = live(server, canary)
     before = found_in(files(server.data), canary.sought())
-    kept_in_clear = set(FIELDS) - {"id", "alias", "client", "context", "context_value"}
+    kept_in_clear = set(FIELDS) - {"id", "alias", "client"}
     assert {line.partition(" in ")[0] for line in before} == kept_in_clear
 
     deleted = erase(server, canary.id)
-    assert (deleted.deleted, [store.records for store in deleted.erasure.stores][:3]) == (True, [1, 7, 1])
+    assert (deleted.deleted, [store.records for store in deleted.erasure.stores][:3]) == (True, [1, 9, 1])
     for subject in (canary.id, canary.alias):
         for call in (profile, exported):
             with pytest.raises(Refused, match="NOT_FOUND"):

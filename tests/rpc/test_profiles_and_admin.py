@@ -118,7 +118,7 @@ def test_a_wrong_playbook_is_refused_whole(start: Callable[..., Running]) -> Non
     with pytest.raises(Refused) as refused:
         running.publish({**PLAYBOOK, "placements.yaml": wrong})
     assert refused.value.code is grpc.StatusCode.INVALID_ARGUMENT
-    assert refused.value.fields == ["files[placements.yaml]:6", "files[placements.yaml]:12"]
+    assert refused.value.fields == ["files[placements.yaml]:6:13", "files[placements.yaml]:12:13"]
     assert running.decide("x").versions.catalogue == "1"
 
 

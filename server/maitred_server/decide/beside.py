@@ -8,9 +8,9 @@ from maitred_server.decide.arbitration import applies
 from maitred_server.decide.contact_filter import TooOften
 from maitred_server.decide.moment import Moment
 from maitred_server.decide.pipeline import Prepared
-from maitred_server.decide.slate import Filled
-from maitred_server.decide.turns import NO_ROW
-from maitred_server.policy.base import CLOSED, Bools
+from maitred_server.decide.slate import Chosen
+from maitred_server.decide.turns import NO_ROW, Turn
+from maitred_server.policy.base import CLOSED, Bools, Floats
 
 
 class Beside:
@@ -23,15 +23,18 @@ class Beside:
         self._offered = np.zeros(len(ready.priority), np.bool_)
         self._odds = np.zeros(len(ready.priority))
 
-    def saw(self, filled: Filled) -> None:
-        """A slot was filled; to be told before the next one is."""
-        self._chosen.append(filled.row)
-        if filled.turn.pinned != NO_ROW:
-            self._offered[filled.row], self._odds[filled.row] = True, 1.0
+    def saw(self, turn: Turn, chosen: Chosen, offered: Floats) -> None:
+        """A slot was filled: see `slate.Watch`."""
+        self._chosen.append(chosen.row)
+        if turn.pinned != NO_ROW:
+            self._offered[chosen.row], self._odds[chosen.row] = True, 1.0
             return
-        fresh = (filled.offered > CLOSED) & ~self._offered
+        narrowed = turn.narrowed(offered)
+        if narrowed[chosen.row] == CLOSED:  # none of the turn's own rows was open
+            narrowed = offered
+        fresh = (narrowed > CLOSED) & ~self._offered
         if fresh.any():
-            self._odds[fresh] = self._ready.served.policy.probabilities(filled.offered)[fresh]
+            self._odds[fresh] = self._ready.served.policy.probabilities(narrowed)[fresh]
             self._offered |= fresh
 
     def probability(self, row: int) -> float:

@@ -13,7 +13,7 @@ from maitred_server.playbook.control import ContactPolicy
 from maitred_server.playbook.nouns import Placement
 from maitred_server.policy.base import Bools, Keys, Positions
 from maitred_server.store.keys import ALL_PLACEMENTS_KEY, ANY_KEY, placement_key
-from maitred_server.store.windows import Limit
+from maitred_server.store.windows import Limit, Limits
 
 WHOLE = -1  # the target of what all rows are about
 _NEVER = 1 << 62
@@ -68,10 +68,8 @@ class CapTable(NamedTuple):
     variants: bool  # an item may have several rows
     member_rows: Positions  # int32[j]: rows by group
     member_starts: Targets  # intp[g+1]: those of a group begin here
-    most: Numbers  # int64[p], as those that follow
-    window: Numbers  # ms
-    suppress: Numbers  # ms
-    held: Numbers  # ms: the longer of both
+    limits: Limits  # p of them
+    held: Numbers  # int64[p], ms: the longer of window and suppression
     shows: Bools  # bool[p]
     longest: int  # ms: how long any policy holds after the last of what it counts
 
@@ -99,9 +97,7 @@ class CapTable(NamedTuple):
             len(rows.first_row) < len(rows.end_row),
             rows.member_rows,
             rows.member_starts,
-            most,
-            window,
-            suppress,
+            Limits(most, window, suppress),
             held,
             np.array([cap.shows for cap in caps], np.bool_),
             int(held.max(initial=0)),

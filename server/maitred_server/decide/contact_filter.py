@@ -81,16 +81,14 @@ class QuietTimes:
         return ~np.logical_or.reduce(closed) if closed else None
 
     def why(self, ground: Ground, moment: Moment, taken: Sequence[int], row: int) -> list[str]:
-        contact, channel = ground.contact, ground.channel(moment.ask.context)
-        held = (
-            (one for one in contact.quiet if one.is_now(moment.view, moment.now, channel) and one.rows[row])
-            if contact
-            else ()
-        )
+        if ground.contact is None:
+            return []
+        view, now, channel = moment.view, moment.now, ground.channel(moment.ask.context)
         return [
-            f"quiet hours `{one.hours.name}`: it is {one.local_time(moment.view, moment.now)}, and quiet from "
-            f"{clock(one.hours.begin)} to {clock(one.hours.end)}"
-            for one in held
+            f"quiet hours `{quiet.hours.name}`: it is {quiet.local_time(view, now)}, and quiet from "
+            f"{clock(quiet.hours.begin)} to {clock(quiet.hours.end)}"
+            for quiet in ground.contact.quiet
+            if quiet.rows[row] and quiet.is_now(view, now, channel)
         ]
 
 
@@ -103,12 +101,12 @@ class Spending:
 
     def chose(self, row: int, priority: Floats) -> None:
         """A row was chosen: closes, in `priority`, what a policy forbids beside it."""
-        keys = self._contacts.chose(self._ground, row, self._channel)
+        groups = self._contacts.chose(self._ground, row, self._channel)
         contact = self._ground.contact
         if contact is None or not contact.shares:
             return
         rows = np.ones(len(priority), np.bool_)
-        for one in self._used_up(contact, keys):
+        for one in self._used_up(contact, groups):
             contact.close(rows, one.cap, one.target)
         priority[~rows] = CLOSED
         self._closed = ~rows if self._closed is None else self._closed | ~rows
@@ -117,9 +115,9 @@ class Spending:
         """Whether what was chosen before forbids a row."""
         return self._closed is not None and bool(self._closed[row])
 
-    def _used_up(self, contact: ContactGround, keys: Sequence[int]) -> Iterator[Closed]:
+    def _used_up(self, contact: ContactGround, groups: Sequence[int]) -> Iterator[Closed]:
         holding = contact.holding(self._channel) & contact.table.shows
-        yield from self._contacts.used_up(contact, keys, holding)
+        yield from self._contacts.used_up(contact, groups, holding)
         for pool in contact.pools:
             if pool.of_items and holding[pool.cap]:
                 yield from self._contacts.pool_used_up(contact, pool, self._channel)

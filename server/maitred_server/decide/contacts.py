@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from maitred_server.decide.caps import WHOLE, Cap, Closed, Pool, Targets
+from maitred_server.decide.caps import WHOLE, Cap, Closed, Numbers, Pool, Targets
 from maitred_server.decide.contact import ContactGround
 from maitred_server.decide.ground import Ground
 from maitred_server.policy.base import Bools, Keys
@@ -21,8 +21,9 @@ from maitred_server.store.keys import (
     type_code,
     type_mask,
 )
-from maitred_server.store.windows import closed_until, counts_since, lost_through, most_since
+from maitred_server.store.windows import closed, closed_until, counts_since, lost_through
 
+NO_LIMIT = 1 << 62
 EXPOSURE_MASK = np.uint64(type_mask(type_code(EXPOSURE_TYPE)))
 
 
@@ -32,10 +33,6 @@ class Hits(NamedTuple):
     caps: Targets  # intp[n]
     targets: Targets  # intp[n]
     places: Targets  # intp[n], in the profile's rows
-
-    def of(self, chosen: Bools | None) -> Hits:
-        """Some of them; None: all."""
-        return self if chosen is None else Hits(self.caps[chosen], self.targets[chosen], self.places[chosen])
 
 
 _NOBODY = np.zeros(0, np.intp)
@@ -91,37 +88,18 @@ class Contacts:
         if found is None:
             return NO_HITS
         places, at = recent[found.which], found.at
-        near = (rows["count"][places] >= table.least[at]) & (rows["last"][places] > now - table.latest[at])
-        which = near.nonzero()[0]
+        counts, last = rows["count"][places], rows["last"][places]
+        which = ((counts >= table.least[at]) & (last > now - table.latest[at])).nonzero()[0]
         if not len(which):
             return NO_HITS
-        places, at = places[which], at[which]
-        few, long_ago = rows["count"][places, None] < table.most, rows["last"][places, None] <= now - table.held
-        hits, caps = (table.patterns[table.pattern_of[at]] & holding & ~(few | long_ago)).nonzero()
+        places, at, counts, last = places[which], at[which], counts[which, None], last[which, None]
+        reached = (counts >= table.limits.most) & (last > now - table.held)
+        hits, caps = (table.patterns[table.pattern_of[at]] & holding & reached).nonzero()
         if not len(hits):
             return NO_HITS
-        found_at = Hits(caps, table.targets[at[hits]], places[hits])
-        return found_at.of(self._judged(profile, contact, found_at.places, caps))
-
-    def _judged(self, profile: Profile, contact: ContactGround, places: Targets, caps: Targets) -> Bools | None:
-        """bool[n]: which policies close, of n that reach their bound with all that ever was, the last not long ago;
-        None: all of them.
-        """
-        table, rows, now = contact.table, profile.rows, self.now
-        most, window, suppress = table.most[caps], table.window[caps], table.suppress[caps]
-        first, last = rows["first"][places], rows["last"][places]
-        held = (last - first < window) & (np.maximum(last + suppress, first + window) > now)
-        closed: Bools = held | (most == 1)
-        if closed.all():
-            return None
-        since = now - window - suppress + 1
-        unsure = (~closed & (most_since(profile, places, since) >= most)).nonzero()[0]
-        if len(unsure):
-            closed[unsure] = counts_since(profile, places[unsure], since[unsure]) >= most[unsure]
-        for at in unsure[closed[unsure] & (suppress[unsure] > 0)].tolist():
-            limit = contact.caps[caps[at]].limit
-            closed[at] = closed_until(profile, (int(places[at]),), limit, now) > now
-        return closed
+        places = places[hits]
+        kept = closed(profile, places, table.limits.of(caps), now)
+        return Hits(caps[kept], table.targets[at[hits[kept]]], places[kept])
 
     def _by_pools(self, contact: ContactGround, holding: Bools, channel: str) -> Iterator[Closed]:
         profile = self.profile
@@ -149,16 +127,16 @@ class Contacts:
     # What the page adds
 
     def chose(self, ground: Ground, row: int, channel: str) -> list[int]:
-        """A row was chosen for a slot. Gives the keys that are counted for it, and not for the showing as a whole."""
-        keys = [int(ground.item_keys[row]), *self._groups(ground, row)]
+        """A row was chosen for a slot. Gives the keys of its groups."""
+        item, groups = int(ground.item_keys[row]), self._groups(ground, row)
         name = ground.placement.name
         shown = [] if name in self._shown else [ALL_PLACEMENTS_KEY, placement_key(name)]
         if shown and channel:
             shown.append(channel_key(channel))
         self._shown.add(name)
-        for key in (*keys, *shown):
+        for key in (item, *groups, *shown):
             self.added[key] = self.added.get(key, 0) + 1
-        return keys
+        return groups
 
     def _by_page(self, contact: ContactGround, holding: Bools, channel: str) -> Iterator[Closed]:
         """What the placements before have used up."""
@@ -199,39 +177,40 @@ class Contacts:
     def remaining(self, ground: Ground, rows: Sequence[int], channel: str) -> list[int | None]:
         """Of some rows that the page shows: how often it may be shown until a policy forbids one; None: no limit."""
         contact = ground.contact
-        left: list[list[int]] = [[] for _ in rows]
         if contact is None:
             return [None] * len(rows)
         holding = contact.holding(channel) & contact.table.shows
-        if not holding.any():
-            return [None] * len(rows)
-        for row, mine in zip(rows, left, strict=True):
-            mine += self._left(contact, ground, row, holding)
+        left = np.full(len(rows), NO_LIMIT)
+        if holding.any():
+            self._by_keys(contact, ground, rows, holding, left)
         for pool in contact.pools:
             if holding[pool.cap]:
-                of_pool = self._left_of_pool(contact, pool, channel)
-                for row, mine in zip(rows, left, strict=True):
-                    if contact.reach[pool.cap, row]:
-                        mine.append(of_pool)
-        return [max(min(mine), 1) if mine else None for mine in left]
+                about = contact.reach[pool.cap, rows]
+                left[about] = np.minimum(left[about], self._left_of_pool(contact, pool, channel))
+        return [None if most == NO_LIMIT else max(most, 1) for most in left.tolist()]
 
-    def _left(self, contact: ContactGround, ground: Ground, row: int, holding: Bools) -> list[int]:
-        groups = self._groups(ground, row)
-        keys = [int(ground.item_keys[row]), ALL_PLACEMENTS_KEY, placement_key(ground.placement.name), *groups]
-        ids = np.array(keys, np.uint64) ^ EXPOSURE_MASK
+    def _by_keys(
+        self, contact: ContactGround, ground: Ground, rows: Sequence[int], holding: Bools, left: Numbers
+    ) -> None:
+        """Lowers `left` to what single counters allow."""
+        whole = (ALL_PLACEMENTS_KEY, placement_key(ground.placement.name))
+        keys = [[int(ground.item_keys[row]), *whole, *self._groups(ground, row)] for row in rows]
+        owners = np.arange(len(rows)).repeat([len(some) for some in keys])
+        flat = [key for some in keys for key in some]
+        ids = np.array(flat, np.uint64) ^ EXPOSURE_MASK
         found = contact.table.look_up(ids)
         if found is None:
-            return []
-        hits, caps = (contact.table.applies(found) & holding & contact.reach[:, row]).nonzero()
-        left = contact.table.most[caps]
+            return
+        owner = owners[found.which]
+        hits, caps = (contact.table.applies(found) & holding & contact.reach[:, rows].T[owner]).nonzero()
         which = found.which[hits]
+        allowed = contact.table.limits.most[caps]
         if self.profile is not None:
             at, known = find(self.profile.rows["id"], ids[which])
-            since = self.now - contact.table.window[caps[known]] + 1
-            left[known] -= counts_since(self.profile, at[known], since)
-        share = np.array([self.added.get(key, 1) for key in keys])[which]
-        whole: list[int] = (left // share).tolist()
-        return whole
+            since = self.now - contact.table.limits.window_ms[caps[known]] + 1
+            allowed[known] -= counts_since(self.profile, at[known], since)
+        share = np.array([self.added.get(key, 1) for key in flat])[which]
+        np.minimum.at(left, owner[hits], allowed // share)
 
     def _left_of_pool(self, contact: ContactGround, pool: Pool, channel: str) -> int:
         cap = contact.caps[pool.cap]

@@ -12,10 +12,9 @@ from typing import Final, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from maitred_server.decide import arbitration, slate
+from maitred_server.decide import arbitration
 from maitred_server.decide.answer import Decision
 from maitred_server.decide.beside import Beside
-from maitred_server.decide.choice import Choice
 from maitred_server.decide.moment import Moment
 from maitred_server.decide.pipeline import Page, Prepared
 from maitred_server.decide.stages import sieve
@@ -129,15 +128,11 @@ class _Telling:
     def funnel(self, decision_id: str) -> Funnel:
         # Why rows are closed is told before the slots are filled: what the page shows counts for contact policies.
         refused = [self._refused(row) for row in self._furthest()]
-        choices = [self._filled(filled) for filled in self._page.filling(self._ready)]
+        choices = self._page.fill(self._ready, self._beside.saw)
         decision = self._page.finish(decision_id, self._ready, choices)
         instead = [] if choices else self._instead(decision)
         told = [*instead, *self._not_refused(decision), *refused]
         return Funnel(decision, self._stages(decision), told[: self._asked.limit])
-
-    def _filled(self, filled: slate.Filled) -> Choice:
-        self._beside.saw(filled)
-        return slate.chosen(self._page.world, self._ground, self._ready.served, self._ready.scores, filled)
 
     def _stages(self, decision: Decision) -> list[Stage]:
         return [

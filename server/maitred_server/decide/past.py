@@ -22,7 +22,7 @@ from maitred_server.decide.worlds import CATALOGUE
 from maitred_server.errors import NothingKept, TooLarge
 from maitred_server.model import Exposure, ItemStates, Kind, LiveState, Record, SubjectKey, Value
 from maitred_server.playbook.catalogue import Catalogue
-from maitred_server.policy.snapshot import PolicySnapshot, Remade
+from maitred_server.policy.snapshot import Remade
 from maitred_server.store import AnyStore, Profile
 from maitred_server.store.keys import brand_of
 from maitred_server.store.published import brand_folder, ordered
@@ -124,13 +124,13 @@ class Past:
         self._snapshots = snapshots
         self._catalogue = lru_cache(maxsize=CATALOGUES_KEPT)(self._open_catalogue)
         self._states = lru_cache(maxsize=STATES_KEPT)(self._read_states)
-        self._world = lru_cache(maxsize=WORLDS_KEPT)(self._make_world)
+        self._world = lru_cache(maxsize=WORLDS_KEPT)(self._make_world)  # without what was learned: that may be erased
 
     def rerun(self, rerun: Rerun) -> Again:
         """The world and the moment of a decision. Raises NothingKept, TooLarge, RecordDamaged."""
         remade = self._snapshots.snapshot(rerun.brand, rerun.snapshot) if rerun.snapshot else None
-        snapshot = remade.snapshot if remade else None
-        world = self._world(rerun.brand, rerun.catalogue, rerun.item_states, snapshot)
+        base = self._world(rerun.brand, rerun.catalogue, rerun.item_states)
+        world = World(base.catalogue, remade.snapshot if remade else None, base, base.overlay)
         profile = self._profile(rerun)
         notes = [remade.note] if remade and remade.note else []
         return Again(world, _moment(world, rerun, profile), notes + self._missing(rerun))
@@ -147,10 +147,9 @@ class Past:
             return []
         return ["the subject's oldest records are kept no more: its profile is made from those that are left"]
 
-    def _make_world(self, brand: str, catalogue: str, item_states: int, snapshot: PolicySnapshot | None) -> World:
+    def _make_world(self, brand: str, catalogue: str, item_states: int) -> World:
         opened = self._catalogue(brand, catalogue)
-        overlay = Overlay.of(opened, self._states(brand, item_states), item_states)
-        return World(opened, snapshot, None, overlay)
+        return World(opened, None, None, Overlay.of(opened, self._states(brand, item_states), item_states))
 
     def _open_catalogue(self, brand: str, version: str) -> Catalogue:
         folder = brand_folder(self._data, brand) / CATALOGUE

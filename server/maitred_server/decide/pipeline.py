@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from maitred_server.decide import arbitration, filters, scoring, slate
@@ -148,12 +148,7 @@ class Page:
     def decide(self, decision_id: str, name: str, wanted: int) -> Decision:
         """One placement, from its candidates to its slate. They are decided in the order of the request."""
         ready = self.prepare(name, wanted)
-        steps = self.filling(ready)
-        return self.finish(
-            decision_id,
-            ready,
-            [slate.chosen(self.world, ready.ground, ready.served, ready.scores, filled) for filled in steps],
-        )
+        return self.finish(decision_id, ready, self.fill(ready))
 
     def prepare(self, name: str, wanted: int) -> Prepared:
         """Candidates, filters, scores. Once for each placement, in the order of the request."""
@@ -175,17 +170,20 @@ class Page:
         pins = pinned(ground, self.moment, self.world.conditions, open_rows, slots)
         return Prepared(ground, slots, closed, served, scores, priority, pins, seen)
 
-    def filling(self, ready: Prepared) -> Iterator[slate.Filled]:
-        """Slot by slot; to be read to its end."""
-        return slate.filling(
+    def fill(self, ready: Prepared, watch: slate.Watch | None = None) -> Sequence[Choice]:
+        """Slot by slot, in the order in which they are filled."""
+        return slate.fill(
+            self.world,
             ready.ground,
             self.moment,
             ready.served,
+            ready.scores,
             ready.priority,
             ready.slots,
             self.seed,
             len(self._taken),
             ready.pins,
+            watch,
         )
 
     def finish(self, decision_id: str, ready: Prepared, choices: Sequence[Choice]) -> Decision:

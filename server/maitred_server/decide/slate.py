@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
-
-import numpy as np
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 from maitred_server.decide import filters
 from maitred_server.decide.arbitration import above_nothing, applies
@@ -35,16 +33,20 @@ def draw(seed: int, step: int) -> float:
     return ((z ^ (z >> 31)) >> 11) / (1 << 53)
 
 
-class Filled(NamedTuple):
-    """A slot, and what was chosen for it."""
+class Chosen(NamedTuple):
+    """A row for a slot, and the probability that it had."""
 
-    turn: Turn
     row: int
     probability: float
-    priority: float  # of the row
-    offered: Floats  # float64[m]: what the policy chose from; CLOSED where it could not. Only until the next slot
     stretch: bool = False
     tried: bool = False  # another row had a higher priority
+
+
+class Watch(Protocol):
+    """Told of each slot before the next one is filled; explanations bring one."""
+
+    def __call__(self, turn: Turn, chosen: Chosen, offered: Floats) -> None:
+        """`offered`: float64[m]: what there was to choose from, CLOSED where it could not be; not to be kept."""
 
 
 def fill(
@@ -58,45 +60,36 @@ def fill(
     seed: int,
     step: int,
     pins: Mapping[int, int] = NO_PINS,
+    watch: Watch | None = None,
 ) -> list[Choice]:
-    """Choose for up to `slots` slots; in the order in which they were filled. Arguments: see `filling`."""
-    steps = filling(ground, moment, served, priority, slots, seed, step, pins)
-    return [chosen(world, ground, served, scores, filled) for filled in steps]
-
-
-def filling(
-    ground: Ground,
-    moment: Moment,
-    served: Served,
-    priority: Floats,
-    slots: int,
-    seed: int,
-    step: int,
-    pins: Mapping[int, int] = NO_PINS,
-) -> Iterator[Filled]:
-    """Slot by slot, in the order in which they are filled.
+    """Choose for up to `slots` slots; in the order in which they were filled.
 
     `priority`: float64[m], changed in place. `step`: how many slots of the page were filled before. `pins`: row by
     slot (see `turns.pinned`).
     """
+    choices: list[Choice] = []
     if not len(priority):
-        return
+        return choices
     limits = ground.slots.limits.begin() if ground.slots and ground.slots.limits else None
     spent = spending(ground, moment)
     guarded = _guarded(ground, served)
-    for at, turn in enumerate(turns(ground, moment, served, slots, pins), start=step):
+    for turn in turns(ground, moment, served, slots, pins):
         if spent is not None and turn.pinned != NO_ROW and spent.closed(turn.pinned):
             turn = turn._replace(pinned=NO_ROW)
-        filled = _choose(turn, served.policy, priority, guarded, draw(seed, at))
-        if filled is None:
-            return  # the turns that are left would find nothing either
-        yield filled
-        row = filled.row
+        offered = above_nothing(priority) if guarded else priority
+        chosen = _choose(turn, served.policy, offered, draw(seed, step + len(choices)))
+        if chosen is None:
+            break  # the turns that are left would find nothing either
+        if watch is not None:
+            watch(turn, chosen, offered)
+        choices.append(_choice(world, ground, served, scores, turn, chosen, float(priority[chosen.row])))
+        row = chosen.row
         priority[ground.first_row[row] : ground.end_row[row]] = CLOSED  # no item twice, in whatever variant
         if limits is not None:
             limits.chose(row, priority)
         if spent is not None:
             spent.chose(row, priority)
+    return choices
 
 
 def _guarded(ground: Ground, served: Served) -> bool:
@@ -106,49 +99,49 @@ def _guarded(ground: Ground, served: Served) -> bool:
     return ground.weights is not None and ground.weights.negative and applies(ground, served)
 
 
-def _choose(turn: Turn, policy: Policy, priority: Floats, guarded: bool, drawn: float) -> Filled | None:
+def _choose(turn: Turn, policy: Policy, offered: Floats, drawn: float) -> Chosen | None:
     """From the rows of the turn, while one of them is open; else from all."""
     if turn.pinned != NO_ROW:
-        return Filled(turn, turn.pinned, 1.0, float(priority[turn.pinned]), priority)
-    offered = above_nothing(priority) if guarded else priority
+        return Chosen(turn.pinned, 1.0)
     if turn.rows is not None:
-        narrowed = np.where(turn.rows, offered, CLOSED)
+        narrowed = turn.narrowed(offered)
         found = policy.choose(narrowed, drawn)
         if found is not None:
-            return _filled(turn, found, narrowed, turn.stretch)
+            return _chosen(found, narrowed, turn.stretch)
     found = policy.choose(offered, drawn)
-    return None if found is None else _filled(turn, found, offered, False)
+    return None if found is None else _chosen(found, offered, False)
 
 
-def _filled(turn: Turn, found: tuple[int, float], offered: Floats, stretch: bool) -> Filled:
+def _chosen(found: tuple[int, float], offered: Floats, stretch: bool) -> Chosen:
     row, probability = found
-    return Filled(turn, row, probability, float(offered[row]), offered, stretch, bool(offered[row] < offered.max()))
+    return Chosen(row, probability, stretch, bool(offered[row] < offered.max()))
 
 
-def chosen(world: World, ground: Ground, served: Served, scores: Scores, filled: Filled) -> Choice:
-    """What is answered for a slot."""
-    row, catalogue = filled.row, world.catalogue
+def _choice(
+    world: World, ground: Ground, served: Served, scores: Scores, turn: Turn, chosen: Chosen, priority: float
+) -> Choice:
+    row, catalogue = chosen.row, world.catalogue
     action = int(ground.actions[row])
     return Choice(
-        slot=filled.turn.slot,
+        slot=turn.slot,
         action=action,
         item=catalogue.item(action),
         variant=catalogue.variant(action),
-        reason=_reason(served, scores, filled),
+        reason=_reason(served, scores, turn, chosen),
         propensity=None if scores.propensity is None else float(scores.propensity[row]),
-        probability=filled.probability,
-        priority=filled.priority if filled.priority > CLOSED else 0.0,  # a pin stands where the policy would not choose
-        stretch=filled.stretch,
+        probability=chosen.probability,
+        priority=priority if priority > CLOSED else 0.0,  # a pin stands where the policy would choose nothing
+        stretch=chosen.stretch,
     )
 
 
-def _reason(served: Served, scores: Scores, filled: Filled) -> Reason:
-    if filled.turn.pinned != NO_ROW:
+def _reason(served: Served, scores: Scores, turn: Turn, chosen: Chosen) -> Reason:
+    if turn.pinned != NO_ROW:
         return Reason.RULE
     if served.reason is not None:
         return served.reason
-    found = scores.reason(filled.row)
-    return Reason.EXPLORED if found is Reason.LEARNED and filled.tried else found
+    found = scores.reason(chosen.row)
+    return Reason.EXPLORED if found is Reason.LEARNED and chosen.tried else found
 
 
 def fallback(world: World, ground: Ground, moment: Moment, taken: Sequence[int], slots: int) -> list[Choice]:

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
+import numpy as np
+
 from maitred_server.decide.conditions import Conditions
 from maitred_server.decide.ground import Ground
 from maitred_server.decide.moment import Moment
 from maitred_server.decide.scoring import Served
 from maitred_server.decide.slots import SlotPlan
-from maitred_server.policy.base import Bools
+from maitred_server.policy.base import CLOSED, Bools, Floats
 
 NO_ROW: Final = -1
 NO_PINS: Final[Mapping[int, int]] = {}
@@ -27,6 +29,10 @@ class Turn(NamedTuple):
     pinned: int = NO_ROW  # the row that is there, whatever the policy thinks
     rows: Bools | None = None  # bool[m]: only these, while one of them is open; None: any
     stretch: bool = False  # `rows` are those outside of the subject's usual groups
+
+    def narrowed(self, offered: Floats) -> Floats:
+        """float64[m]: of what is offered the rows of this turn alone."""
+        return offered if self.rows is None else np.where(self.rows, offered, CLOSED)
 
 
 PLAIN: Final = tuple(Turn(slot) for slot in range(256))

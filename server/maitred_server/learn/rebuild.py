@@ -64,8 +64,16 @@ class Rebuilder:
         wanted = Reached.of(version)
         if wanted is None:
             raise NothingKept(f"`{version}` is no version of a policy snapshot", "past.receipt")
+        self.tidy()
         found = self._published(brand, version)
         return Remade(found) if found is not None else self._rebuilt(brand, wanted, Stamp.of(version))
+
+    def tidy(self) -> None:
+        """Let go of what counts records that were forgotten since; to be called often. Raises OSError."""
+        forgotten = reached_by_all(self._data).forgotten
+        with self._lock:
+            for key in [key for key in self._kept if key[1].forgotten < forgotten]:
+                del self._kept[key]
 
     def _published(self, brand: str, version: str) -> PolicySnapshot | None:
         try:
@@ -110,6 +118,8 @@ class Rebuilder:
 
     def _counted(self, brand: str, wanted: Reached) -> Remade:
         """The snapshot without models."""
+        if (known := self._kept.get((brand, wanted))) is not None:
+            return Remade(known)
         bases = list(self._bases(brand))
         base = min(bases, key=lambda one: abs(one.reached.through - wanted.through))
         away = abs(base.reached.through - wanted.through)
@@ -136,9 +146,6 @@ class Rebuilder:
 
     def _keep(self, brand: str, reached: Reached, snapshot: PolicySnapshot) -> None:
         with self._lock:
-            stale = [key for key in self._kept if key[1].forgotten < reached.forgotten]
-            for key in stale:  # they count what was forgotten since
-                del self._kept[key]
             self._kept[brand, reached] = snapshot
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)

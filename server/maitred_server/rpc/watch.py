@@ -27,7 +27,10 @@ from maitred_server.store.changes import SubjectChanges, sequence_of
 
 MOST_STREAMS = 1_000  # of a worker
 MOST_NAMED = 1_000  # items, groups and subjects that one message names; beyond it everything must go
-PACE_S = 1.0  # between two messages about subjects alone, so that a thousand streams do not speak all the time
+PACE_S = (
+    1.0  # each stream has a moment of its own in it for what is about subjects alone: a thousand do not speak at once
+)
+_GOLDEN = 0.618  # numbers times this spread evenly over the fractions
 BEAT_S = 15.0  # the longest silence
 LOOK_BACK_S = 5.0  # who comes for the first time may have decided already: it is told of so long ago, too
 
@@ -80,9 +83,12 @@ class Told(msgspec.Struct, frozen=True, dict=True):
 class Subscription:
     """One stream, for whatever front carries it: `take` messages whenever `wake` was called, until it has `ended`."""
 
-    def __init__(self, brand: str, wake: Callable[[], None], leave: Callable[[Subscription], None]) -> None:
-        """`wake` is called from any thread, and must not wait."""
+    def __init__(
+        self, brand: str, wake: Callable[[], None], leave: Callable[[Subscription], None], number: int = 0
+    ) -> None:
+        """`wake` is called from any thread, and must not wait. `number`: of the stream; others have other moments."""
         self.brand = brand
+        self._phase = number * _GOLDEN % 1.0 * PACE_S
         self.ended = False
         self._wake = wake
         self._leave = leave
@@ -119,7 +125,10 @@ class Subscription:
             self._wake()
 
     def _is_time(self, now: float) -> bool:
-        return self._untold is not None and (self._untold.urgent or now - self._told_at >= PACE_S)
+        return self._untold is not None and (self._untold.urgent or self._turn(now) > self._turn(self._told_at))
+
+    def _turn(self, at: float) -> int:
+        return int((at - self._phase) // PACE_S)
 
     def _speak(self, now: float) -> None:
         self._due, self._told_at = True, now
@@ -162,14 +171,15 @@ class Watch:
         self._brands: dict[str, _Brand] = {}
         self._position = store.subject_changes(0).position
         self._past = deque([(clock(), self._position)])  # positions of before, the oldest of a little over LOOK_BACK_S
-        self._count = 0
+        self._count = self._opened = 0
         self._ended = False
         self._failing = False
 
     def open(self, data: bytes, caller: Caller, wake: Callable[[], None]) -> Subscription:
         """Begin a stream with its first request. Raises InvalidRequest, TooMany, StoreError."""
         wire = convert.parse(decision_pb2.WatchRequest, data)
-        subscription = Subscription(caller.brand, wake, self._leave)
+        subscription = Subscription(caller.brand, wake, self._leave, self._opened)
+        self._opened += 1
         self._enter(subscription)
         try:
             first = self._first(wire, caller.brand)

@@ -143,10 +143,10 @@ def counts_since(buckets: Buckets, rows: Places, since: NDArray[np.int64]) -> ND
     """Tallies of n counters in the buckets that are wholly or partly at or after n moments (ms)."""
     own = rows.astype(np.uint64) << _ROW_SHIFT
     hours = (np.maximum(since, 0) // HOUR_MS).astype(np.uint64)
-    bounds = np.array((own | hours, own | _DAY, own | _day_of(hours), own + _NEXT_ROW))
+    bounds = np.concatenate((own | hours, own | _DAY, own | _day_of(hours), own + _NEXT_ROW))
     sums = np.zeros(len(buckets.tallies) + 1, np.int64)
     buckets.tallies.cumsum(out=sums[1:])
-    hour, day, this_day, end = sums[buckets.cells.searchsorted(bounds)]
+    hour, day, this_day, end = sums[buckets.cells.searchsorted(bounds)].reshape(4, -1)
     counts: NDArray[np.int64] = day - hour + end - this_day
     return counts
 

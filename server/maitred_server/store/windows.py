@@ -7,7 +7,7 @@ something happened, and what may have been is taken for what was: a limit may ho
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,9 @@ from maitred_server.store.touches import LATEST_MS
 
 NEVER_LOST = -1
 _TYPE_MASK = np.uint64(type_mask(1))
+
+
+Moments: TypeAlias = NDArray[np.int64]  # ms
 
 
 class Limit(NamedTuple):
@@ -35,7 +38,19 @@ class Limit(NamedTuple):
         return self.window_ms + self.suppress_ms
 
 
-def counts_since(profile: Profile, places: Places, since: NDArray[np.int64]) -> NDArray[np.int64]:
+class Limits(NamedTuple):
+    """n of them, as columns."""
+
+    most: NDArray[np.int64]
+    window_ms: Moments
+    suppress_ms: Moments
+
+    def of(self, chosen: Places) -> Limits:
+        """Some of them."""
+        return Limits(self.most[chosen], self.window_ms[chosen], self.suppress_ms[chosen])
+
+
+def counts_since(profile: Profile, places: Places, since: Moments) -> NDArray[np.int64]:
     """How often counters were counted at or after some moments (ms): n places of `profile.rows` and n moments give n.
 
     Never less than the truth: where the recent events do not tell it, a bucket that a moment falls into counts whole.
@@ -48,26 +63,74 @@ def counts_since(profile: Profile, places: Places, since: NDArray[np.int64]) -> 
     return counts
 
 
-def most_since(profile: Profile, places: Places, since: NDArray[np.int64]) -> NDArray[np.int64]:
+def most_since(profile: Profile, places: Places, since: Moments) -> NDArray[np.int64]:
     """The same by buckets alone, for a first look: never less than `counts_since`."""
     rows = profile.rows
     counts = rows["count"][places].astype(np.int64)
     counts *= rows["last"][places] >= since
     partly = (rows["first"][places] < since) & (since >= buckets.horizon(profile.newest))
-    return np.minimum(counts, buckets.counts_since(profile.buckets, places, since), out=counts, where=partly)
+    if not partly.any():
+        return counts
+    within = buckets.counts_since(profile.buckets, places, since)
+    return np.where(partly & (within < counts), within, counts)
 
 
-def _recently(profile: Profile, places: Places, since: NDArray[np.int64]) -> NDArray[np.int64]:
+def _recently(profile: Profile, places: Places, since: Moments) -> NDArray[np.int64]:
     """The same of items, where the recent events tell it; else 0."""
-    ring, rows = profile.ring, profile.rows
-    times, types = ring["time"], rows["type"][places]
-    keys = rows["id"][places] ^ types * _TYPE_MASK
-    met = ring["item"] == keys[:, None]
-    met[keys == ANY_KEY] = True
-    met &= (ring["type"] == types[:, None]) & (times >= since[:, None])
-    told = np.ones(len(places), np.bool_) if len(ring) < MOST_RECENT else since > times[0]
-    counts: NDArray[np.int64] = met.sum(axis=1) * told
+    counts: NDArray[np.int64] = _met(profile, places, since).sum(axis=1)
     return counts
+
+
+def _met(profile: Profile, places: Places, since: Moments) -> NDArray[np.bool_]:
+    """bool[n, recent events]: what each counter counted at or after its moment; nothing of what they do not tell, be it
+    that they do not reach back so far or that it is no item.
+    """
+    ring, rows = profile.ring, profile.rows
+    types = rows["type"][places]
+    keys = rows["id"][places] ^ types * _TYPE_MASK
+    met: NDArray[np.bool_] = ring["item"] == keys[:, None]
+    met[keys == ANY_KEY] = True
+    met &= (ring["type"] == types[:, None]) & (ring["time"] >= since[:, None])
+    if len(ring) == MOST_RECENT:
+        met &= (since > ring["time"][0])[:, None]
+    return met
+
+
+def closed(profile: Profile, places: Places, limits: Limits, now: int) -> NDArray[np.bool_]:
+    """bool[n]: which of n limits close what n counters count, see `closed_until`.
+
+    Of each the counter must have reached the bound with all that ever was, and its last be no longer ago than window
+    and suppression last.
+    """
+    most, window, suppress = limits
+    found: NDArray[np.bool_] = most_since(profile, places, now - window - suppress + 1) >= most
+    near = found.nonzero()[0]
+    if len(near):
+        places, (most, window, suppress) = places[near], limits.of(near)
+        first, last = profile.rows["first"][places], profile.rows["last"][places]
+        together = (last - first < window) & (np.maximum(last + suppress, first + window) > now)
+        unsure = (~together & (most > 1)).nonzero()[0]
+        if len(unsure):
+            found[near[unsure]] = _by_moments(profile, places[unsure], limits.of(near[unsure]), now)
+    return found
+
+
+def _by_moments(profile: Profile, places: Places, limits: Limits, now: int) -> NDArray[np.bool_]:
+    """The same of limits that are near by the buckets alone."""
+    most, window, suppress = limits
+    met = _met(profile, places, now - window - suppress + 1)
+    found: NDArray[np.bool_] = np.logical_not(met.any(axis=1))  # a bound of buckets is the last word of a window
+    for at in (found & (suppress > 0)).nonzero()[0].tolist():
+        limit = Limit(int(most[at]), int(window[at]), int(suppress[at]))
+        found[at] = closed_until(profile, (int(places[at]),), limit, now) > now
+    which, event = met.nonzero()
+    times, back = profile.ring["time"][event], most[which] - 1
+    begins = np.arange(len(which)) - back  # where the first of the last `most` is, in the same row or not
+    reached = (begins >= which.searchsorted(which)).nonzero()[0]
+    which, until, began = which[reached], times[reached], times[begins[reached]]
+    holds = np.maximum(until + suppress[which], began + window[which]) > now
+    found[which[holds & (until - began < window[which])]] = True
+    return found
 
 
 def closed_until(profile: Profile, places: Sequence[int], limit: Limit, now: int) -> int:

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import contact
-from harness.contact import DAY, HOUR, Happened, Place, Thing
 from harness.desk import NOW, SUBJECT, Desk, consents, intensity
 from harness.shop import ITEMS, shop
 from maitred_server.decide.answer import Answer, Decision
@@ -17,6 +15,8 @@ from maitred_server.decide.contact_filter import TooOften
 from maitred_server.decide.contacts import Contacts
 from maitred_server.model import ConsentState, Entry, Event, Intensity, Item, Kind, Record, Sequenced
 from maitred_server.playbook.control import ContactPolicy, Control, Pin, Scope, SlatePlan
+from maitred_tools.bench import plainly as contact
+from maitred_tools.bench.plainly import DAY, HOUR, Happened, Place, Thing
 
 PLACEMENTS = (
     "{name: home, slots: 3, policy: popular}",
@@ -111,7 +111,7 @@ class Simulation:
         """No choice was forbidden before its page."""
         for choice in decision.slate:
             place = Place(thing(self.desk, choice.item), decision.placement, decision.channel)
-            assert contact.is_forbidden(self.caps, place, self.happened, self.now) == []
+            assert contact.forbidding(self.caps, place, self.happened, self.now) == []
             assert choice.remaining is None or choice.remaining >= 1
         return showing(self.desk, decision, self.now)
 
@@ -124,7 +124,7 @@ class Simulation:
                 slate = one._replace(things=one.things[:slot])
                 filled = [*before, slate] if slot else before
                 caps = [cap for cap in self.caps if not slot or cap.per in ("item", "group") or _of_items(cap)]
-                assert contact.is_forbidden(caps, place, [*self.happened, *filled], self.now) == []
+                assert contact.forbidding(caps, place, [*self.happened, *filled], self.now) == []
             if len(one.things) < self.desk.world.ground(decision.placement).placement.slots:
                 self.empty += 1
                 self.closed(
@@ -374,7 +374,7 @@ def test_many_items_met_are_judged_as_one_would_be(tmp_path: Path) -> None:
     tell(desk, *happened)
     found = set(choices(desk))
     for number, item in enumerate(sorted(found)):
-        assert contact.is_forbidden([cap], Place(thing(desk, item), "home", ""), happened, NOW) == [], number
+        assert contact.forbidding([cap], Place(thing(desk, item), "home", ""), happened, NOW) == [], number
     last = int(max(found)[1:])
     left_out = [item.id for item in items[:last] if item.id not in found]
     assert left_out

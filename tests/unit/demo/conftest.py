@@ -7,16 +7,19 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from maitred.testing import FakeTransport
+from maitred_tools.demo.control_files import MORE
 from maitred_tools.demo.groceries import Groceries, load
+from maitred_tools.demo.playbook import PLACEMENT
 
 PRODUCTS = [
     # product, department, category
-    (1, "FRUIT", "APPLES"),
-    (2, "FRUIT", "APPLES"),
+    (1, "PRODUCE", "APPLES"),
+    (2, "PRODUCE", "APPLES"),
     (3, "TRAVEL", "APPLES"),
-    (4, "DAIRY", "MILK"),
-    (5, "BAKERY", "BREAD"),
-    (6, "DAIRY", "CHEESE"),
+    (4, "DELI", "MILK"),
+    (5, "PASTRY", "BREAD"),
+    (6, "DELI", "CHEESE"),
     (7, "OTHER", None),
     (8, "OTHER", "NEVER SOLD"),
     (9, "GROCERY", "TEA"),
@@ -82,3 +85,13 @@ def tables(tmp_path: Path) -> Path:
 def shop(tables: Path) -> Groceries:
     """The tiny shop: categories APPLES, BREAD, CHEESE, MILK, TEA; five visits of two households."""
     return load(tables)
+
+
+@pytest.fixture
+def fake() -> FakeTransport:
+    """A server that offers the same page to everybody: apples, cheese and tea; below, milk and, to stretch, bread."""
+    more: list[dict[str, str | bool]] = [
+        {"item": "MILK", "reason_text": "Because you bought Milk"},
+        {"item": "BREAD", "stretch": True},
+    ]
+    return FakeTransport.serving({PLACEMENT: ["APPLES", "CHEESE", "TEA"], MORE: more})

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 from maitred_tools.demo import playbook
+from maitred_tools.demo.control_files import MORE
 from maitred_tools.demo.groceries import Groceries
 
 
@@ -19,8 +20,9 @@ def test_every_category_is_an_item_of_its_department(folder: Path) -> None:
     """Each category is one item with one variant, in the group of its department, with content for people."""
     items = [json.loads(line) for line in (folder / "items.jsonl").read_text().splitlines()]
     assert [item["id"] for item in items] == ["APPLES", "BREAD", "CHEESE", "MILK", "TEA"]
-    assert items[0]["groups"] == ["FRUIT"]
-    assert items[0]["variants"] == [{"content": {"title": "Apples", "department": "Fruit"}}]
+    assert items[0]["groups"] == ["PRODUCE"]
+    assert items[0]["attributes"] == {"name": "Apples"}
+    assert items[0]["variants"] == [{"content": {"title": "Apples", "department": "Produce"}}]
 
 
 def test_shares_are_whole(folder: Path) -> None:
@@ -38,9 +40,10 @@ def test_each_arm_is_one_policy_of_the_placement(folder: Path) -> None:
 
 
 def test_answers_are_never_reused(folder: Path) -> None:
-    """Every visit is decided anew: no time to live and none beyond it."""
-    placement = yaml.safe_load((folder / "placements.yaml").read_text())["placements"][0]
-    assert (placement["ttl"], placement["stale"]) == ("0s", "0s")
+    """Every visit is decided anew, in both placements: no time to live and none beyond it."""
+    placements = yaml.safe_load((folder / "placements.yaml").read_text())["placements"]
+    lives = {one["name"]: (one["ttl"], one["stale"]) for one in placements}
+    assert lives == {playbook.PLACEMENT: ("0s", "0s"), MORE: ("0s", "0s")}
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from maitred import Client, Config
 from maitred.testing import FakeTransport
 from maitred_tools.demo import replay
 from maitred_tools.demo.groceries import Groceries
-from maitred_tools.demo.playbook import PLACEMENT
 from maitred_tools.demo.process import Server, ServerFailedError
 from maitred_tools.demo.replay import Replay
 from maitred_tools.demo.tally import Tally
@@ -35,11 +34,6 @@ class _Killed(Server):
 def _silent(done: int, tally: Tally) -> None: ...
 
 
-@pytest.fixture
-def fake() -> FakeTransport:
-    return FakeTransport.serving({PLACEMENT: ["APPLES", "CHEESE", "TEA"]})
-
-
 def _replay(shop: Groceries, client: Client, server: Server, kills: frozenset[int] = frozenset()) -> Replay:
     return Replay(client, Till(client, shop), server, Console(file=io.StringIO()), kills)
 
@@ -53,6 +47,18 @@ def test_every_visit_is_served_and_all_feedback_acknowledged(
         run.run(shop.visits(5), _silent)
         assert [row[0] for row in run.tally.rows] == [0, 1, 2, 3, 4]
         assert client.statistics().pending == 0
+
+
+def test_both_placements_are_counted_and_receipts_of_a_sample_kept(
+    shop: Groceries, fake: FakeTransport, tmp_path: Path
+) -> None:
+    """There is a row of the second placement for each visit, and a receipt for each visit that is sampled."""
+    with Client(transport=fake, config=Config(deadline=5.0)) as client:
+        run = _replay(shop, client, Server(tmp_path))
+        run.sampled = frozenset({1, 3})
+        run.run(shop.visits(5), _silent)
+    assert [row[0] for row in run.more.rows] == [row[1] for row in run.tally.rows]
+    assert run.receipts == [b"receipt of a fake"] * 2
 
 
 def test_killed_and_started_at_the_visit_named(
@@ -76,5 +82,5 @@ def test_feedback_that_is_never_acknowledged_is_said(
     fake.fail()
     with Client(transport=fake, config=Config(deadline=5.0)) as client:
         run = _replay(shop, client, Server(tmp_path))
-        with pytest.raises(ServerFailedError, match="3 events were not acknowledged"):
+        with pytest.raises(ServerFailedError, match="4 events were not acknowledged"):
             run.run(shop.visits(1), _silent)

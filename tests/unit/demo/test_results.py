@@ -8,8 +8,11 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from maitred import Choice, Decision, Reason
 from maitred_tools.demo import summary
+from maitred_tools.demo.funnel import Funnel
 from maitred_tools.demo.latency import Buckets, ClientLatency
+from maitred_tools.demo.more import More
 from maitred_tools.demo.page import render
 from maitred_tools.demo.reference import Reference
 from maitred_tools.demo.results import Events, Results, write_json
@@ -161,3 +164,74 @@ def test_summary_names_policies_and_problems() -> None:
     text = console.export_text()
     assert "0.6667" in text
     assert "the till recorded 91 events and 90 were sent" in text
+
+
+def _with_more() -> Results:
+    """Two households, the first a family, and what a sample of one decision said."""
+    more, funnel = More(), Funnel()
+    page = Decision(
+        "till-more",
+        (
+            Choice("APPLES", slot=0, reason_text="Because you bought <Apples>"),
+            Choice("BREAD", slot=2, reason_text="Something new for you", stretch=True),
+        ),
+        Reason.HABIT,
+    )
+    for household in range(40):
+        more.add(household % 2, page, {"APPLES"})
+    funnel.decisions, funnel.repeated = 1, 1
+    funnel.left.update({"candidates": 10, "suitability": 8, "slate": 2})
+    funnel.fell.update({("suitability", "tobacco at the kiosk"): 2, ("slate", ""): 6})
+    return replace(_results(), more=more, segments={0: ["families"], 1: ["strangers"]}, funnel=funnel)
+
+
+def test_keys_of_what_people_control() -> None:
+    """The report says hit rates by kind of slot and segment, what was said, what was left and what closed it."""
+    report = _with_more().report()
+    more, refusals = report["till_more"], report["refusals"]
+    rates = {kind: (rate["hit_rate"], rate["visits"]) for kind, rate in more["slots"].items()}
+    assert rates == {"ordinary": (0.0, 0), "reserved": (1.0, 40), "stretch": (0.0, 40)}
+    segments = {name: (one["share_of_visits"], one["hit_rate"]) for name, one in more["segments"].items()}
+    assert segments == {"families": (0.5, 0.5), "strangers": (0.5, 0.5)}
+    assert [(one["text"], one["times"], one["bought"]) for one in more["said"]] == [
+        ("Because you bought <Apples>", 40, 40),
+        ("Something new for you", 40, 0),
+    ]
+    assert [(one["name"], one["left"]) for one in refusals["stages"]] == [
+        ("candidates", 10),
+        ("suitability", 8),
+        ("slate", 2),
+    ]
+    assert refusals["fell"][1] == {"stage": "suitability", "by": "tobacco at the kiosk", "candidates": 2}
+
+
+def test_two_decisions_a_visit() -> None:
+    """Visits a second and decisions a second are told apart: a visit has one decision of each placement."""
+    report = _with_more().report()
+    assert (report["visits_per_second"], report["decisions_per_second"]) == (20, 40)
+
+
+def test_a_decision_that_is_not_repeated_is_a_problem() -> None:
+    """A decision that comes out differently without a note fails the run."""
+    results = _with_more()
+    results.funnel.differ = 1
+    assert results.problems() == ["1 of 1 decisions came out differently again"]
+
+
+def test_page_shows_reasons_and_refusals() -> None:
+    """The page says what people were told, escaped, and which rule closed how many candidates."""
+    page = render(_with_more())
+    assert "Because you bought &lt;Apples&gt;" in page
+    assert "<Apples>" not in page
+    assert "tobacco at the kiosk</td><td>suitability</td><td>2.00" in page
+    assert "All came out as they did before" in page
+
+
+def test_summary_shows_reasons_and_refusals() -> None:
+    """The terminal shows hit rates by slot and segment, what was said, and what closed candidates."""
+    console = Console(record=True, width=120, file=open("/dev/null", "w"))  # noqa: SIM115
+    with console.file:
+        summary.show(console, _with_more().report())
+    text = console.export_text()
+    for expected in ("stretch", "families", "Something new for you", "tobacco at the kiosk", "1 of 1 repeated exactly"):
+        assert expected in text

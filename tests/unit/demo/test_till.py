@@ -6,15 +6,11 @@ import pytest
 from maitred import Client, Config
 from maitred.testing import FakeTransport
 from maitred_tools.demo import till as till_module
+from maitred_tools.demo.control_files import MORE
 from maitred_tools.demo.groceries import Groceries
 from maitred_tools.demo.playbook import PLACEMENT
 from maitred_tools.demo.tally import UNDECIDED
 from maitred_tools.demo.till import Till
-
-
-@pytest.fixture
-def fake() -> FakeTransport:
-    return FakeTransport.serving({PLACEMENT: ["APPLES", "CHEESE", "TEA"]})
 
 
 @pytest.fixture
@@ -24,22 +20,31 @@ def client(fake: FakeTransport) -> Iterator[Client]:
 
 
 def test_a_visit_is_asked_for_as_of_its_time(shop: Groceries, client: Client, fake: FakeTransport) -> None:
-    """The till asks for the household at the visit's instant, with its store and local hour."""
+    """The till asks for the household at the visit's instant, with its store, local hour and the kind of counter."""
     Till(client, shop).serve(next(shop.visits(1)))
-    (asked,) = fake.asked
+    asked = fake.asked[0]
     assert (asked.subject, asked.kind, asked.at_ms) == ("household-1", "household", int(shop.at_ms[0]))
-    assert asked.context == {"store": "10", "hour": 6.0}
+    assert asked.context == {"store": "10", "hour": 6.0, "counter": "checkout"}
+
+
+def test_till_welcome_is_asked_first_on_one_page(shop: Groceries, client: Client, fake: FakeTransport) -> None:
+    """Both placements are one page in this order, so that what is offered below takes nothing from above."""
+    Till(client, shop).serve(next(shop.visits(1)))
+    assert [asked.placement for asked in fake.asked] == [PLACEMENT, MORE]
 
 
 def test_basket_is_events_and_hits_are_outcomes_too(shop: Groceries, client: Client, fake: FakeTransport) -> None:
-    """Every category is an event; the offered one is an outcome of its decision as well, and a hit."""
-    served = Till(client, shop).serve(next(shop.visits(1)))
+    """Every category is an event; what was offered is an outcome of the decision that offered it, and a hit there."""
+    visited = Till(client, shop).serve(next(shop.visits(1)))
     assert client.flush(5.0)
     bought = [(event.item, event.value, event.quantity, event.occurred_at_ms) for event in fake.events]
     assert bought == [("APPLES", 1.8, 3, int(shop.at_ms[0])), ("BREAD", 0.0, 1, int(shop.at_ms[0]))]
-    assert [outcome.item for outcome in fake.outcomes] == ["APPLES"]
-    assert fake.outcomes[0].decision_id == fake.exposures[0].decision_id
-    assert (served.hits, served.offers) == (1, 3)
+    shown = {exposure.decision_id: exposure.placement for exposure in fake.exposures}
+    outcomes = [(outcome.item, shown[outcome.decision_id]) for outcome in fake.outcomes]
+    assert outcomes == [("APPLES", PLACEMENT), ("BREAD", MORE)]
+    assert (visited.served.hits, visited.served.offers) == (1, 3)
+    assert visited.more.items == ("MILK", "BREAD")
+    assert visited.basket == {"APPLES", "BREAD"}
 
 
 def test_traits_are_told_once_before_the_first_visit(shop: Groceries, client: Client, fake: FakeTransport) -> None:
@@ -55,8 +60,18 @@ def test_traits_are_told_once_before_the_first_visit(shop: Groceries, client: Cl
     ]
 
 
+def test_what_is_told_comes_with_a_consent(shop: Groceries, client: Client, fake: FakeTransport) -> None:
+    """A household that tells something of itself says once, before it, that it may be used; the others say nothing."""
+    till = Till(client, shop)
+    for visit in shop.visits(5):
+        till.serve(visit)
+    assert client.flush(5.0)
+    said = [(consent.subject, consent.purpose, consent.state) for consent in fake.consents]
+    assert said == [(f"household-{number}", "personalization", "granted") for number in (1, 2)]
+
+
 def test_own_count_is_what_the_sdk_delivers(shop: Groceries, client: Client, fake: FakeTransport) -> None:
-    """The till's count of events is the number that arrives: exposures, outcomes, events and traits."""
+    """The till's count of events is the number that arrives: exposures, outcomes, events, consents and traits."""
     till = Till(client, shop)
     for visit in shop.visits(5):
         till.serve(visit)
@@ -68,10 +83,11 @@ def test_without_an_answer_the_basket_still_counts(shop: Groceries, client: Clie
     """A visit without a decision is of no policy, offers nothing, and its purchases are recorded all the same."""
     fake.fail("INTERNAL")
     till = Till(client, shop)
-    served = till.serve(next(shop.visits(1)))
+    served, more, _ = till.serve(next(shop.visits(1)))
     fake.heal()
     assert client.flush(5.0)
     assert (served.group, served.reason, served.offers, served.hits) == (UNDECIDED, "ERROR", 0, 0)
+    assert len(more) == 0
     assert (len(fake.events), len(fake.exposures), len(fake.outcomes)) == (2, 0, 0)
     assert till.recorded == fake.received
 
@@ -91,6 +107,6 @@ def test_after_a_kill_it_asks_until_it_is_answered(
     till = Till(client, shop)
     fake.fail()
     till.be_patient()
-    served = till.serve(next(shop.visits(1)))
+    served = till.serve(next(shop.visits(1))).served
     assert (served.offers, till.outage, len(waits)) == (3, 3, 3)
     assert sum(count for _, count in till.latency.counts()) == 1

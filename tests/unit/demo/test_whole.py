@@ -42,9 +42,11 @@ def test_the_whole_demo_with_a_kill(over_tables: Path, tmp_path: Path, capsys: p
     report = json.loads((out / "report.json").read_text())
     assert report["visits"] == 5
     assert report["kills"]["count"] == 1
-    # 5 exposures, 7 categories bought and 2 households with traits; the outcomes come on top.
+    # 2 placements exposed 5 times, 7 categories bought, 2 households with consent and traits; outcomes come on top.
     assert len(set(report["events"].values())) == 1
-    assert report["events"]["sent"] >= 5 + 7 + 2
+    assert report["events"]["sent"] >= 2 * 5 + 7 + 2 * 2
+    assert sum(one["times"] for one in report["till_more"]["said"]) > 0
+    assert report["refusals"]["decisions"] == 5
     assert "All four are equal" in (out / "report.html").read_text()
     assert not (out / "data").exists()
     assert "5 of 5 visits" in capsys.readouterr().out

@@ -154,6 +154,21 @@ def test_subjects_alone_are_told_of_no_more_than_once_a_second() -> None:
     assert list(only(own).subjects) == [tag]
 
 
+def test_streams_take_turns() -> None:
+    """What is about subjects alone is told to each stream at a moment of its own within a second, to all in time."""
+    shop = Shop()
+    streams = [shop.open() for _ in range(100)]
+    for one in streams:
+        heard(one)
+    shop.object()
+    told = []
+    for _ in range(11):
+        shop.poll(PACE_S / 10)
+        told.append(sum(len(heard(one)) for one in streams))
+    assert sum(told) == 100
+    assert max(told) <= 20
+
+
 def test_there_is_a_sign_of_life() -> None:
     """After so many seconds of silence a message comes that names nothing."""
     shop = Shop()

@@ -1,4 +1,4 @@
-"""What is worked out of a profile when it is written is kept with it, goes when it may be wrong, and changes nothing."""
+"""What is worked out of a profile as it is written is kept with it, goes when it may be wrong, and changes nothing."""
 
 from __future__ import annotations
 

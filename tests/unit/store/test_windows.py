@@ -20,7 +20,7 @@ from maitred_server.store.keys import (
     item_key,
     placement_key,
 )
-from maitred_server.store.windows import NEVER_LOST, Limit, closed_until, counts_since, lost_through
+from maitred_server.store.windows import NEVER_LOST, Limit, Limits, closed, closed_until, counts_since, lost_through
 
 WHO = b"\x04shop" + b"anna".ljust(16)
 NOW = 1_700_000_000_000
@@ -123,6 +123,27 @@ def test_limits_hold_when_the_ring_is_full_and_buckets_are_merged(seed: int) -> 
             chance.choice([0, HOUR, int(60 * DAY * chance.random())]),
         )
         assert is_closed(times, limit) <= (until(profile, item_key(item), limit) > NOW)
+
+
+@settings(max_examples=200)
+@given(st.lists(TIMES, min_size=1, max_size=4), st.lists(LIMITS, min_size=1, max_size=5))
+def test_many_limits_at_once_are_as_each_alone(times: list[list[int]], limits: list[Limit]) -> None:
+    """Every limit on every item and on the group of all, in one call: what `closed_until` says of each."""
+    happened = [(f"I{n}", at) for n, some in enumerate(times) for at in some]
+    records = [(n, record(Event("view", item, "", ("X",)), at)) for n, (item, at) in enumerate(happened, 1)]
+    profile = Profile.empty(Kind.PERSON).with_records(records)
+    keys = [group_key("X"), *(item_key(f"I{n}") for n in range(len(times)))]
+    pairs = [(place_of(profile, "view", key), limit) for key in keys for limit in limits]
+    near = [
+        (place, limit)
+        for place, limit in pairs
+        if profile.rows["count"][place] >= limit.most
+        and profile.rows["last"][place] > NOW - max(limit.window_ms, limit.suppress_ms)
+    ]
+    columns = np.array([limit for _, limit in near], np.int64).reshape(len(near), 3).T
+    found = closed(profile, np.array([place for place, _ in near], np.intp), Limits(*columns), NOW)
+    assert found.tolist() == [closed_until(profile, (place,), limit, NOW) > NOW for place, limit in near]
+    assert not [1 for pair in pairs if pair not in near and closed_until(profile, pair[:1], pair[1], NOW) > NOW]
 
 
 @given(TIMES, TIMES, LIMITS)

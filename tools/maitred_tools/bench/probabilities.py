@@ -22,7 +22,6 @@ from maitred_server.model import Reason
 from maitred_server.policy import POLICIES, Policy
 from maitred_server.policy.base import CLOSED, Floats, Scores, Situation
 from rich.console import Console
-from rich.table import Column, Table
 
 from maitred_tools.bench import smallpage
 from maitred_tools.bench.chisquare import NO_FIT, Cell, Fit, fit
@@ -30,7 +29,7 @@ from maitred_tools.bench.progress import progress
 
 SIGNIFICANT: Final = 0.001
 SEED: Final = 20_240_229
-COLUMNS: Final = ("decisions", "conditions", "freedom", "chi-square", "p", "least p of a place")
+COLUMNS: Final = ("policy", "decisions", "conditions", "freedom", "chi-square", "p", "least place")
 
 Prefix: TypeAlias = tuple[int, ...]  # the moment, then the actions that were chosen before
 Tally: TypeAlias = dict[Prefix, dict[int, list[float]]]  # by action: how often, and the probability it reported
@@ -135,7 +134,7 @@ def simulate(
         moments, tally, seeds = smallpage.moments(world), _Tally(), random.Random(seed)  # noqa: S311 - a simulation
         for number in range(decisions // len(smallpage.PAGE)):
             which = number % len(moments)
-            tally.add(which, Page(world, smallpage.again(world, moments[which]), seeds.getrandbits(64)))
+            tally.add(which, Page(world, moments[which], seeds.getrandbits(64)))
             done(len(smallpage.PAGE))
     places = [Place(len(conditions), sum(map(_fit, conditions.values()), NO_FIT)) for conditions in tally.places]
     shown = [frozenset(tally.items[which]) for which in range(len(moments))]
@@ -187,11 +186,11 @@ def main(
 ) -> None:
     """Decide many pages and compare how often each action came with the probability it reported."""
     plan = [(policy, decisions) for policy in HONEST] + [(policy, decisions // 10) for policy in WRONG]
+    out.print(line(*COLUMNS), soft_wrap=True)
     with progress("decisions", sum(count for _, count in plan)) as moved:
-        found = [simulate(policy, count, seed, moved) for policy, count in plan]
+        found = [told(simulate(policy, count, seed, moved)) for policy, count in plan]
     honest, wrong = found[: len(HONEST)], found[len(HONEST) :]
     least = bound(honest)
-    out.print(table(found))
     out.print(f"A policy's p must be above {SIGNIFICANT}, that of each place in its order of filling above {least:.1e}")
     out.print(
         f"(Bonferroni: {SIGNIFICANT / least:.0f} places). The wrong ones must fall below: they show what is seen."
@@ -199,13 +198,16 @@ def main(
     raise typer.Exit(not (all(holds(one, least) for one in honest) and not any(holds(one, least) for one in wrong)))
 
 
-def table(simulations: Sequence[Simulation]) -> Table:
-    """For people."""
-    shown = Table("policy", *(Column(name, justify="right") for name in COLUMNS))
-    for one in simulations:
-        conditions = sum(place.conditions for place in one.places)
-        shown.add_row(one.policy, f"{one.decisions:,}", f"{conditions:,}", *_figures(one))
-    return shown
+def told(one: Simulation) -> Simulation:
+    """Prints what came of a policy as soon as it is known."""
+    conditions = sum(place.conditions for place in one.places)
+    out.print(line(one.policy, f"{one.decisions:,}", f"{conditions:,}", *_figures(one)), soft_wrap=True)
+    return one
+
+
+def line(policy: str, *cells: str) -> str:
+    """One line of the table."""
+    return f"{policy:20}" + "".join(f"{cell:>12}" for cell in cells)
 
 
 def _figures(one: Simulation) -> tuple[str, ...]:

@@ -269,7 +269,7 @@ def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--calls", type=int, default=2000, help="calls of a round")
-    parser.add_argument("--share", type=float, default=0.05, help="of the items that each rule guards")
+    parser.add_argument("--share", type=float, default=0.004, help="of the items that each rule guards")
     options = parser.parse_args()
     for name, value in measured((1_000, 10_000), options.share, options.calls).items():
         print(f"{name:55} {value:10.2f}")

@@ -8,7 +8,6 @@ from typing import Final
 
 import numpy as np
 from maitred_server.decide.ask import Ask
-from maitred_server.decide.contacts import Contacts
 from maitred_server.decide.moment import Moment
 from maitred_server.decide.pipeline import moment_of
 from maitred_server.decide.profile import Known
@@ -123,8 +122,3 @@ def moment(published: World, known: Sequence[Body], context: Mapping[str, Value]
     view = published.sight.see(profile, Kind.PERSON, context)
     who = Known(SUBJECT, Kind.PERSON, profile, SUBJECT)
     return moment_of(published, ask, who, view, NOT_ASSIGNED, NOW)
-
-
-def again(published: World, one: Moment) -> Moment:
-    """The same moment for another page: what a page shows counts for its own contacts alone."""
-    return one._replace(contacts=Contacts(one.who.profile, one.now, published.catalogue.group_keys))

@@ -1,4 +1,4 @@
-"""Microseconds of each stage of a decision, measured inside one process, without gRPC."""
+"""Microseconds of CPU of each stage of a decision, measured inside one process, without gRPC."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ from maitred_server.telemetry import Telemetry
 
 
 class Laps:
-    """Adds up the time between one stage's end and the next's, nanoseconds by stage."""
+    """Adds up the CPU time between one stage's end and the next's, nanoseconds by stage: other work on the machine is
+    not in it.
+    """
 
     def __init__(self) -> None:
         self.total: dict[str, int] = defaultdict(int)
@@ -35,12 +37,12 @@ class Laps:
 
     def begin(self) -> None:
         """The next stage begins now."""
-        self._last = time.perf_counter_ns()
+        self._last = time.thread_time_ns()
 
     def __call__(self, stage: str) -> None:
-        now = time.perf_counter_ns()
+        now = time.thread_time_ns()
         self.total[stage] += now - self._last
-        self._last = time.perf_counter_ns()
+        self._last = time.thread_time_ns()
 
 
 class TimedPipeline(Pipeline):
@@ -55,7 +57,7 @@ class TimedPipeline(Pipeline):
 
 
 def stages_us(data: Path, brand: str, requests: Sequence[bytes], rounds: int = 7) -> dict[str, float]:
-    """Microseconds that a decision spends in each stage: the median over the rounds of the mean over `requests`.
+    """Microseconds of CPU that a decision spends in each stage: the median over the rounds of the mean over `requests`.
 
     A round before the first warms up. `data`: a data directory that no server is using.
     """

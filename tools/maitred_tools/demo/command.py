@@ -16,6 +16,7 @@ from maitred import Client, Config, MaitredError
 from rich.console import Console
 
 from maitred_tools.demo import playbook, summary
+from maitred_tools.demo.funnel import explain, sampled, segments
 from maitred_tools.demo.groceries import DataMissingError, Groceries, load, package_folder
 from maitred_tools.demo.latency import Buckets, scrape
 from maitred_tools.demo.page import render
@@ -121,13 +122,16 @@ def _measure(
 ) -> Results:
     with _serving(folder, console) as server, Client(server.address, config=CONFIG) as client:
         server.publish(folder / "playbook")
-        replay = Replay(client, Till(client, shop), server, console, kills)
+        replay = Replay(client, Till(client, shop), server, console, kills, sampled(visits))
         started = time.perf_counter()
         with watching(console, visits) as watch:
             replay.run(shop.visits(visits), watch)
         seconds = time.perf_counter() - started
         statistics = client.statistics()
         _read_latency(server, replay.buckets, 0 if kills else visits)  # a killed server took its last ones with it
+        console.print(f"asking how {len(replay.receipts)} of the decisions came about", highlight=False)
+        funnel = explain(server.address, replay.receipts)
+        inside = segments(server.address, (row[0] for row in replay.more.rows), shop.traits)
     found = server.verify()
     return Results(
         tally=replay.tally,
@@ -145,6 +149,9 @@ def _measure(
         outage=replay.till.outage,
         unacknowledged=tuple(replay.unacknowledged),
         measured=measured,
+        more=replay.more,
+        segments=inside,
+        funnel=funnel,
     )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from html import escape
 from importlib.resources import files
 from typing import Any
 
-from maitred_tools.demo import charts, windows
+from maitred_tools.demo import charts, page_more, windows
+from maitred_tools.demo.parts import scrolled, section, table, with_interval
 from maitred_tools.demo.results import Results
 from maitred_tools.demo.tally import HOLDOUT, POLICIES, Columns
 
@@ -28,6 +29,7 @@ def render(results: Results) -> str:
         _tiles(report),
         _over_time(columns),
         _policies(report),
+        page_more.render(report),
         _latency(results, report),
         _reasons(report["reasons"]),
         _events(results),
@@ -46,7 +48,8 @@ def _heading(report: dict[str, Any], columns: Columns) -> str:
     return (
         f"<h1>{report['visits']:,} visits to the till</h1>"
         f'<p class="lead">Real shopping visits from {first} to {last}, replayed in time order against a live '
-        "Maitred server through its SDK. At each visit the till asked for three categories of goods; a hit is an "
+        "Maitred server through its SDK. At each visit the till asked for three categories of goods, and in the same "
+        "call for three more within what people wrote: rules, caps, segments, reserved and stretch slots. A hit is an "
         "offered category that was then found in the basket. The server knew only what had been bought before.</p>"
     )
 
@@ -68,7 +71,10 @@ def _tiles(report: dict[str, Any]) -> str:
             "of the offers by <i>habit</i> were bought, second half of the visits",
         ),
         (_percent(precision["popular"]["second_half"]), "of the offers by <i>popular</i>, on other households"),
-        (f"{client['p50']:.2f} ms", f"median decision as the till saw it; 99% within {client['p99']:.2f} ms"),
+        (
+            f"{client['p50']:.2f} ms",
+            f"median page of two decisions as the till saw it; 99% within {client['p99']:.2f} ms",
+        ),
         (
             f"{events['sent']:,}",
             "events sent, each " + ("counted exactly once" if equal else "should be counted once: not so"),
@@ -93,7 +99,7 @@ def _over_time(columns: Columns) -> str:
     )
     said = "".join(f"<li>{escape(point.label)}</li>" for line in series for point in line.points)
     days = (columns.at_ms.max() - columns.at_ms.min()) / 86_400_000 / (len(windows.edges(columns.at_ms)) - 1)
-    return _section(
+    return section(
         "Hit rate over time, by policy",
         f"Share of the offered categories that were bought, in windows of {_days(days)}. Bands are 95% intervals; "
         "visits of one household are not independent, so the household is the unit (ratio estimator, clustered).",
@@ -109,22 +115,23 @@ def _policies(report: dict[str, Any]) -> str:
     rows = [_policy_row(policy, report["precision_at_3"][policy]) for policy in POLICIES]
     if report["holdout"]["visits"]["all"]:
         rows.append(_policy_row(HOLDOUT, report["holdout"]))
-    return _section(
+    return section(
         "Policies",
         "Households are split between the policies by the server itself, and stay where they are. Households in the "
-        "holdout are served the baseline, <i>popular</i>, and count for no policy. The reference is what the policy "
+        "holdout are served the baseline, <i>popular</i>, and count for no policy. This is <i>till-welcome</i>, asked "
+        "first: what people wrote for <i>till-more</i> does not touch it. The reference is what the policy "
         "would have scored at the very same visits of the second half, worked out without a server: exactly, but for "
         "what the server's learner had not read yet, and for the luck of <i>uniform</i>.",
-        _table(("policy", "precision@3, second half", "reference", "precision@3, all", "visits", "households"), rows),
+        table(("policy", "precision@3, second half", "reference", "precision@3, all", "visits", "households"), rows),
     )
 
 
 def _policy_row(name: str, found: dict[str, Any]) -> tuple[str, ...]:
     return (
         f'<span class="key {name}"></span>{name}',
-        _with_interval(found["second_half"], found["interval"]["second_half"]),
+        with_interval(found["second_half"], found["interval"]["second_half"]),
         _known(found["reference"]["second_half"]),
-        _with_interval(found["all"], found["interval"]["all"]),
+        with_interval(found["all"], found["interval"]["all"]),
         f"{found['visits']['all']:,}",
         f"{found['households']['all']:,}",
     )
@@ -132,10 +139,6 @@ def _policy_row(name: str, found: dict[str, Any]) -> tuple[str, ...]:
 
 def _known(share: float | None) -> str:
     return "" if share is None else f"{share:.4f}"
-
-
-def _with_interval(value: float, interval: Sequence[float]) -> str:
-    return f"<b>{value:.4f}</b><small>{interval[0]:.4f} to {interval[1]:.4f}</small>"
 
 
 def _latency(results: Results, report: dict[str, Any]) -> str:
@@ -153,11 +156,12 @@ def _latency(results: Results, report: dict[str, Any]) -> str:
         ("client, ms", *(f"{client[name]:.2f}" for name in ("p50", "p90", "p99", "p999"))),
         ("server, µs", _micro(server["p50"]), "", _micro(server["p99"]), ""),
     )
-    return _section(
-        "How long a decision took",
-        "At the client: the whole call through the SDK, from one thread, on the machine that the server ran on too. "
-        "At the server: inside the decision, interpolated in the buckets of its own histogram.",
-        _scrolled(chart) + _table(("", "p50", "p90", "p99", "p99.9"), rows),
+    return section(
+        "How long a page took",
+        "A page is two decisions in one call. At the client: the whole call through the SDK, from one thread, on the "
+        "machine that the server ran on too. "
+        "At the server: inside both, interpolated in the buckets of its own histogram.",
+        scrolled(chart) + table(("", "p50", "p90", "p99", "p99.9"), rows),
     )
 
 
@@ -169,7 +173,9 @@ def _reasons(reasons: dict[str, int]) -> str:
     chart = charts.bars(
         "Decisions by reason", ", ".join(f"{name} {count:,}" for name, count in reasons.items()), list(reasons.items())
     )
-    return _section("Why the till got what it got", "The reason that each decision came with.", _scrolled(chart))
+    return section(
+        "Why the till got what it got", "The reason that each decision of till-welcome came with.", scrolled(chart)
+    )
 
 
 def _events(results: Results) -> str:
@@ -181,35 +187,20 @@ def _events(results: Results) -> str:
     )
     kills = results.unacknowledged
     killed = f" The server was killed {len(kills)} time(s), with {sum(kills):,} events on their way." if kills else ""
-    return _section(
-        "Every event, counted at four places", verdict + killed, _table(("", "events", "what it counts"), rows, "said")
+    return section(
+        "Every event, counted at four places", verdict + killed, table(("", "events", "what it counts"), rows, "said")
     )
 
 
 def _measured(report: dict[str, Any]) -> str:
-    speed, fallbacks = report["decisions_per_second"], report["fallbacks"]
+    speed, fallbacks = report["visits_per_second"], report["fallbacks"]
     facts = {
         **report["measured"],
-        "speed": f"{speed:,} decisions a second with their feedback, {report['seconds']:,} seconds in all",
+        "speed": f"{speed:,} visits a second, each two decisions and feedback; {report['seconds']:,} seconds in all",
         "fell back": f"{fallbacks['unexpected']:,} visits; {fallbacks['outage']:,} answers in outages made on purpose",
     }
     rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(str(text))}</dd>" for name, text in facts.items())
-    return _section("How this was measured", "", f"<dl>{rows}</dl>")
-
-
-def _section(title: str, text: str, body: str) -> str:
-    note = f'<p class="note">{text}</p>' if text else ""
-    return f"<section><h2>{escape(title)}</h2>{note}{body}</section>"
-
-
-def _scrolled(chart: str) -> str:
-    return f'<div class="scroll">{chart}</div>'
-
-
-def _table(head: Iterable[str], rows: Iterable[Iterable[str]], kind: str = "numbers") -> str:
-    headings = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
-    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
-    return _scrolled(f'<table class="{kind}"><thead><tr>{headings}</tr></thead><tbody>{body}</tbody></table>')
+    return section("How this was measured", "", f"<dl>{rows}</dl>")
 
 
 def _percent(share: float) -> str:

@@ -1,4 +1,4 @@
-"""The demo's playbook, written from the shop's own categories: one placement, three policies, a holdout."""
+"""The demo's playbook: the shop's own categories, three policies side by side, a holdout, and what people control."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from maitred_tools.demo.control_files import control_files
 from maitred_tools.demo.groceries import Groceries
 from maitred_tools.demo.reference import POLICIES, SLOTS
 
@@ -19,14 +20,24 @@ LAYER = "demo-policy"
 SHARES = (0.3334, 0.3333, 0.3333)  # of the households that are not held out; steps of 0.0001
 HOLDOUT_SHARE = 0.05
 
-_SPELT_OUT = {"frzn": "frozen", "refrgratd": "refrigerated", "pckgd": "packaged", "gm": "general merchandise"}
+_ABBREVIATIONS = """
+bg bags, bkd baked, bn beans, brkfst breakfast, btr butter, ckys cookies, cleang cleaning, cndy candy, conc concentrate,
+crkr crackers, crystl crystal, dnr dinner, drnk drink, drnks drinks, drsng dressing, fd food, flvrd flavored,
+frzn frozen, gm general merchandise, jce juice, mx mix, mxs mixes, pckgd packaged, pkld pickled, pnt peanut,
+pwdr powder, refrgratd refrigerated, sald salad, sndwch sandwich, snks snacks, sply supplies, sprd spread,
+sweetners sweeteners, tiss tissues, trsh trash, whlsm wholesome, wtr water
+"""
+_SPELT_OUT = {short: full for short, _, full in (pair.strip().partition(" ") for pair in _ABBREVIATIONS.split(","))}
 
 
 def write(shop: Groceries, folder: Path) -> None:
     """Writes the playbook's files into `folder`, which is made when it is not there."""
     folder.mkdir(parents=True, exist_ok=True)
     _write_yaml(folder / "playbook.yaml", _experiment())
-    _write_yaml(folder / "placements.yaml", {"placements": [_placement()]})
+    written = control_files(shop)
+    written["placements"]["placements"].insert(0, _placement())
+    for name, content in written.items():
+        _write_yaml(folder / f"{name}.yaml", content)
     _write_yaml(folder / "groups.yaml", {"groups": list(_groups(shop))})
     lines = (json.dumps(item, ensure_ascii=False) for item in _items(shop))
     (folder / "items.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -42,7 +53,7 @@ def _experiment() -> dict[str, Any]:
     arms = zip(POLICIES, SHARES, strict=True)
     return {
         "name": "Grocery till",
-        "description": "Three ways to choose three categories for a household at the till, side by side.",
+        "description": "Three ways to choose at the till, side by side; and three more things within rules.",
         "layers": [
             {
                 "name": LAYER,
@@ -75,8 +86,9 @@ def _groups(shop: Groceries) -> Iterable[dict[str, str]]:
 
 def _items(shop: Groceries) -> Iterable[dict[str, Any]]:
     for category, department in zip(shop.categories, shop.departments, strict=True):
-        content = {"title": title(category), "department": title(department)}
-        yield {"id": category, "groups": [department], "variants": [{"content": content}]}
+        name = title(category)
+        content = {"title": name, "department": title(department)}
+        yield {"id": category, "groups": [department], "attributes": {"name": name}, "variants": [{"content": content}]}
 
 
 def _write_yaml(path: Path, content: dict[str, Any]) -> None:

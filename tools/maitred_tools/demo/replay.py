@@ -10,10 +10,11 @@ from rich.console import Console
 
 from maitred_tools.demo.groceries import Visit
 from maitred_tools.demo.latency import Buckets, scrape
+from maitred_tools.demo.more import More
 from maitred_tools.demo.process import Server, ServerFailedError
 from maitred_tools.demo.progress import Watcher
 from maitred_tools.demo.tally import Tally
-from maitred_tools.demo.till import Till
+from maitred_tools.demo.till import Till, Visited
 
 MOST_PENDING = 20_000  # of the outbox's 50,000: the replay is faster than any shop, so it waits rather than lose events
 FLUSH_S = 120.0
@@ -22,27 +23,40 @@ _LOOK_EVERY = 100
 
 @dataclass
 class Replay:
-    """A replay under way. `kills`: after how many visits the server is killed and started again."""
+    """A replay under way.
+
+    `kills`: after how many visits the server is killed and started again. `sampled`: numbers of the visits whose
+    receipts are kept, to ask later how their decisions came about.
+    """
 
     client: Client
     till: Till
     server: Server
     console: Console
     kills: frozenset[int] = frozenset()
+    sampled: frozenset[int] = frozenset()
     tally: Tally = field(default_factory=Tally)
+    more: More = field(default_factory=More)
+    receipts: list[bytes] = field(default_factory=list)
     buckets: Buckets = field(default_factory=Buckets)
     unacknowledged: list[int] = field(default_factory=list)
 
     def run(self, visits: Iterable[Visit], watch: Watcher) -> None:
         """Serves the visits and waits until all feedback is acknowledged. Raises ServerFailedError."""
         for done, visit in enumerate(visits, 1):
-            self.tally.add(self.till.serve(visit))
+            self._count(visit, self.till.serve(visit))
             watch(done, self.tally)
             if done in self.kills:
                 self._kill()
             if done % _LOOK_EVERY == 0:
                 self._wait_for_room()
         self._flush()
+
+    def _count(self, visit: Visit, visited: Visited) -> None:
+        self.tally.add(visited.served)
+        self.more.add(visit.household, visited.more, visited.basket)
+        if visit.number in self.sampled:
+            self.receipts.append(visited.more.receipt)
 
     def _kill(self) -> None:
         """Kill -9 while feedback is on its way, and start again over the same data."""

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from maitred_tools.demo.estimate import Precision
+from maitred_tools.demo.funnel import Funnel
 from maitred_tools.demo.latency import Buckets, ClientLatency
+from maitred_tools.demo.more import More
 from maitred_tools.demo.playbook import BASELINE
 from maitred_tools.demo.reference import Reference
 from maitred_tools.demo.tally import HOLDOUT, POLICIES, UNDECIDED, Columns, Tally
+
+MOST_SAID = 15
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,8 @@ class Results:
 
     `recorded`: events that the till handed to the SDK, by its own count. `outage`: answers that fell back after a kill
     on purpose; each was asked again. `unacknowledged`: events that were on their way at each kill. `reference`: what
-    the policies would have scored at each visit, worked out without a server.
+    the policies would have scored at each visit, worked out without a server. `more`, `segments` and `funnel`: the
+    second placement, the segments of each household, and how a sample of its decisions came about.
     """
 
     tally: Tally
@@ -47,6 +53,9 @@ class Results:
     outage: int = 0
     unacknowledged: tuple[int, ...] = ()
     measured: dict[str, str] = field(default_factory=dict)
+    more: More = field(default_factory=More)
+    segments: Mapping[int, Sequence[str]] = field(default_factory=dict)
+    funnel: Funnel = field(default_factory=Funnel)
 
     def problems(self) -> list[str]:
         """What should not have been, in words; empty when all is well."""
@@ -60,6 +69,8 @@ class Results:
             found.append(f"{fallen:,} visits got no fresh decision")
         if undecided := len(self.tally.columns().of(UNDECIDED).visit):
             found.append(f"{undecided:,} visits were of no policy and no holdout")
+        if self.funnel.differ:
+            found.append(f"{self.funnel.differ:,} of {self.funnel.decisions:,} decisions came out differently again")
         return found
 
     def report(self) -> dict[str, Any]:
@@ -70,10 +81,13 @@ class Results:
             "visits": visits,
             "precision_at_3": {policy: self._precision(columns, policy, policy) for policy in POLICIES},
             "holdout": self._precision(columns, HOLDOUT, BASELINE),
+            "till_more": self._more(),
+            "refusals": self._refusals(),
             "events": asdict(self.events),
             "client_ms": self.latency.milliseconds(),
             "server_us": self.server.microseconds(),
-            "decisions_per_second": round(visits / self.seconds, 1),
+            "visits_per_second": round(visits / self.seconds, 1),
+            "decisions_per_second": round((visits + len(self.more.rows)) / self.seconds, 1),
             "seconds": round(self.seconds, 1),
             "reasons": dict(self.tally.reasons.most_common()),
             "fallbacks": {"unexpected": self.tally.fallen_back(), "outage": self.outage},
@@ -93,6 +107,34 @@ class Results:
             "visits": {name: one.visits for name, one in found.items()},
             "households": {name: one.households for name, one in found.items()},
         }
+
+    def _more(self) -> dict[str, Any]:
+        said, visits = self.more.said(), len(self.more.rows)
+        return {
+            "slots": {kind: _rate(found) for kind, found in self.more.by_kind().items()},
+            "segments": {
+                name: {"share_of_visits": round(found.visits / visits, 6), **_rate(found)}
+                for name, found in self.more.by_segment(self.segments).items()
+            },
+            "said": [one._asdict() for one in said[:MOST_SAID]],
+            "texts": len(said),
+            "decision_reasons": dict(self.more.reasons.most_common()),
+        }
+
+    def _refusals(self) -> dict[str, Any]:
+        fell = [{"stage": stage, "by": name, "candidates": mean} for stage, name, mean in self.funnel.reasons()]
+        return {
+            "decisions": self.funnel.decisions,
+            "repeated": self.funnel.repeated,
+            "notes": dict(self.funnel.notes.most_common()),
+            "stages": [{"name": name, "left": mean} for name, mean in self.funnel.stages()],
+            "fell": fell,
+        }
+
+
+def _rate(found: Precision) -> dict[str, Any]:
+    rate = {"hit_rate": round(found.value, 6), "interval": _interval(found)}
+    return {**rate, "visits": found.visits, "households": found.households}
 
 
 def _interval(found: Precision) -> list[float]:

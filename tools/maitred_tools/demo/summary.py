@@ -7,12 +7,15 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from maitred_tools.demo import summary_more
 from maitred_tools.demo.tally import HOLDOUT, POLICIES
 
 
 def show(console: Console, report: dict[str, Any]) -> None:
     """Prints the report's tables, and at the end what went wrong."""
     console.print(_policies(report))
+    for table in summary_more.tables(report):
+        console.print(table)
     console.print(_figures(report))
     for problem in report["problems"]:
         console.print(f"[bold red]failed[/]: {problem}", highlight=False)
@@ -49,13 +52,13 @@ def _figures(report: dict[str, Any]) -> Table:
     table = Table(show_header=False)
     client, server = report["client_ms"], report["server_us"]
     table.add_row(
-        "visits", f"{report['visits']:,} in {report['seconds']:,} s, {report['decisions_per_second']:,} a second"
+        "visits", f"{report['visits']:,} in {report['seconds']:,} s, {report['visits_per_second']:,} a second"
     )
     table.add_row("events", ", ".join(f"{name} {count:,}" for name, count in report["events"].items()))
-    table.add_row("decide at the client", ", ".join(f"{name} {value:.2f} ms" for name, value in client.items()))
+    table.add_row("a page at the client", ", ".join(f"{name} {value:.2f} ms" for name, value in client.items()))
     known = (f"{name} {value:,.0f} µs" for name, value in server.items() if value is not None)
-    table.add_row("decide in the server", ", ".join(known) or "not known")
-    table.add_row("reasons", ", ".join(f"{name} {count:,}" for name, count in report["reasons"].items()))
+    table.add_row("a page in the server", ", ".join(known) or "not known")
+    table.add_row("reasons, till-welcome", ", ".join(f"{name} {count:,}" for name, count in report["reasons"].items()))
     if report["kills"]["count"]:
         table.add_row("killed", _kills(report))
     return table

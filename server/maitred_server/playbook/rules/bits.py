@@ -53,7 +53,9 @@ def union(entries: Mapping[Any, Kept], names: Iterable[Any]) -> int:
     """The rows of any of some names."""
     bits = 0
     for name in names:
-        bits |= unfolded(entries.get(name, 0))
+        rows = entries.get(name)
+        if rows is not None:
+            bits |= rows if isinstance(rows, int) else unfolded(rows)
     return bits
 
 

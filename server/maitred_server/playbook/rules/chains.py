@@ -6,22 +6,24 @@ are in the order of what they become, and a search finds where it passes the bou
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from math import isfinite
+from operator import neg
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from maitred_server.playbook.rules import times
 from maitred_server.playbook.rules.closures import Evaluate, Frame, closure
 from maitred_server.playbook.rules.logic import asks_items, asks_items_alone
-from maitred_server.playbook.rules.sorting import Sorted
-from maitred_server.playbook.rules.tree import Call, Node
+from maitred_server.playbook.rules.sorting import COMPARISONS, Sorted, with_nan
+from maitred_server.playbook.rules.tree import FLIPPED, Call, Node
 
 _BOUNDS: Final = {
     "int": (-(2**63), 2**63 - 1),
     "timestamp": (times.FIRST, times.LAST),
     "duration": (-(2**63), 2**63 - 1),
 }
+
+_GREATEST: Final = 1.7e308
 
 Key: TypeAlias = Callable[[Any], Any]
 # Of the other side's value: what becomes of a number, and whether a greater one becomes greater.
@@ -88,11 +90,10 @@ class Chained:
         """The rows that compare so with a value. Raises Failure, and Unsteady."""
         keys, rising = self._keys(frame)
         if value != value:
-            return self.order.present if name == "not_equals" else 0
+            return with_nan(self.order, name)
         if rising:
-            return _RISING[name](self.order, _composed(keys), value)
-        inner = _composed(keys)
-        return _RISING[_MIRRORED.get(name, name)](self.order, lambda number: -inner(number), -value)
+            return COMPARISONS[name](self.order, value, _composed(keys))
+        return COMPARISONS[FLIPPED.get(name, name)](self.order, -value, _composed([*keys, neg]))
 
     def _keys(self, frame: Frame) -> tuple[list[Key], bool]:
         keys, rising = [], True
@@ -112,15 +113,6 @@ class Chained:
         return keys, rising
 
 
-_GREATEST: Final = 1.7e308
-_MIRRORED: Final = {
-    "less": "greater",
-    "less_equals": "greater_equals",
-    "greater": "less",
-    "greater_equals": "less_equals",
-}
-
-
 def _composed(keys: list[Key]) -> Key:
     if len(keys) == 1:
         return keys[0]
@@ -131,21 +123,3 @@ def _composed(keys: list[Key]) -> Key:
         return number
 
     return composed
-
-
-def _below(order: Sorted, key: Key, value: Any) -> int:
-    return order.first(bisect_left(order.cuts, value, key=key))
-
-
-def _up_to(order: Sorted, key: Key, value: Any) -> int:
-    return order.first(bisect_right(order.cuts, value, key=key))
-
-
-_RISING: Final[dict[str, Callable[[Sorted, Key, Any], int]]] = {
-    "less": _below,
-    "less_equals": _up_to,
-    "greater": lambda order, key, value: order.ordered ^ _up_to(order, key, value),
-    "greater_equals": lambda order, key, value: order.ordered ^ _below(order, key, value),
-    "equals": lambda order, key, value: _up_to(order, key, value) ^ _below(order, key, value),
-    "not_equals": lambda order, key, value: order.present ^ _up_to(order, key, value) ^ _below(order, key, value),
-}

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from operator import xor
+from typing import Any, NamedTuple, TypeAlias
 
+from maitred_server.playbook.rules.answers import Answers
 from maitred_server.playbook.rules.bits import bits_of, unpack
 from maitred_server.playbook.rules.closures import Frame
 from maitred_server.playbook.rules.columns import PRICE, Bools, Codes, ItemColumns
 from maitred_server.playbook.rules.errors import RuleFailure
 from maitred_server.playbook.rules.guards import Guards
 from maitred_server.playbook.rules.indexes import Bits, Index, index, of_items
-from maitred_server.playbook.rules.logic import Formula, as_node
+from maitred_server.playbook.rules.logic import Formula, Literal, as_node
 from maitred_server.playbook.rules.rows import Rows
-from maitred_server.playbook.rules.split import Joined, OfBoth, OfItems, OfSubject, Split
+from maitred_server.playbook.rules.rule import Rule
+from maitred_server.playbook.rules.split import Joined, OfBoth, OfItems, OfSubject, Split, atoms
 from maitred_server.playbook.rules.tree import Node, key
-
-if TYPE_CHECKING:
-    from maitred_server.playbook.rules.program import Answers, Program
 
 
 class Asked:
@@ -25,7 +26,7 @@ class Asked:
 
     def __init__(self, failing: int, frame: Frame, indexes: Sequence[Index]) -> None:
         self.failing = failing
-        self._frame = frame
+        self.frame = frame
         self._indexes = indexes
         self._known: dict[int, Bits] = {}
 
@@ -33,7 +34,7 @@ class Asked:
         """What an index says, once."""
         found = self._known.get(number)
         if found is None:
-            found = self._known[number] = self._indexes[number].bits(self._frame)
+            found = self._known[number] = self._indexes[number].bits(self.frame)
         return found
 
 
@@ -41,15 +42,24 @@ class Asked:
 Part: TypeAlias = Callable[[Asked], int]
 
 
+class Guarded(NamedTuple):
+    """What guards rows. `guards`: the number of a rule and int32[], the rows that need it to match.
+
+    `splits`: of each rule; one object for rules that are alike. `names`: of segments as bits.
+    """
+
+    rules: Sequence[Rule]
+    splits: Sequence[Split]
+    guards: Sequence[tuple[int, Codes]]
+    names: Callable[[int], tuple[str, ...]]
+
+
 class Gate:
     """Which rows are open. Immutable; for any thread."""
 
-    def __init__(
-        self, program: Program, guards: Sequence[tuple[int, Codes]], rows: Rows, known: dict[bytes, Any]
-    ) -> None:
+    def __init__(self, guarded: Guarded, rows: Rows, known: dict[bytes, Any]) -> None:
         """Use `Program.gate`. `known`: what another gate of these rows has worked out, and is still so."""
-        self._program = program
-        self._guards = guards
+        self._guarded = guarded
         self._rows = rows
         self._all = (1 << rows.size) - 1
         self._known = known
@@ -58,19 +68,16 @@ class Gate:
         self._closed = 0
         self._of_subject: dict[int, int] = {}
         self._of_both: list[tuple[int, Part]] = []
-        for split, guarded in self._guarded():
-            self._add(split, guarded)
+        by_split = list(self._by_split())
+        self._uses = Counter(key(atom) for split, _ in by_split for atom in atoms(split))
+        for split, bits in by_split:
+            self._add(split, bits)
         self._subject_guards = Guards(self._of_subject, rows.size)
-
-    @classmethod
-    def of(cls, program: Program, guards: Sequence[tuple[int, Codes]], columns: ItemColumns, item_index: Codes) -> Gate:
-        """The gate of a program's rules over some rows."""
-        return cls(program, guards, Rows(columns, item_index), {})
 
     def with_columns(self, columns: ItemColumns) -> Gate:
         """The same gate after prices changed (`ItemColumns.with_price`)."""
         known = {name: one for name, one in self._known.items() if PRICE.encode() not in name}
-        return Gate(self._program, self._guards, self._rows.with_columns(columns, PRICE), known)
+        return Gate(self._guarded, self._rows.with_columns(columns, PRICE), known)
 
     def open(self, answers: Answers) -> Bools | None:
         """bool[m]: the rows whose rules all match; None: all rows."""
@@ -84,19 +91,19 @@ class Gate:
 
     def verdicts(self, answers: Answers, row: int) -> list[tuple[int, bool | RuleFailure]]:
         """What each rule that guards a row says to it, by the rule's number. For explanations: it takes its time."""
-        subject = {**answers.subject, "segments": self._program.names(answers.segments)}
+        subject = {**answers.subject, "segments": self._guarded.names(answers.segments)}
         found = []
-        for number in sorted({number for number, rows in self._guards if (rows == row).any()}):
-            rule = self._program.rules[number]
+        for number in sorted({number for number, rows in self._guarded.guards if (rows == row).any()}):
+            rule = self._guarded.rules[number]
             item = self._rows.columns.row(int(self._rows.item_index[row]), rule.item_types)
             found.append((number, rule.result(subject, answers.context, answers.now, item)))
         return found
 
-    def _guarded(self) -> Iterable[tuple[Split, int]]:
+    def _by_split(self) -> Iterable[tuple[Split, int]]:
         """Each distinct rule with the rows that it guards."""
         found: dict[int, tuple[Split, int]] = {}
-        for number, rows in self._guards:
-            split = self._program.splits[number]
+        for number, rows in self._guarded.guards:
+            split = self._guarded.splits[number]
             _, before = found.get(id(split), (split, 0))
             found[id(split)] = split, before | bits_of(rows.tolist(), self._rows.size)
         return found.values()
@@ -120,19 +127,15 @@ class Gate:
             bits = self._of_items(split.of)
             return lambda asked: bits
         if isinstance(split, OfBoth):
-            return self._literal(self._number(split.literal.atom), split.literal.wanted)
+            return self._literal(split.literal)
         parts = [self._part(part) for part in split.parts]
         return _every(parts) if split.every else _some(parts)
 
-    def _literal(self, number: int, wanted: bool) -> Part:
-        if wanted:
-            return lambda asked: asked.bits(number)[0]
-
-        def unwanted(asked: Asked) -> int:
-            true, known = asked.bits(number)
-            return true ^ known
-
-        return unwanted
+    def _literal(self, literal: Literal) -> Part:
+        number = self._number(literal.atom)
+        if self._uses[key(literal.atom)] > 1:
+            return _kept_literal(number, literal.wanted)
+        return _literal_alone(self._indexes[number].bits, literal.wanted)
 
     def _number(self, atom: Node) -> int:
         name = key(atom)
@@ -149,6 +152,20 @@ class Gate:
             self._known[name] = of_items(of, self._rows)
         bits: int = self._known[name]
         return bits
+
+
+def _kept_literal(number: int, wanted: bool) -> Part:
+    """An atom that several rules ask."""
+    if wanted:
+        return lambda asked: asked.bits(number)[0]
+    return lambda asked: xor(*asked.bits(number))
+
+
+def _literal_alone(bits: Callable[[Frame], Bits], wanted: bool) -> Part:
+    """An atom that one rule asks."""
+    if wanted:
+        return lambda asked: bits(asked.frame)[0]
+    return lambda asked: xor(*bits(asked.frame))
 
 
 def _every(parts: Sequence[Part]) -> Part:

@@ -16,7 +16,7 @@ from maitred_server.playbook.rules.columns import Bools, Coded
 from maitred_server.playbook.rules.errors import Failure
 from maitred_server.playbook.rules.logic import All, Formula, Literal, asks_items, asks_items_alone
 from maitred_server.playbook.rules.rows import Rows
-from maitred_server.playbook.rules.sorting import COMPARISONS, Sorted
+from maitred_server.playbook.rules.sorting import COMPARISONS, Sorted, with_nan
 from maitred_server.playbook.rules.tree import FLIPPED, NUMERIC, Call, Local, Macro, Node, comparison
 from maitred_server.playbook.rules.vectors import NotNumeric, Step, vector
 
@@ -244,14 +244,17 @@ class Compared:
     def __init__(self, value: Evaluate, order: Sorted, name: str) -> None:
         self._value = value
         self._order = order
+        self._present = order.present
+        self._nan = with_nan(order, name), order.present
         self._compare = COMPARISONS[name]
 
     def bits(self, frame: Frame) -> Bits:
         """What it says to the rows."""
         try:
-            return self._compare(self._order, self._value(frame)), self._order.present
+            value = self._value(frame)
         except Failure:
             return _ERROR
+        return (self._compare(self._order, value, None), self._present) if value == value else self._nan
 
 
 class Becoming:

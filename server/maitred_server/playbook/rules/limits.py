@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from maitred_server.playbook.rules.errors import RuleError
 from maitred_server.playbook.rules.tree import Call, ListOf, Macro, MapOf, Node, children
 
 MOST_NODES: Final = 200
@@ -15,11 +14,12 @@ TOO_DEEP: Final = f"nested more than {MOST_DEPTH} deep; each operator after anot
 _DEAR: Final = {"matches": 20, "matches_of": 20, "contains": 4}
 
 
-def check_cost(tree: Node) -> None:
-    """Raises RuleError when a rule may take too many steps."""
-    steps = cost(tree)
-    if steps > MOST_STEPS:
-        raise RuleError(f"may take some {steps:,} steps; at most {MOST_STEPS:,} are allowed. Nest fewer macros")
+def too_dear(node: Node) -> str:
+    """What to say of a node that may take too many steps; "" of others."""
+    steps = cost(node)
+    if steps <= MOST_STEPS:
+        return ""
+    return f"may take some {steps:,} steps; at most {MOST_STEPS:,} are allowed. Nest fewer macros"
 
 
 def cost(node: Node) -> int:

@@ -11,7 +11,7 @@ from maitred_server.playbook.rules.declarations import BUILT_IN, CEL_TYPES, KIND
 from maitred_server.playbook.rules.environment import Environment, place
 from maitred_server.playbook.rules.errors import Failure, RuleError
 from maitred_server.playbook.rules.functions import CONSTANT, OVERLOADS
-from maitred_server.playbook.rules.limits import MOST_DEPTH, MOST_NODES, TOO_DEEP, check_cost
+from maitred_server.playbook.rules.limits import MOST_DEPTH, MOST_NODES, TOO_DEEP, too_dear
 from maitred_server.playbook.rules.tree import (
     Call,
     Const,
@@ -34,6 +34,11 @@ from maitred_server.playbook.rules.wording import in_words
 _SCALARS: Final = {"bool", "int", "double", "string", "timestamp", "duration"}
 _PRIMITIVES: Final = {1: "bool", 2: "int", 3: "uint", 4: "double", 5: "string", 6: "bytes"}
 _WELL_KNOWN: Final = {1: "any", 2: "timestamp", 3: "duration"}
+# What to try a constant pattern or time zone with, by overload.
+_PROBES: Final[dict[str, str | int]] = {
+    **{name: "" for name in OVERLOADS if name.startswith("matches")},
+    **{name: 0 for name in OVERLOADS if name.endswith("_zone")},
+}
 _REFUSED: Final = {
     "null": "null is not supported; `has(subject.name)` tells whether there is a value",
     "uint": "unsigned numbers are not supported; write whole numbers without `u`",
@@ -51,7 +56,8 @@ def lower(expression: str, declarations: Declarations) -> Node:
     tree = lowering.node(checked.expr, 1)
     if tree.type != "bool":
         raise lowering.refuse(checked.expr, f"a rule answers true or false; this is {in_words(tree.type)}")
-    check_cost(tree)
+    if message := too_dear(tree):
+        raise lowering.refuse(checked.expr, message)
     return tree
 
 
@@ -158,7 +164,10 @@ class _Lowering:
             self._slots[name].pop()
             self._depth_of_slots -= 1
         kind = "bool" if form.kind in ("exists", "all", "exists_one") else f"list({result.type})"
-        return Macro(form.kind, slot, over, test, result, kind)
+        macro = Macro(form.kind, slot, over, test, result, kind)
+        if message := too_dear(macro):
+            raise self.refuse(expr, message)
+        return macro
 
     def _call_expr(self, expr: Any, depth: int) -> Node:
         call = expr.call_expr
@@ -178,8 +187,8 @@ class _Lowering:
     def _folded(self, expr: Any, call: Call) -> Node:
         """A call of constants as the constant that it is."""
         constant = all(isinstance(arg, Const) for arg in call.args)
-        if call.overload in ("matches", "matches_of"):
-            self._run(expr, call.overload, ["", literal(call.args[1])])
+        if call.overload in _PROBES and isinstance(call.args[1], Const):
+            self._run(expr, call.overload, [_PROBES[call.overload], literal(call.args[1])])
         if not constant or call.type not in _SCALARS or call.overload in ("and", "or", "conditional"):
             return call
         return constant_of(call.type, self._run(expr, call.overload, [literal(arg) for arg in call.args]))

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 from maitred_server.playbook.rules.closures import Evaluate, Frame, closure
 from maitred_server.playbook.rules.errors import Failure
 from maitred_server.playbook.rules.logic import Formula, Literal, as_node, clauses
-from maitred_server.playbook.rules.rule import is_segments
+from maitred_server.playbook.rules.rule import is_segments, takes_names
 from maitred_server.playbook.rules.tables import Cuts, Effect, Lookup, Names, Texts, byte_tables, of_bytes
 from maitred_server.playbook.rules.terms import Test, table, tested
 from maitred_server.playbook.rules.tree import Field, Node, key
@@ -116,6 +116,7 @@ class Matcher:
             else:
                 computed.append((closure(term), table(term, tests).bits))
         self._computed = tuple(computed)
+        self.takes_names = any(takes_names(term) for term in self._terms.values() if not is_segments(term))
         self._of_subject, self._of_context = (_fields(fields[root]) for root in ("subject", "context"))
 
 

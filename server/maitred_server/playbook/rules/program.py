@@ -4,32 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
-from typing import Any, NamedTuple
+from typing import Any
 
+from maitred_server.playbook.rules.answers import Answers
 from maitred_server.playbook.rules.closures import Frame, frame
 from maitred_server.playbook.rules.columns import Codes, ItemColumns
 from maitred_server.playbook.rules.errors import RuleError
-from maitred_server.playbook.rules.gate import Gate
+from maitred_server.playbook.rules.gate import Gate, Guarded
 from maitred_server.playbook.rules.logic import NEVER, Formula, as_node, formula
 from maitred_server.playbook.rules.matcher import Matcher
 from maitred_server.playbook.rules.named import Named
+from maitred_server.playbook.rules.rows import Rows
 from maitred_server.playbook.rules.rule import Rule, takes_names
-from maitred_server.playbook.rules.split import Split, split
+from maitred_server.playbook.rules.split import Split, atoms, split
 from maitred_server.playbook.rules.tree import key
-
-
-class Answers(NamedTuple):
-    """What a decision's subject, context and moment say to all rules. Belongs to one decision.
-
-    `failing`: the program's formulas of the subject that do not hold, as bits. `frame`: for atoms that ask items too.
-    """
-
-    subject: Mapping[str, Any]
-    context: Mapping[str, Any]
-    now: int
-    segments: int
-    failing: int
-    frame: Frame
 
 
 class Program:
@@ -44,13 +32,14 @@ class Program:
         self._bits = {name: 1 << at for at, name in enumerate(self.segment_names)}
         everything = [*segments.values(), *rules]
         self._slots = max((rule.slots for rule in everything), default=0)
-        self._takes_names = any(takes_names(rule.tree) for rule in everything)
         self._levels = [self._level(segments, names) for names in levels(segments)]
         self._formulas: dict[bytes, int] = {}
         self._listed: list[Formula] = []
         distinct: dict[bytes, Split] = {}
         self.splits = [self._split(rule, distinct) for rule in self.rules]
         self._matcher = Matcher(self._listed, self.segment_names)
+        of_both = (takes_names(atom) for one in distinct.values() for atom in atoms(one))
+        self._takes_names = any(matcher.takes_names for matcher in (*self._levels, self._matcher)) or any(of_both)
 
     @classmethod
     def of(cls, segments: Mapping[str, Rule], rules: Sequence[Rule]) -> Program:
@@ -109,7 +98,7 @@ class Program:
 
         `item_index`: int32[m], the item of each row, a row of `columns`. Takes milliseconds; keep it.
         """
-        return Gate.of(self, guards, columns, item_index)
+        return Gate(Guarded(self.rules, self.splits, guards, self.names), Rows(columns, item_index), {})
 
 
 def levels(segments: Mapping[str, Rule]) -> list[tuple[str, ...]]:

@@ -156,9 +156,9 @@ def _named(node: Node) -> Iterable[str | None]:
             yield from _named(child)
 
 
-def takes_names(tree: Node) -> bool:
-    """Whether it takes the names of segments as they come, not only by name."""
-    return None in _named(tree)
+def takes_names(node: Node) -> bool:
+    """Whether it reads the names of segments."""
+    return any(is_segments(one) for one in walk(node))
 
 
 def membership(node: Node) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from maitred_server.playbook.rules.bits import bits_of, grouped, pack
 from maitred_server.playbook.rules.columns import Coded
@@ -32,39 +32,51 @@ class Sorted:
 
     def first(self, count: int) -> int:
         """The rows with the smallest values, of so many."""
+        if self._step == 1:
+            return self._kept[count]
         at, rest = divmod(count, self._step)
         return self._kept[at] | self._between(count - rest, count) if rest else self._kept[at]
 
-    def below(self, value: Any) -> int:
-        """Rows with a smaller value."""
-        return self.first(bisect_left(self.cuts, value)) if value == value else 0
 
-    def up_to(self, value: Any) -> int:
-        """Rows with a smaller value, or this one."""
-        return self.first(bisect_right(self.cuts, value)) if value == value else 0
-
-    def above(self, value: Any) -> int:
-        """Rows with a greater value."""
-        return self.ordered ^ self.up_to(value) if value == value else 0
-
-    def from_on(self, value: Any) -> int:
-        """Rows with a greater value, or this one."""
-        return self.ordered ^ self.below(value) if value == value else 0
-
-    def at(self, value: Any) -> int:
-        """Rows with this value."""
-        return self.below(value) ^ self.up_to(value)
-
-    def not_at(self, value: Any) -> int:
-        """Rows with another value, or NaN."""
-        return self.present ^ self.at(value)
+# What becomes of a value before it is compared, rising with it; None: the value itself.
+Key: TypeAlias = Callable[[Any], Any] | None
 
 
-COMPARISONS: Final[dict[str, Callable[[Sorted, Any], int]]] = {
-    "less": Sorted.below,
-    "less_equals": Sorted.up_to,
-    "greater": Sorted.above,
-    "greater_equals": Sorted.from_on,
-    "equals": Sorted.at,
-    "not_equals": Sorted.not_at,
+def _below(order: Sorted, value: Any, key: Key) -> int:
+    return order.first(bisect_left(order.cuts, value, key=key))
+
+
+def _up_to(order: Sorted, value: Any, key: Key) -> int:
+    return order.first(bisect_right(order.cuts, value, key=key))
+
+
+def _above(order: Sorted, value: Any, key: Key) -> int:
+    return order.ordered ^ order.first(bisect_right(order.cuts, value, key=key))
+
+
+def _from_on(order: Sorted, value: Any, key: Key) -> int:
+    return order.ordered ^ order.first(bisect_left(order.cuts, value, key=key))
+
+
+def _at(order: Sorted, value: Any, key: Key) -> int:
+    return _below(order, value, key) ^ _up_to(order, value, key)
+
+
+def _not_at(order: Sorted, value: Any, key: Key) -> int:
+    return order.present ^ _at(order, value, key)
+
+
+# The rows whose values compare so with a value that is not NaN.
+COMPARISONS: Final[dict[str, Callable[[Sorted, Any, Key], int]]] = {
+    "less": _below,
+    "less_equals": _up_to,
+    "greater": _above,
+    "greater_equals": _from_on,
+    "equals": _at,
+    "not_equals": _not_at,
 }
+
+
+def with_nan(order: Sorted, name: str) -> int:
+    """The rows whose values compare so with NaN."""
+    return order.present if name == "not_equals" else 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
 import msgspec
@@ -16,6 +16,7 @@ from maitred_server.playbook.rules.logic import (
     conjunction,
     disjunction,
 )
+from maitred_server.playbook.rules.tree import Node
 
 
 class OfSubject(msgspec.Struct, frozen=True):
@@ -67,3 +68,12 @@ def _of_items_alone(of: Formula) -> bool:
     if isinstance(of, Literal):
         return asks_items_alone(of.atom)
     return all(map(_of_items_alone, of.parts))
+
+
+def atoms(of: Split) -> Iterator[Node]:
+    """All atoms that ask both."""
+    if isinstance(of, OfBoth):
+        yield of.literal.atom
+    elif isinstance(of, Joined):
+        for part in of.parts:
+            yield from atoms(part)

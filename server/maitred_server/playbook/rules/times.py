@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from fractions import Fraction
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -26,7 +26,7 @@ _MOMENT: Final = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)",
     re.ASCII,
 )
-_OFFSET: Final = re.compile(r"([+-]?)(\d\d):(\d\d)", re.ASCII)
+_OFFSET: Final = re.compile(r"([+-]?)(\d{1,4}):(\d{1,4})", re.ASCII)
 
 
 class Civil(NamedTuple):
@@ -91,10 +91,11 @@ def civil(ns: int, zone: str = "UTC") -> Civil:
 
     The last few are kept: the rules of one decision ask many times for the same.
     """
-    where = _zone(zone)
-    if where is None:
+    found = _zone(zone)
+    if found is None:
         raise Failure("an unknown time zone")
-    seconds, cycles = ns // SECOND, 0
+    where, shift = found
+    seconds, cycles = ns // SECOND + shift, 0
     if not -62_000_000_000 < seconds < 253_000_000_000:  # the zone may lead out of Python's years
         cycles = -1 if seconds < 0 else 1
         seconds -= cycles * _CYCLE
@@ -104,16 +105,16 @@ def civil(ns: int, zone: str = "UTC") -> Civil:
 
 
 @lru_cache(maxsize=1024)
-def _zone(name: str) -> tzinfo | None:
+def _zone(name: str) -> tuple[tzinfo, int] | None:
+    """The zone, and seconds to add before."""
     if name == "":
-        return UTC
+        return UTC, 0
     offset = _OFFSET.fullmatch(name)
     if offset is not None:
-        minutes = int(offset[2]) * 60 + int(offset[3])
-        shift = timedelta(minutes=-minutes if offset[1] == "-" else minutes)
-        return timezone(shift) if abs(shift) < timedelta(hours=24) else None
+        seconds = int(offset[2]) * 3600 + int(offset[3]) * 60
+        return UTC, -seconds if offset[1] == "-" else seconds
     try:
-        return ZoneInfo(name)
+        return ZoneInfo(name), 0
     except (OSError, ValueError, KeyError):  # what a name that is none, or no file of zones, raises
         return None
 

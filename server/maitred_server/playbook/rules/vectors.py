@@ -7,19 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import reduce
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from maitred_server.playbook.rules import times
 from maitred_server.playbook.rules.closures import Frame, closure
-from maitred_server.playbook.rules.columns import Bools
+from maitred_server.playbook.rules.columns import Bools, Coded, Numeric
 from maitred_server.playbook.rules.logic import asks_items, asks_items_alone
 from maitred_server.playbook.rules.tree import NUMERIC, Call, Field, Node, comparison
-
-if TYPE_CHECKING:
-    from maitred_server.playbook.rules.rows import Rows
 
 _TIMES: Final = {"timestamp", "duration"}
 _EXACT: Final = {"int", "timestamp", "duration"}
@@ -33,6 +30,18 @@ Array: TypeAlias = npt.NDArray[Any]
 
 class NotNumeric(Exception):
     """This is not for columns of numbers."""
+
+
+class Source(Protocol):
+    """Where the columns of rows come from: `rows.Rows`."""
+
+    def numeric(self, field: Field) -> Numeric:
+        """A number of each row; moments in milliseconds."""
+        ...
+
+    def coded(self, node: Node) -> Coded:
+        """The distinct values of a node that asks the item alone."""
+        ...
 
 
 class Column(NamedTuple):
@@ -54,7 +63,7 @@ class Vector(NamedTuple):
     present: Any
 
 
-def vector(node: Node, rows: Rows) -> Vector:
+def vector(node: Node, rows: Source) -> Vector:
     """A node of type bool or of numbers, prepared for some rows. Raises NotNumeric, and so may its step."""
     if node.type not in NUMERIC and node.type != "bool":
         raise NotNumeric
@@ -103,7 +112,7 @@ def _microseconds(ns: int) -> int:
     return ns // _MICROSECOND
 
 
-def _of_codes(node: Node, rows: Rows) -> Vector:
+def _of_codes(node: Node, rows: Source) -> Vector:
     codes, values = rows.coded(node)
     if node.type in _TIMES:
         values = [_microseconds(value) for value in values]

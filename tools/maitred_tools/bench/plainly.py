@@ -93,7 +93,7 @@ def is_closed(times: Sequence[int], policy: ContactPolicy, now: int, wider: int 
     return any(sum(at - window < one <= at for one in times) >= policy.most for at in held)
 
 
-def is_forbidden(policies: Iterable[ContactPolicy], place: Place, happened: Sequence[Happened], now: int) -> list[str]:
+def forbidding(policies: Iterable[ContactPolicy], place: Place, happened: Sequence[Happened], now: int) -> list[str]:
     """The names of the policies that forbid what is about to be shown."""
     return [
         policy.name
