@@ -143,9 +143,9 @@ class Sums:
         """Key, period and sums."""
         return self._levels[level].blocks()
 
-    def stacked(self, level: Level) -> Stacked:
-        """All blocks of a level as arrays."""
-        return self._levels[level].stacked()
+    def stacked(self, level: Level, keys: Keys | None = None) -> Stacked:
+        """The blocks of a level as arrays; with `keys`, of those keys alone: it takes no longer the more others."""
+        return self._levels[level].stacked(keys)
 
     def days(self) -> list[int]:
         """The periods that there are."""
@@ -204,6 +204,7 @@ class _Table:
         self._width = width
         self._types = types
         self._at: dict[tuple[int, int], int] = {}
+        self._days_of: dict[int, list[int]] = {}
         self._numbers: Sum = np.zeros(0, np.int64)
         self._products: Sum = np.zeros((0, len(rows), width), np.int64)
         self._answers: Sum = np.zeros((0, types, len(rows)), np.int64)
@@ -239,11 +240,14 @@ class _Table:
         found = []
         for key in zip(keys.tolist(), days.tolist(), strict=True):
             at = self._at.get(key)
-            if at is None:
-                at = self._at[key] = len(self._at)
-            found.append(at)
+            found.append(self._place(key) if at is None else at)
         self._grow(len(self._at))
         return np.array(found, np.int64)
+
+    def _place(self, key: tuple[int, int]) -> int:
+        at = self._at[key] = len(self._at)
+        self._days_of.setdefault(key[0], []).append(key[1])
+        return at
 
     def _grow(self, size: int) -> None:
         if size <= len(self._numbers):
@@ -275,24 +279,28 @@ class _Table:
         fresh._grow(len(kept))
         for to, key in enumerate(kept):
             at = self._at[key]
-            fresh._at[key] = to
+            fresh._place(key)
             fresh._numbers[to], fresh._products[to] = self._numbers[at], self._products[at]
             fresh._answers[to] = self._answers[at]
         self._take(fresh)
 
     def _take(self, fresh: _Table) -> None:
-        self._at, self._numbers = fresh._at, fresh._numbers
+        self._at, self._days_of, self._numbers = fresh._at, fresh._days_of, fresh._numbers
         self._products, self._answers = fresh._products, fresh._answers
 
     def blocks(self) -> Iterator[tuple[int, int, Block]]:
         for (key, day), at in self._at.items():
             yield key, day, Block(int(self._numbers[at]), self._products[at], self._answers[at])
 
-    def stacked(self) -> Stacked:
-        size = len(self._at)
-        keys = np.fromiter((key for key, _ in self._at), np.uint64, size)
-        days = np.fromiter((day for _, day in self._at), np.int32, size)
-        return Stacked(keys, days, self._numbers[:size], self._products[:size], self._answers[:size])
+    def stacked(self, asked: Keys | None = None) -> Stacked:
+        pairs = list(self._at) if asked is None else self._pairs(asked)
+        keys = np.array([key for key, _ in pairs], np.uint64)
+        days = np.array([day for _, day in pairs], np.int32)
+        at = slice(len(pairs)) if asked is None else np.array([self._at[pair] for pair in pairs], np.int64)
+        return Stacked(keys, days, self._numbers[at], self._products[at], self._answers[at])
+
+    def _pairs(self, asked: Keys) -> list[tuple[int, int]]:
+        return [(key, day) for key in asked.tolist() for day in self._days_of.get(key, ())]
 
     def frozen(self) -> _Frozen:
         """Without blocks that are all zero, in the order of key and period."""

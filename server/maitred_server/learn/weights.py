@@ -20,6 +20,7 @@ import numpy.typing as npt
 from maitred_server.learn.fixed import UNIT
 from maitred_server.learn.ridge import Level, Space, Stacked, Sums
 from maitred_server.policy.base import Floats, Keys
+from maitred_server.policy.linear import Deltas, Model
 
 _SCALE = float(UNIT) ** 2  # sums are of products of two numbers in fixed point
 
@@ -34,22 +35,6 @@ class Fitting(NamedTuple):
     half_life_days: float | None = None
 
 
-class Deltas(NamedTuple):
-    """What the keys of one level add to the wider levels' weights. m keys, rising; k features; t types."""
-
-    keys: Keys  # uint64[m]
-    values: Floats  # float64[m, t, k]
-    inverses: Floats  # float64[m, k, k]: (S_nn + penalty I)^-1
-    exposures: Floats  # float64[m], decayed
-
-    def find(self, keys: Keys) -> npt.NDArray[np.int64]:
-        """Rows of some keys; -1 where nothing is known of one."""
-        if not len(self.keys):
-            return np.full(len(keys), -1, np.int64)
-        at = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
-        return np.where(self.keys[at] == keys, at, -1)
-
-
 class Weights(NamedTuple):
     """The weights of one placement."""
 
@@ -57,7 +42,8 @@ class Weights(NamedTuple):
     fitting: Fitting
     wide: Floats  # float64[t, d]
     wide_inverse: Floats  # float64[d, d]
-    exposures: float
+    exposures: float  # decayed
+    means: Floats  # float64[t]: of the responses, decayed
     groups: Deltas
     items: Deltas
     variants: Deltas
@@ -71,6 +57,12 @@ class Weights(NamedTuple):
             total[:, self.space.group] += self.groups.values[known].sum(0) / len(groups)
         return total
 
+    def model(self) -> Model:
+        """The same, as candidates are scored with it."""
+        columns = (self.space.group, self.space.item, self.space.variant)
+        levels = (self.groups, self.items, self.variants)
+        return Model(self.wide, self.wide_inverse, self.exposures, self.means, columns, levels, self.fitting.penalties)
+
 
 class Families(NamedTuple):
     """Of which groups an item is, and of which item a variant: what a narrower key inherits from."""
@@ -79,30 +71,51 @@ class Families(NamedTuple):
     item_of: dict[int, int]
 
 
+class Touched(NamedTuple):
+    """Keys whose sums changed."""
+
+    groups: Keys | None  # None: all of them
+    items: Keys | None
+    variants: Keys | None
+
+
 def fit(sums: Sums, families: Families, fitting: Fitting, today: int = 0) -> Weights:
     """The weights that sums lead to on a day. Pure: the same sums and day give the same weights."""
-    space = sums.space
-    wide, inverse, exposures = _fit_wide(sums, fitting, today)
-    placement = np.broadcast_to(wide, (1, *wide.shape))
-    groups = _fit_level(sums, Level.GROUP, fitting, today, lambda keys: np.repeat(placement, len(keys), 0))
-    known = Weights(
-        space, fitting, wide, inverse, exposures, groups, _none(sums, Level.ITEM), _none(sums, Level.VARIANT)
-    )
+    wide = _fit_wide(sums, fitting, today)
+    nothing = (_none(sums, level) for level in (Level.GROUP, Level.ITEM, Level.VARIANT))
+    start = Weights(sums.space, fitting, *wide, *nothing)
+    return _narrowed(start, sums, families, Touched(None, None, None), today)
+
+
+def refit(weights: Weights, sums: Sums, families: Families, touched: Touched, today: int = 0) -> Weights:
+    """Weights in which only the touched keys are solved anew, each against its parents as they are.
+
+    It costs what the touched keys cost, whatever else there is. The placement's own weights stay: what they would
+    move, moves with the next `fit`. When every key is touched and the placement's weights are right, it is `fit`.
+    """
+    return _narrowed(weights, sums, families, touched, today)
+
+
+def _narrowed(start: Weights, sums: Sums, families: Families, touched: Touched, today: int) -> Weights:
+    known = start
+
+    def of_group(keys: Keys) -> Floats:
+        return np.broadcast_to(known.wide, (len(keys), *known.wide.shape))
 
     def of_item(keys: Keys) -> Floats:
         return np.stack([known.of_groups(_keys(families.groups_of.get(key, ()))) for key in keys.tolist()])
 
-    items = _fit_level(sums, Level.ITEM, fitting, today, of_item)
-    known = known._replace(items=items)
-
     def of_variant(keys: Keys) -> Floats:
         owners = _keys(families.item_of[key] for key in keys.tolist())
-        total, at = of_item(owners), items.find(owners)
+        total, at = of_item(owners), known.items.find(owners)
         met = np.flatnonzero(at >= 0)
-        total[np.ix_(met, np.arange(sums.types), space.item)] += items.values[at[met]]
+        total[np.ix_(met, np.arange(sums.types), sums.space.item)] += known.items.values[at[met]]
         return total
 
-    return known._replace(variants=_fit_level(sums, Level.VARIANT, fitting, today, of_variant))
+    solve = _Solve(sums, start.fitting, today)
+    known = known._replace(groups=known.groups.replaced(solve(Level.GROUP, touched.groups, of_group)))
+    known = known._replace(items=known.items.replaced(solve(Level.ITEM, touched.items, of_item)))
+    return known._replace(variants=known.variants.replaced(solve(Level.VARIANT, touched.variants, of_variant)))
 
 
 def _keys(keys: Iterable[int]) -> Keys:
@@ -140,26 +153,41 @@ def _decayed(stacked: Stacked, half_life: float | None, today: int) -> _Decayed:
     )
 
 
-def _fit_wide(sums: Sums, fitting: Fitting, today: int) -> tuple[Floats, Floats, float]:
+class _Wide(NamedTuple):
+    weights: Floats
+    inverse: Floats
+    exposures: float
+    means: Floats
+
+
+def _fit_wide(sums: Sums, fitting: Fitting, today: int) -> _Wide:
     found = _decayed(sums.stacked(Level.PLACEMENT), fitting.half_life_days, today)
     width, prior = sums.space.width, fitting.penalties[Level.PLACEMENT] * np.eye(sums.space.width)
     if not len(found.keys):
-        return np.zeros((sums.types, width)), _inverse(prior), 0.0
-    inverse = _inverse(found.products[0] + prior)
-    return found.answers[0] @ inverse, inverse, float(found.numbers[0])
+        return _Wide(np.zeros((sums.types, width)), _inverse(prior), 0.0, np.zeros(sums.types))
+    inverse, exposures = _inverse(found.products[0] + prior), float(found.numbers[0])
+    means = found.answers[0, :, -1] / max(exposures, 1.0)  # the last feature is the 1
+    return _Wide(found.answers[0] @ inverse, inverse, exposures, means)
 
 
-def _fit_level(sums: Sums, level: Level, fitting: Fitting, today: int, parents: Callable[[Keys], Floats]) -> Deltas:
-    """`parents`: gives the full weights float64[m, t, d] that the keys inherit."""
-    rows = sums.space.rows(level)
-    found = _decayed(sums.stacked(level), fitting.half_life_days, today)
-    if not len(rows) or not len(found.keys):
-        return _none(sums, level)
-    inherited = parents(found.keys)
-    penalty = fitting.penalties[level] * np.eye(len(rows))
-    inverses = _inverse(found.products[:, :, rows] + penalty)
-    left_over = found.answers - np.einsum("mkd,mtd->mtk", found.products, inherited)
-    return Deltas(found.keys, np.einsum("mtk,mkj->mtj", left_over, inverses), inverses, found.numbers)
+class _Solve(NamedTuple):
+    """Solves the keys of one level at a time."""
+
+    sums: Sums
+    fitting: Fitting
+    today: int
+
+    def __call__(self, level: Level, keys: Keys | None, parents: Callable[[Keys], Floats]) -> Deltas:
+        """`keys`: None: all. `parents`: gives the full weights float64[m, t, d] that the keys inherit."""
+        rows = self.sums.space.rows(level)
+        found = _decayed(self.sums.stacked(level, keys), self.fitting.half_life_days, self.today)
+        if not len(rows) or not len(found.keys):
+            return _none(self.sums, level)
+        inherited = parents(found.keys)
+        penalty = self.fitting.penalties[level] * np.eye(len(rows))
+        inverses = _inverse(found.products[:, :, rows] + penalty)
+        left_over = found.answers - inherited @ found.products.transpose(0, 2, 1)
+        return Deltas(found.keys, left_over @ inverses, inverses, found.numbers)
 
 
 def _inverse(matrices: Floats) -> Floats:
