@@ -67,7 +67,7 @@ HOMES = {
     ),
     "maitred_tools": (),
 }
-TOOLS = {"load", "throwaway", "bench", "demo", "replay", "faults"}
+TOOLS = {"load", "throwaway", "bench", "demo", "learn", "replay", "faults"}
 SDK_LIBRARIES = {"grpc", "google.protobuf"}
 
 

@@ -61,8 +61,8 @@ class Model(NamedTuple):
     penalties: tuple[float, float, float, float]  # of the placement and of the levels
 
     def deviation(self, outcome: int = 0) -> float:
-        """Standard deviation of single responses of a type, taken as yes or no; that of one in a hundred at least."""
-        mean = min(max(float(self.means[outcome]), 0.01), 0.99)
+        """Standard deviation of single responses of a type, taken as yes or no; at first that of an even chance."""
+        mean = (float(self.means[outcome]) * self.exposures + 1.0) / (self.exposures + 2.0)
         return float(np.sqrt(mean * (1.0 - mean)))
 
 
