@@ -11,7 +11,8 @@ import numpy.typing as npt
 from maitred_server.policy.base import Bools, Floats
 
 SHARED: Final = Path(__file__).parents[4] / "shared" / "data"
-FEWEST: Final = 20  # offers of a kind that a scenario must have seen
+FEWEST: Final = 20  # offers of a kind that a scenario must have seen,
+LEAST: Final = 0.1  # and their share of its offers: no round counts more than ten times
 
 
 class Problem(NamedTuple):
@@ -105,12 +106,12 @@ def coupons() -> Problem:
     kinds = codes(columns["coupon"])
     counts = np.zeros((scenarios.max() + 1, kinds.max() + 1))
     np.add.at(counts, (scenarios, kinds), 1)
-    is_open = (counts >= FEWEST)[scenarios]
+    seen = np.where((counts >= FEWEST) & (counts >= LEAST * counts.sum(1)[:, None]), counts, 0.0)
+    is_open = (seen > 0)[scenarios]
     each = np.arange(len(kinds))
     kept = np.flatnonzero((is_open.sum(1) > 1) & is_open[each, kinds])
     rewards = np.full(is_open.shape, np.nan)
     rewards[each, kinds] = columns["Y"]
-    seen = np.where(counts >= FEWEST, counts, 0.0)
     weights = np.divide(seen.sum(1)[:, None], seen, out=np.zeros(seen.shape), where=seen > 0)[scenarios]
     contexts = np.concatenate([one_hot(columns[name]) for name in columns if name not in {"coupon", "Y"}], 1)
     return Problem("coupons", contexts[kept], rewards[kept], is_open[kept], weights[kept])

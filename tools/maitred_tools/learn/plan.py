@@ -15,6 +15,7 @@ from maitred_tools.learn.play import Played, Task
 from maitred_tools.learn.upworthy import RULES, Lost
 
 TUNING_ORDER: Final = 1_000  # not among the orders that are measured
+LONGER: Final = {"coupons": 3}  # times the rounds: of each three the outcome of one is known
 NEEDS: Final = {"coupons": "in_vehicle_coupon"}
 T = TypeVar("T")
 R = TypeVar("R")
@@ -41,7 +42,7 @@ def problems() -> list[str]:
 def tuning(plan: Plan) -> list[Task]:
     """Every setting of every contestant once, on an order of its own."""
     return [
-        Task(name, who, setting, TUNING_ORDER, plan.tuning_rounds)
+        Task(name, who, setting, TUNING_ORDER, plan.tuning_rounds * LONGER.get(name, 1))
         for name in problems()
         for who, contestant in CONTESTANTS.items()
         for setting in range(len(contestant.settings))
@@ -61,7 +62,7 @@ def best_settings(tasks: Iterable[Task], found: Iterable[Played]) -> dict[tuple[
 def measuring(plan: Plan, settings: dict[tuple[str, str], int]) -> list[Task]:
     """Every contestant, as tuned, on every order."""
     return [
-        Task(name, who, settings.get((name, who), 0), order, plan.rounds)
+        Task(name, who, settings.get((name, who), 0), order, plan.rounds * LONGER.get(name, 1))
         for name in problems()
         for who in CONTESTANTS
         for order in range(plan.orders)

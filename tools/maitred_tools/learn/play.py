@@ -57,4 +57,6 @@ def play_problem(problem: Problem, task: Task) -> Played:
         known += 1
         total += reward * problem.weights[row, chosen[0]]
         weight += problem.weights[row, chosen[0]]
-    return Played(total / max(weight, 1e-12), deciding / len(contexts) / 1e3, learning / max(known, 1) / 1e3, known)
+    return Played(
+        float(total / max(weight, 1e-12)), deciding / len(contexts) / 1e3, learning / max(known, 1) / 1e3, known
+    )

@@ -97,7 +97,8 @@ def section(report: Report) -> str:
     """The tables of docs/benchmarks.md."""
     plan = Plan(**report["plan"])
     parts = [
-        f"Average reward over {plan.orders} orders of at most {plan.rounds:,} rounds, with 95% intervals.",
+        f"Average reward over {plan.orders} orders of at most {plan.rounds:,} rounds (coupons: three times that, of "
+        "which one in three is known), with 95% intervals.",
         markdown(("", *report["bandits"]), reward_rows(report)),
         "Ours less the best of Vowpal Wabbit, order by order; below 0 we lose:",
         markdown(("", *report["bandits"]), ahead_rows(report)),
