@@ -154,6 +154,6 @@ def _known_variances(inverses: Floats, own: Floats, shared: Floats, at: npt.NDAr
     told = inverses[:, :, width:] @ shared
     alone = told[:, width:] @ shared
     crossed = np.einsum("nk,nk->n", own, told[at, :width])
-    apart = np.einsum("nk,nkj,nj->n", own, inverses[:, :width, :width][at], own, optimize=True)
+    apart = ((own[:, None] @ inverses[:, :width, :width][at])[:, 0] * own).sum(1)
     found: Floats = alone[at] + 2.0 * crossed + apart
     return found
