@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -32,7 +33,12 @@ class Played(NamedTuple):
 
 def play(task: Task) -> Played:
     """Runs a task; for a process of its own."""
-    return play_problem(SETS[task.data]().order(task.order, task.rounds), task)
+    return play_problem(_loaded(task.data).order(task.order, task.rounds), task)
+
+
+@cache
+def _loaded(name: str) -> Problem:
+    return SETS[name]()
 
 
 def play_problem(problem: Problem, task: Task) -> Played:
