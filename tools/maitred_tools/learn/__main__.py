@@ -14,6 +14,7 @@ from rich.console import Console
 from maitred_tools.bench.progress import err, progress
 from maitred_tools.bench.report import Report, save, stamp, table, write_section
 from maitred_tools.learn import plan, report
+from maitred_tools.learn.contestants import CONTESTANTS
 from maitred_tools.learn.data import has_shared
 from maitred_tools.learn.drift import drift
 from maitred_tools.learn.play import play
@@ -28,13 +29,16 @@ out = Console()
 
 def main(
     quick: Annotated[bool, typer.Option("--quick", help="A small run, to see that it works")] = False,
+    again: Annotated[
+        str | None, typer.Option(help="Play the data sets with this contestant alone, and put it into the last report")
+    ] = None,
     write_docs: Annotated[Path | None, typer.Option(help="Play nothing: put the last report into this page")] = None,
 ) -> None:
     """Play contextual bandits from labelled data, ours and other people's, on the same rounds."""
     if write_docs is not None:
         write_section(write_docs, "learn", report.section(json.loads(REPORT.read_text())))
         return
-    found = measured(QUICK if quick else plan.Plan())
+    found = measured(QUICK if quick else plan.Plan()) if again is None else replayed(again)
     save(REPORT, found)
     names = ("", *found["bandits"])
     out.print(table("Average reward", names, report.reward_rows(found)))
@@ -59,14 +63,29 @@ def measured(how: plan.Plan) -> Report:
         runner.close()
 
 
+def replayed(who: str) -> Report:
+    """The last report with one contestant tuned and measured anew, of those that no other figure is compared with.
+
+    Raises ValueError for another name.
+    """
+    alone = [name for name in CONTESTANTS if not name.startswith(("ours", "vw_"))]
+    if who not in alone:
+        raise ValueError(f"--again: {who} cannot be played alone; {', '.join(alone)} can")
+    found: Report = json.loads(REPORT.read_text())
+    how = plan.Plan(**found["plan"])
+    runner = plan.Runner(how.processes)
+    try:
+        fresh = contested(how, runner, {who})
+    finally:
+        runner.close()
+    for name, by in fresh.items():
+        found["bandits"][name][who] = by[who]
+    return found | {"again": [*found.get("again", []), {"contestant": who, "date": stamp("")["date"]}]}
+
+
 def played(how: plan.Plan, runner: plan.Runner) -> Report:
-    """Tunes on an order of its own, then measures on the others."""
-    tried = plan.tuning(how)
-    with progress("tuning", len(tried)) as done:
-        settings = plan.best_settings(tried, runner.run(play, tried, done))
-    tasks = plan.measuring(how, settings)
-    with progress("data sets", len(tasks)) as done:
-        bandits = report.bandits(tasks, runner.run(play, tasks, done))
+    """All parts, one after the other."""
+    bandits = contested(how, runner, set(CONTESTANTS))
     lost = plan.headlines(how) if has_shared("upworthy") else []
     with progress("headlines", len(lost)) as done:
         headlines = report.headlines(lost, runner.run(lose, lost, done))
@@ -74,6 +93,16 @@ def played(how: plan.Plan, runner: plan.Runner) -> Report:
     with progress("drift", len(flipped)) as done:
         drifts = report.drifts(flipped, runner.run(drift, flipped, done))
     return {"bandits": bandits, "headlines": headlines, "drift": drifts}
+
+
+def contested(how: plan.Plan, runner: plan.Runner, who: set[str]) -> Report:
+    """Tunes some contestants on an order of its own, then measures them on the others."""
+    tried = [task for task in plan.tuning(how) if task.contestant in who]
+    with progress("tuning", len(tried)) as done:
+        settings = plan.best_settings(tried, runner.run(play, tried, done))
+    tasks = [task for task in plan.measuring(how, settings) if task.contestant in who]
+    with progress("data sets", len(tasks)) as done:
+        return report.bandits(tasks, runner.run(play, tasks, done))
 
 
 def warn(message: str) -> None:

@@ -37,7 +37,7 @@ def _vowpal(problem: Problem, options: str, seed: int) -> Learner:
     return Vowpal(problem.rewards.shape[1], options, seed)
 
 
-def _gittins(problem: Problem, epsilon: float, seed: int) -> Learner:
+def _gittins(problem: Problem, epsilon: float | None, seed: int) -> Learner:
     from maitred_tools.learn.engine import Gittins
 
     return Gittins(problem.rewards.shape[1], epsilon, seed)
@@ -75,5 +75,5 @@ CONTESTANTS: Final[dict[str, Contestant]] = {
         "--regcb", "--regcb --mellowness 0.001", "--regcbopt --mellowness 0.001", "--regcbopt --mellowness 0.001 -l 2"
     ),
     "vw_cover": _of_vowpal("--cover 4", "--cover 4 --nounif", "--cover 4 -l 2", "--cover 4 --nounif -l 2"),
-    "gittins": Contestant((0.1, 0.05, 0.02, 0.2), _gittins, _as_names),
+    "gittins": Contestant((None, 0.1, 0.05, 0.02), _gittins, _as_names),
 }

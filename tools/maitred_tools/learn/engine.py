@@ -14,8 +14,9 @@ FOR_EVER = 1e12  # seconds until a decision without reward would count as a fail
 class Gittins:
     """Actions are known by name; crossing them with the context is the engine's own work."""
 
-    def __init__(self, actions: int, epsilon: float, seed: int = 0, bits: int = 18) -> None:
-        self._state = gittins.create(bits=bits, horizon=FOR_EVER, epsilon=epsilon)
+    def __init__(self, actions: int, epsilon: float | None, seed: int = 0, bits: int = 18) -> None:
+        told = {} if epsilon is None else {"epsilon": epsilon}
+        self._state = gittins.create(bits=bits, horizon=FOR_EVER, **told)
         self._actions: list[tuple[str, dict[str, float]]] = [(f"a{name}", {}) for name in range(actions)]
         self._seed, self._time, self._open = seed, 0.0, ""
 

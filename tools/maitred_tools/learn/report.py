@@ -44,8 +44,8 @@ def bandits(tasks: Sequence[Task], found: Sequence[Played]) -> Report:
 
 def _data_set(by: dict[str, list[tuple[Task, Played]]]) -> Report:
     told: Report = {who: _contestant(runs) for who, runs in by.items()}
-    best = max((who for who in by if who.startswith("vw_")), key=lambda who: float(told[who]["mean"]))
-    for who in ("ours", "ours_tuned"):
+    best = max((who for who in by if who.startswith("vw_")), key=lambda who: float(told[who]["mean"]), default="")
+    for who in {"ours", "ours_tuned"} & set(by) if best else ():
         apart = [mine.reward - theirs.reward for (_, mine), (_, theirs) in zip(by[who], by[best], strict=True)]
         told[who]["ahead_of_vw"] = _rounded(mean_of(apart)) | {"peer": best}
     return told
@@ -115,8 +115,13 @@ def section(report: Report) -> str:
         f"soonest setting; at most {plan.drift_rounds // 2:,}.",
         markdown(("", "rounds", "recovered", "reward after the flip"), drift_rows(report)),
         stamped(report),
+        *(f"`{one['contestant']}` was played again on the data sets ({one['date'][:10]})." for one in _again(report)),
     ]
     return "\n\n".join(parts)
+
+
+def _again(report: Report) -> list[dict[str, str]]:
+    return list(report.get("again", []))
 
 
 def reward_rows(report: Report) -> list[tuple[str, ...]]:
