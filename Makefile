@@ -8,7 +8,7 @@ VISITS ?= 40000
 SOURCES := sdk server tools tests
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check bench protos clean
+.PHONY: help demo test test-slow check bench learn protos clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -43,6 +43,10 @@ check: $(STAMP) $(PROTOC)/.installed ## Check style, types, import layers, stubs
 
 bench: $(STAMP) ## Measure the server beside an echo server, in one run
 	$(BIN)/python -m maitred_tools.bench
+
+learn: $(STAMP) ## Play bandits from labelled data, ours beside other people's learners (LEARN=--quick for a look)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[learn]'
+	$(BIN)/python -m maitred_tools.learn $(LEARN)
 
 protos: $(STAMP) $(PROTOC)/.installed ## Make the Python stubs anew from protos/
 	$(BIN)/python tools/stubs.py --generator $(PROTOC)/bin/python

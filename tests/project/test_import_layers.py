@@ -81,7 +81,7 @@ HOMES = {
     ),
     "maitred_tools": (),
 }
-TOOLS = {"load", "throwaway", "baskets", "bench", "demo", "replay", "faults"}
+TOOLS = {"load", "throwaway", "baskets", "bench", "demo", "learn", "replay", "faults"}
 SDK_LIBRARIES = {"grpc", "google.protobuf"}
 
 

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from maitred_server.learn.evidence import best_penalty
 from maitred_server.learn.fixed import UNIT
 from maitred_server.learn.ridge import Level, Space, Stacked, Sums
 from maitred_server.policy.base import Floats, Keys
@@ -28,11 +29,13 @@ _SCALE = float(UNIT) ** 2  # sums are of products of two numbers in fixed point
 class Fitting(NamedTuple):
     """How weights are made. `penalties`: by level, in exposures' worth of features of size 1.
 
-    `half_life_days`: after which an exposure weighs half; None: all weigh alike.
+    `half_life_days`: after which an exposure weighs half; None: all weigh alike. `grid`: penalties to choose from by
+    evidence, for the placement and for the others, which have the item's; empty: they are as `penalties` says.
     """
 
     penalties: tuple[float, float, float, float] = (1.0, 4.0, 4.0, 8.0)
     half_life_days: float | None = None
+    grid: tuple[float, ...] = ()
 
 
 class Weights(NamedTuple):
@@ -82,8 +85,9 @@ class Touched(NamedTuple):
 def fit(sums: Sums, families: Families, fitting: Fitting, today: int = 0) -> Weights:
     """The weights that sums lead to on a day. Pure: the same sums and day give the same weights."""
     wide = _fit_wide(sums, fitting, today)
+    fitting = _held(sums, fitting, today, wide)
     nothing = (_none(sums, level) for level in (Level.GROUP, Level.ITEM, Level.VARIANT))
-    start = Weights(sums.space, fitting, *wide, *nothing)
+    start = Weights(sums.space, fitting, wide.weights, wide.inverse, wide.exposures, wide.means, *nothing)
     return _narrowed(start, sums, families, Touched(None, None, None), today)
 
 
@@ -103,9 +107,7 @@ def _narrowed(start: Weights, sums: Sums, families: Families, touched: Touched, 
         return np.broadcast_to(known.wide, (len(keys), *known.wide.shape))
 
     def of_item(keys: Keys) -> Floats:
-        groups = [families.groups_of.get(key, ()) for key in keys.tolist()]
-        inherited = {one: known.of_groups(_keys(one)) for one in dict.fromkeys(groups)}
-        return np.stack([inherited[one] for one in groups])
+        return np.stack([known.of_groups(_keys(families.groups_of.get(key, ()))) for key in keys.tolist()])
 
     def of_variant(keys: Keys) -> Floats:
         owners = _keys(families.item_of[key] for key in keys.tolist())
@@ -160,16 +162,32 @@ class _Wide(NamedTuple):
     inverse: Floats
     exposures: float
     means: Floats
+    penalty: float
+    left: Floats  # float64[t]: sum of squares that the placement's weights leave
 
 
 def _fit_wide(sums: Sums, fitting: Fitting, today: int) -> _Wide:
     found = _decayed(sums.stacked(Level.PLACEMENT), fitting.half_life_days, today)
-    width, prior = sums.space.width, fitting.penalties[Level.PLACEMENT] * np.eye(sums.space.width)
+    width, penalty, nothing = sums.space.width, fitting.penalties[Level.PLACEMENT], np.zeros(sums.types)
     if not len(found.keys):
-        return _Wide(np.zeros((sums.types, width)), _inverse(prior), 0.0, np.zeros(sums.types))
-    inverse, exposures = _inverse(found.products[0] + prior), float(found.numbers[0])
-    means = found.answers[0, :, -1] / max(exposures, 1.0)  # the last feature is the 1
-    return _Wide(found.answers[0] @ inverse, inverse, exposures, means)
+        return _Wide(np.zeros((sums.types, width)), _inverse(penalty * np.eye(width)), 0.0, nothing, penalty, nothing)
+    exposures, left = float(found.numbers[0]), found.answers[0, :, -1]  # the last feature is the 1
+    means = left / max(exposures, 1.0)
+    if fitting.grid and exposures > 0.0:  # a yes or no is its own square
+        penalty, left = best_penalty(fitting.grid, found.products, found.answers, left, exposures)
+    inverse = _inverse(found.products[0] + penalty * np.eye(width))
+    return _Wide(found.answers[0] @ inverse, inverse, exposures, means, penalty, left)
+
+
+def _held(sums: Sums, fitting: Fitting, today: int, wide: _Wide) -> Fitting:
+    """With the penalties that the sums tell, when they may."""
+    rows = sums.space.item
+    if not fitting.grid or not len(rows) or wide.exposures <= 0.0:
+        return fitting
+    found = _decayed(sums.stacked(Level.ITEM), fitting.half_life_days, today)
+    left_over = found.answers - wide.weights @ found.products.transpose(0, 2, 1)
+    held = best_penalty(fitting.grid, found.products[:, :, rows], left_over, wide.left, wide.exposures).penalty
+    return fitting._replace(penalties=(wide.penalty, held, held, 2.0 * held))
 
 
 class _Solve(NamedTuple):

@@ -61,8 +61,8 @@ class Model(NamedTuple):
     penalties: tuple[float, float, float, float]  # of the placement and of the levels
 
     def deviation(self, outcome: int = 0) -> float:
-        """Standard deviation of single responses of a type, taken as yes or no; that of one in a hundred at least."""
-        mean = min(max(float(self.means[outcome]), 0.01), 0.99)
+        """Standard deviation of single responses of a type, taken as yes or no; at first that of an even chance."""
+        mean = (float(self.means[outcome]) * self.exposures + 1.0) / (self.exposures + 2.0)
         return float(np.sqrt(mean * (1.0 - mean)))
 
 
@@ -107,13 +107,14 @@ class Linear:
 
         The levels' variances add up, as if what is not known of one were not known apart from the others.
         """
-        features = np.concatenate([own, np.broadcast_to(shared, (len(own), len(shared)))], 1)
-        variance = np.einsum("nd,de,ne->n", features, self.model.wide_inverse, features, optimize=True)
+        everywhere = np.zeros(len(own), np.int64)
+        variance = _known_variances(self.model.wide_inverse[None], own, shared, everywhere)
         parts = zip(self.model.levels, self.model.columns, self._members, self.model.penalties[1:], strict=True)
         for level, columns, member, penalty in parts:
-            if len(columns):
-                of_level = _variances(level, features[member.owner][:, columns], member.at, penalty)
-                np.add.at(variance, member.owner, of_level * member.share**2)
+            narrow = columns[columns < self._own]
+            wide = shared[columns[len(narrow) :] - self._own]
+            of_level = _variances(level, own[member.owner][:, narrow], wide, member.at, penalty)
+            np.add.at(variance, member.owner, of_level * member.share**2)
         deviations: Floats = np.sqrt(variance) * self.model.deviation(outcome)
         return deviations
 
@@ -138,9 +139,21 @@ def _members(model: Model, candidates: Candidates) -> tuple[_Member, _Member, _M
     )
 
 
-def _variances(level: Deltas, features: Floats, at: npt.NDArray[np.int64], penalty: float) -> Floats:
-    found: Floats = np.square(features).sum(1) / penalty
+def _variances(level: Deltas, own: Floats, shared: Floats, at: npt.NDArray[np.int64], penalty: float) -> Floats:
+    """f' inverse f of each row; that of the prior where nothing is known."""
+    found: Floats = (np.square(own).sum(1) + np.square(shared).sum()) / penalty
     known = at >= 0
-    of_known = features[known]
-    found[known] = np.einsum("nk,nkj,nj->n", of_known, level.inverses[at[known]], of_known, optimize=True)
+    keys, place = np.unique(at[known], return_inverse=True)
+    found[known] = _known_variances(level.inverses[keys], own[known], shared, place)
+    return found
+
+
+def _known_variances(inverses: Floats, own: Floats, shared: Floats, at: npt.NDArray[np.int64]) -> Floats:
+    """f' inverse f with f = [own, shared]: what is shared is multiplied once with each of the inverses."""
+    width = own.shape[1]
+    told = inverses[:, :, width:] @ shared
+    alone = told[:, width:] @ shared
+    crossed = np.einsum("nk,nk->n", own, told[at, :width])
+    apart = ((own[:, None] @ inverses[:, :width, :width][at])[:, 0] * own).sum(1)
+    found: Floats = alone[at] + 2.0 * crossed + apart
     return found

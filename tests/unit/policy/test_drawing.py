@@ -76,3 +76,18 @@ def test_thompson_is_near_the_true_probability() -> None:
     """Of two candidates a gap of one standard deviation of the difference apart, the worse is best in 16% of draws."""
     policy = Thompson(np.full(2, 0.1 / np.sqrt(2)), seed=1, floor=0.0, panel=100_000)
     assert policy.probabilities(np.array([0.5, 0.4]))[1] == pytest.approx(0.1587, abs=0.005)
+
+
+@pytest.mark.parametrize("name", POLICIES)
+@given(values=priorities)
+def test_a_higher_priority_is_never_less_likely(name: str, values: list[float]) -> None:
+    """Of two open rows the one with the higher priority has no lower probability."""
+    priority = np.array(values)
+    found = POLICIES[name](len(values)).probabilities(priority)
+    if name == "thompson":  # its panel draws each row apart: of rows that are far apart it holds for certain
+        priority = np.where(priority > CLOSED, np.round(priority), CLOSED) * 10.0
+        found = POLICIES[name](len(values)).probabilities(priority)
+    is_open = priority > CLOSED
+    order = np.argsort(priority[is_open], kind="stable")
+    gaps, rises = np.diff(priority[is_open][order]), np.diff(found[is_open][order])
+    assert (rises[gaps > 0] >= -1e-12).all()

@@ -1,0 +1,1 @@
+"""Bandit benchmarks of the learning core, beside other people's learners."""
