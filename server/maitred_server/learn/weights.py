@@ -107,7 +107,9 @@ def _narrowed(start: Weights, sums: Sums, families: Families, touched: Touched, 
         return np.broadcast_to(known.wide, (len(keys), *known.wide.shape))
 
     def of_item(keys: Keys) -> Floats:
-        return np.stack([known.of_groups(_keys(families.groups_of.get(key, ()))) for key in keys.tolist()])
+        groups = [families.groups_of.get(key, ()) for key in keys.tolist()]
+        inherited = {one: known.of_groups(_keys(one)) for one in dict.fromkeys(groups)}
+        return np.stack([inherited[one] for one in groups])
 
     def of_variant(keys: Keys) -> Floats:
         owners = _keys(families.item_of[key] for key in keys.tolist())
