@@ -47,12 +47,12 @@ def test_a_killed_server_comes_back_with_all_it_acknowledged(start: Callable[...
 def test_a_killed_learner_is_started_again_and_counts_once(start: Callable[..., Running]) -> None:
     """When the learner dies the server goes on, and a new learner reads on from where the snapshot stood."""
     running = start()
-    running.publish()
-    running.record(*(purchase("l", number, "SOAP") for number in range(1, 6)))
-    assert eventually(lambda: running.status().versions.policy == "5")
     (learner,) = [
         pid for pid in children(running.process.pid) if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
     ]
+    running.publish()
+    running.record(*(purchase("l", number, "SOAP") for number in range(1, 6)))
+    assert eventually(lambda: running.status().versions.policy == "5")
     os.kill(learner, signal.SIGKILL)
     running.record(*(purchase("l", number, "SOAP") for number in range(6, 9)))
     assert eventually(lambda: running.status().versions.policy == "8")

@@ -81,7 +81,7 @@ def test_counters_and_recent_events_come_with_names(server: Running) -> None:
 
 def test_a_deleted_subject_is_a_stranger_again(server: Running) -> None:
     """After the call returns nothing of the subject is used or shown; deleting again says that nothing was there."""
-    server.record(purchase("gone", 1, "SOAP"), client="gone")
+    server.record(purchase("gone", 1, "SOAP"), client="gone-for-good")
     request = profile_pb2.DeleteProfileRequest(subject=subject("gone"))
     answers = [
         server.call("ProfileService/DeleteProfile", request, profile_pb2.DeleteProfileResponse) for _ in range(2)
