@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeAlias
@@ -37,6 +38,7 @@ from maitred_server.subjects.consent import intensity_of, is_reserved, objected
 from maitred_server.subjects.words import in_words
 
 FORMAT = "maitred.export/1"
+FIXED_POINT = 4_096  # what 1.0 is in features
 PAGE = 1_000  # records that are read at once
 
 Json: TypeAlias = dict[str, Any]
@@ -233,4 +235,6 @@ def _plain(value: Any) -> Any:
         return {name: _plain(getattr(value, name)) for name in value.__struct_fields__}
     if isinstance(value, Mapping):
         return {name: _plain(one) for name, one in value.items()}
+    if isinstance(value, bytes):  # what a choice was scored by: see `model.Shown`
+        return [number / FIXED_POINT for (number,) in struct.iter_unpack("<h", value)]
     return [_plain(one) for one in value] if isinstance(value, tuple) else value

@@ -41,7 +41,7 @@ SCHEMA = json.loads((Path(__file__).parents[3] / "docs" / "export.schema.json").
 NOON = 1_700_000_000_000
 ANNA, BERT = (brand_prefix("shop.live") + bytes([number]) * 16 for number in (1, 2))
 EVIL = '<script>alert("x")</script>\'&'
-SLOT = Shown(0, "MILK", "big", ("DAIRY",), 0.5, None, 1.0, Reason.HABIT)
+SLOT = Shown(0, "MILK", "big", ("DAIRY",), 0.5, None, 1.0, Reason.HABIT, features=b"\x00\x08\x00\xf0")
 SHOWN = Exposure(
     "d1", "home", 2, (SLOT,), "habit", Reason.HABIT, (("layer", "arm"),), "1", "", NOON, 7, 0, {"device": "kiosk"}
 )
@@ -101,6 +101,8 @@ def test_everything_is_told() -> None:
     assert [(one["name"], one["value"]) for one in exported["traits"]] == [("vegan", True)]
     assert [(one["purpose"], one["state"]) for one in exported["consents"]] == [("ads", "denied")]
     assert exported["intensity"] == "explicit"
+    (exposure,) = (one for one in exported["history"] if one["kind"] == "exposure")
+    assert exposure["details"]["shown"][0]["features"] == [0.5, -1.0]
     assert sorted((one["item"], one["group"]) for one in exported["objections"]) == [("", "WINE"), ("SOAP", "")]
     counters = {(one["type"], one["item"], one["variant"], one["group"]): one["count"] for one in exported["counters"]}
     assert counters["purchase", "MILK", "", ""] == counters["purchase", "", "", "DAIRY"] == 1
