@@ -90,12 +90,6 @@ def longest_waiting(env: Environment) -> int | None:
         return min((kept.erased_at for _, kept in _waiting(env, txn) if kept.generation >= generation), default=None)
 
 
-def is_waiting(env: Environment) -> bool:
-    """Whether any erasure is not done yet."""
-    with env.reading() as txn:
-        return bool(txn.stat(env.databases.waiting)["entries"])
-
-
 def to_settle(env: Environment, learned_through: int, swept: bool) -> bool:
     """Whether `settle` would get anything done."""
     with env.reading() as txn:
