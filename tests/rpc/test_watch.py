@@ -119,6 +119,7 @@ def test_a_publish_empties_the_caches(two: Running, watching: Watching) -> None:
     published = two.publish(LONG).versions.catalogue
     assert eventually(lambda: watching.client.decide("home", watching.one).versions.catalogue == published)
     assert watching.dropped() == {"everything": 2}
+    assert eventually(lambda: two.versions(4) == {published})
 
 
 def test_a_killed_item_goes_from_caches(two: Running, watching: Watching) -> None:
