@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from maitred_server.decide.allowance import Allowances
 from maitred_server.decide.caps import Cap, CapTable, Closed, Pool, Targets, single_key
 from maitred_server.decide.quiet import Quiet
 from maitred_server.decide.reach import items_in, reaches
@@ -28,7 +29,7 @@ class ContactGround(NamedTuple):
     elsewhere: Bools  # bool[p]: which hold in a channel that no policy names
     by_channel: Mapping[str, Bools]  # bool[p]: and in each channel that one names
     quiet: tuple[Quiet, ...]
-    shares: bool  # what is shown in one slot may close others
+    allowances: Allowances
 
     @classmethod
     def lay(cls, catalogue: Catalogue, placement: Placement, plan: SlatePlan) -> ContactGround | None:
@@ -48,17 +49,17 @@ class ContactGround(NamedTuple):
         caps = tuple(cap for cap, _ in reached)
         reach = np.array([rows for _, rows in reached], np.bool_).reshape(len(caps), len(placement.candidates))
         pools = tuple(pool for at, cap in enumerate(caps) if (pool := _pool(catalogue, placement, cap, at)) is not None)
-        shares = any(cap.shows and cap.policy.per == "group" for cap in caps) or any(pool.of_items for pool in pools)
         named = sorted({name for cap in caps for name in cap.policy.scope.channels})
+        table = CapTable.lay(catalogue, placement, caps, reach)
         return cls(
             caps,
             reach,
-            CapTable.lay(catalogue, placement, caps, reach),
+            table,
             pools,
             _holding(caps, None),
             {name: _holding(caps, name) for name in named},
             quiet,
-            shares,
+            Allowances(placement.name, table, reach),
         )
 
     def without(self, caps: Targets, targets: Targets, closed: Iterable[Closed]) -> Bools:
@@ -78,6 +79,10 @@ class ContactGround(NamedTuple):
         """Closes what a policy reaches of a target."""
         about = self.table.rows_of(target)
         rows[about] &= ~self.reach[cap, about]
+
+    def named(self, channel: str) -> str:
+        """A channel that a policy names; "" for all others, which are alike."""
+        return channel if channel in self.by_channel else ""
 
     def holding(self, channel: str) -> Bools:
         """bool[p]: which policies hold in a channel."""

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from maitred_server.decide.allowance import Allowance
 from maitred_server.decide.caps import Cap, Closed
 from maitred_server.decide.contact import ContactGround
 from maitred_server.decide.contacts import Contacts
@@ -16,6 +17,7 @@ from maitred_server.decide.quiet import clock
 from maitred_server.policy.base import CLOSED, Bools, Floats
 from maitred_server.store.windows import closed_until
 
+_NOTHING = np.zeros(0, np.intp)
 _UNITS = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1))
 
 
@@ -97,29 +99,29 @@ class Spending:
 
     def __init__(self, contacts: Contacts, ground: Ground, channel: str) -> None:
         self._contacts, self._ground, self._channel = contacts, ground, channel
+        self._pools = [pool for pool in ground.contact.pools if pool.of_items] if ground.contact else []
         self._closed: Bools | None = None
 
     def chose(self, row: int, priority: Floats) -> None:
         """A row was chosen: closes, in `priority`, what a policy forbids beside it."""
-        groups = self._contacts.chose(self._ground, row, self._channel)
+        allowance = self._contacts.chose(self._ground, row, self._channel)
         contact = self._ground.contact
-        if contact is None or not contact.shares:
+        if contact is None or not (allowance.shared or self._pools):
             return
-        rows = np.ones(len(priority), np.bool_)
-        for one in self._used_up(contact, groups):
-            contact.close(rows, one.cap, one.target)
-        priority[~rows] = CLOSED
-        self._closed = ~rows if self._closed is None else self._closed | ~rows
+        used_up = list(self._used_up(contact, allowance))
+        if used_up:
+            closed = ~contact.without(_NOTHING, _NOTHING, used_up)
+            priority[closed] = CLOSED
+            self._closed = closed if self._closed is None else self._closed | closed
 
     def closed(self, row: int) -> bool:
         """Whether what was chosen before forbids a row."""
         return self._closed is not None and bool(self._closed[row])
 
-    def _used_up(self, contact: ContactGround, groups: Sequence[int]) -> Iterator[Closed]:
-        holding = contact.holding(self._channel) & contact.table.shows
-        yield from self._contacts.used_up(contact, groups, holding)
-        for pool in contact.pools:
-            if pool.of_items and holding[pool.cap]:
+    def _used_up(self, contact: ContactGround, allowance: Allowance) -> Iterator[Closed]:
+        yield from self._contacts.used_up(contact, allowance.shared)
+        for pool in self._pools:
+            if contact.holding(self._channel)[pool.cap] and contact.caps[pool.cap].shows:
                 yield from self._contacts.pool_used_up(contact, pool, self._channel)
 
 
