@@ -202,8 +202,10 @@ class Contacts:
         found = self._counters.get(id(contact))
         if found is None:
             places, ats = self._met.get(id(contact)) or self._look_up(contact)
-            rows = [] if self.profile is None else zip(places.tolist(), self.profile.rows["count"][places].tolist())
-            found = self._counters[id(contact)] = dict(zip(ats.tolist(), map(Counter._make, rows), strict=True))
+            found = self._counters[id(contact)] = {}
+            if self.profile is not None and len(places):
+                totals = self.profile.rows["count"][places].tolist()
+                found.update(zip(ats.tolist(), map(Counter, places.tolist(), totals), strict=True))
         return found.get(at, NOT_COUNTED)
 
     def pool_used_up(self, contact: ContactGround, pool: Pool, channel: str) -> Iterator[Closed]:

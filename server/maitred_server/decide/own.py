@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from maitred_server.policy.base import Keys, Own, Places
+from maitred_server.policy.base import Counts, Keys, Own, Places
 from maitred_server.store.counters import Rows, ids_of
 
 
@@ -38,7 +38,7 @@ class OwnIndex(NamedTuple):
         at, counts = at[which], rows["count"][which]
         return Own(self.begins[at], counts) if self.single else self._spread(at, counts)
 
-    def _spread(self, at: Places, counts: Keys) -> Own:
+    def _spread(self, at: Places, counts: Counts) -> Own:
         """A variant is met when its item is."""
         spans = self.counts[at]
         within = np.arange(spans.sum()) - (spans.cumsum() - spans).repeat(spans)

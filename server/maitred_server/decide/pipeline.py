@@ -138,7 +138,7 @@ class Page:
 
     def __init__(self, world: World, moment: Moment, seed: int, stopwatch: Stopwatch = no_stopwatch) -> None:
         self.world = world
-        self.moment = moment if moment.contacts is None else moment._replace(contacts=moment.contacts.for_page())
+        self.moment = moment if moment.contacts is None else moment.for_page(moment.contacts)
         self.seed = seed
         self._stopwatch = stopwatch
         self._taken: list[int] = []  # item numbers, in fill order over the page
@@ -191,7 +191,7 @@ class Page:
         placement, name = ready.ground.placement, ready.ground.placement.name
         space = ""
         if choices and ready.seen is not None:
-            choices, space = _with_features(ready.ground, ready.seen, choices), ready.seen.ground.space.name
+            choices, space = _with_features(ready.seen, choices), ready.seen.ground.space.name
         if not choices:
             choices = slate.fallback(self.world, self.world.fallback(name), self.moment, ready.closed, ready.slots)
         if not self.world.wording.silent:
@@ -223,10 +223,8 @@ class Page:
         ground = self.world.ground(decision.placement)
         if decision.slate[0].reason is Reason.FALLBACK:
             ground = self.world.fallback(decision.placement)
-        rows = ground.actions.searchsorted([choice.action for choice in decision.slate]).tolist()
-        left = contacts.remaining(ground, rows, decision.channel)
-        slate = [choice._replace(remaining=most) for choice, most in zip(decision.slate, left, strict=True)]
-        return decision._replace(slate=slate)
+        left = contacts.remaining(ground, [choice.row for choice in decision.slate], decision.channel)
+        return decision.with_slate(list(map(Choice.with_remaining, decision.slate, left)))
 
     def _closed(self) -> list[int]:
         """Items that this placement may not show: the page shows them already, or they are pinned further on."""
@@ -254,12 +252,8 @@ class Page:
         return [int(ground.item_index[row]) for row in pins.values()]
 
 
-def _with_features(ground: Ground, seen: Seen, choices: Sequence[Choice]) -> list[Choice]:
-    rows = ground.actions.searchsorted([choice.action for choice in choices]).tolist()
-    return [
-        one._replace(features=seen.sealed(row, one.slot), met=bool(seen.met[row]))
-        for one, row in zip(choices, rows, strict=True)
-    ]
+def _with_features(seen: Seen, choices: Sequence[Choice]) -> list[Choice]:
+    return [one._replace(features=seen.sealed(one.row, one.slot), met=bool(seen.met[one.row])) for one in choices]
 
 
 def _reason(served: scoring.Served, choices: Sequence[Choice]) -> Reason:

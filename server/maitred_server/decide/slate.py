@@ -132,6 +132,7 @@ def _choice(
         chosen.probability,
         priority if priority > CLOSED else 0.0,  # a pin stands where the policy would choose nothing
         chosen.stretch,
+        row=row,
     )
 
 

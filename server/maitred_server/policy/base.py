@@ -20,6 +20,7 @@ Bools: TypeAlias = NDArray[np.bool_]
 Keys: TypeAlias = NDArray[np.uint64]
 Positions: TypeAlias = NDArray[np.int32]
 Places: TypeAlias = NDArray[np.intp]
+Counts: TypeAlias = NDArray[np.uint32]
 
 CLOSED = -np.inf  # priority of a candidate that may not be chosen
 
@@ -28,7 +29,7 @@ class Own(NamedTuple):
     """How often a subject did what the placement counts, with the candidates that it did it with at all: k of them."""
 
     rows: Places  # intp[k], each once
-    counts: NDArray[np.uint32]  # uint32[k], 1 and more
+    counts: Counts  # uint32[k], 1 and more
 
 
 class Situation(NamedTuple):
