@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -86,7 +86,7 @@ class Contacts:
         """bool[m]: the rows of a placement that policies leave open, shown through a channel; None: all of them."""
         holding = contact.holding(channel)
         hits = self._by_table(contact, holding)
-        closed = [*self._by_pools(contact, holding, channel), *self._unknown(contact, holding)]
+        closed = self._beside_table(contact, holding, channel)
         if self.added:
             closed += self._by_page(contact, holding & contact.table.shows, channel)
         return contact.without(hits.caps, hits.targets, closed) if len(hits.caps) or closed else None
@@ -96,8 +96,7 @@ class Contacts:
         holding = contact.holding(channel)
         hits = (column.tolist() for column in self._by_table(contact, holding))
         found = [Closed(cap, target, (place,)) for cap, target, place in zip(*hits, strict=True)]
-        found += self._by_pools(contact, holding, channel)
-        found += self._unknown(contact, holding)
+        found += self._beside_table(contact, holding, channel)
         return found + list(self._by_page(contact, holding & contact.table.shows, channel) if self.added else ())
 
     def _look_up(self, contact: ContactGround) -> Met:
@@ -132,6 +131,10 @@ class Contacts:
         kept = closed(self.profile, places, table.limits.of(caps), now)
         return Hits(caps[kept], table.targets[at[hits[kept]]], places[kept])
 
+    def _beside_table(self, contact: ContactGround, holding: Bools, channel: str) -> list[Closed]:
+        found = list(self._by_pools(contact, holding, channel)) if contact.pools else []
+        return found if self.profile is None or not self.profile.evicted else [*found, *self._unknown(contact, holding)]
+
     def _by_pools(self, contact: ContactGround, holding: Bools, channel: str) -> Iterator[Closed]:
         profile = self.profile
         for pool in contact.pools:
@@ -159,17 +162,16 @@ class Contacts:
 
     def chose(self, ground: Ground, row: int, channel: str) -> Allowance:
         """A row was chosen for a slot. Gives what policies say of it."""
-        allowance, name = self.allowance(ground, row, channel), ground.placement.name
-        keys = allowance.keys
+        allowance, name, added = self._allowance(ground, row, channel), ground.placement.name, self.added
+        for key in allowance.keys:
+            added[key] = added.get(key, 0) + 1
         if name not in self._shown:
-            keys += showing_keys(name, channel)
             self._shown.add(name)
-        for key in keys:
-            self.added[key] = self.added.get(key, 0) + 1
+            for key in showing_keys(name, channel):
+                added[key] = added.get(key, 0) + 1
         return allowance
 
-    def allowance(self, ground: Ground, row: int, channel: str) -> Allowance:
-        """What policies say of a row, in a channel."""
+    def _allowance(self, ground: Ground, row: int, channel: str) -> Allowance:
         contact = ground.contact
         if contact is None:
             return Allowance((int(ground.item_keys[row]), *self._groups(ground, row)), (), ())
@@ -187,8 +189,9 @@ class Contacts:
 
     def used_up(self, contact: ContactGround, bounds: Sequence[Bound]) -> Iterator[Closed]:
         """Of some counters those that reach a policy's bound with what the page shows of them."""
+        counters = self._counters_of(contact)
         for bound in bounds:
-            place, counted = self._counter(contact, bound.at)
+            place, counted = counters.get(bound.at, NOT_COUNTED)
             added = self.added.get(bound.key, 0)
             if added + counted < bound.least:
                 continue
@@ -197,16 +200,16 @@ class Contacts:
                 if added + self.count(places, contact.caps[number]) >= most:
                     yield Closed(number, int(contact.table.targets[bound.at]), tuple(places.tolist()), added)
 
-    def _counter(self, contact: ContactGround, at: int) -> Counter:
-        """A counter of a placement's table, as far as it may still matter."""
+    def _counters_of(self, contact: ContactGround) -> Mapping[int, Counter]:
+        """The subject's counters by their places in a placement's table, as far as they may still matter."""
         found = self._counters.get(id(contact))
         if found is None:
-            places, ats = self._met.get(id(contact)) or self._look_up(contact)
             found = self._counters[id(contact)] = {}
+            places, ats = self._met.get(id(contact)) or self._look_up(contact)
             if self.profile is not None and len(places):
                 totals = self.profile.rows["count"][places].tolist()
                 found.update(zip(ats.tolist(), map(Counter, places.tolist(), totals), strict=True))
-        return found.get(at, NOT_COUNTED)
+        return found
 
     def pool_used_up(self, contact: ContactGround, pool: Pool, channel: str) -> Iterator[Closed]:
         """Likewise of a policy over several counters."""
@@ -227,16 +230,15 @@ class Contacts:
         contact = ground.contact
         if contact is None:
             return [None] * len(rows)
-        left = [NO_LIMIT] * len(rows)
-        counted: list[Share] = []
+        left, counted = [NO_LIMIT] * len(rows), []
+        counters, added = self._counters_of(contact), self.added
         for number, row in enumerate(rows):
-            for bound in self.allowance(ground, row, channel).bounds:
-                place, total = self._counter(contact, bound.at)
-                share = self.added.get(bound.key, 1)
-                if total:
-                    counted.append(Share(number, place, share, bound))
-                else:
-                    left[number] = min(left[number], bound.least // share)
+            for bound in self._allowance(ground, row, channel).bounds:
+                share = added.get(bound.key, 1)
+                if bound.at in counters:
+                    counted.append(Share(number, counters[bound.at].place, share, bound))
+                elif bound.least // share < left[number]:
+                    left[number] = bound.least // share
         if counted:
             self._lower(contact, counted, left)
         if contact.pools:

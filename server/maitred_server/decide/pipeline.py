@@ -23,7 +23,7 @@ from maitred_server.decide.world import World
 from maitred_server.errors import NotPublished
 from maitred_server.model import Reason
 from maitred_server.policy.base import Floats, Scores
-from maitred_server.subjects.assignment import Assignment, Situation, assign, own_unit
+from maitred_server.subjects.assignment import NOT_ASSIGNED, Assignment, Situation, assign, own_unit
 from maitred_server.subjects.dimensions import dimensions
 
 
@@ -101,7 +101,9 @@ class Pipeline:
         stopwatch("profile")
         view = world.sight.see(who.profile, who.kind, ask.context)
         stopwatch("view")
-        assignment = assign(world.layers, _situation(self._reader, world, ask, who, view), ask.overrides)
+        assignment = NOT_ASSIGNED
+        if world.layers or ask.overrides:
+            assignment = assign(world.layers, _situation(self._reader, world, ask, who, view), ask.overrides)
         stopwatch("assignment")
         moment = moment_of(world, ask, who, view, assignment, now)
         stopwatch("rules")

@@ -13,7 +13,7 @@ from maitred_server.playbook.rules.closures import Frame
 from maitred_server.playbook.rules.columns import PRICE, Bools, Codes, ItemColumns
 from maitred_server.playbook.rules.errors import RuleFailure
 from maitred_server.playbook.rules.guards import Guards
-from maitred_server.playbook.rules.indexes import Bits, Index, index, of_items
+from maitred_server.playbook.rules.indexes import Bits, Compared, Index, index, of_items
 from maitred_server.playbook.rules.logic import Formula, Literal, as_node
 from maitred_server.playbook.rules.rows import Rows
 from maitred_server.playbook.rules.rule import Rule
@@ -163,7 +163,11 @@ class Gate:
         number = self._number(literal.atom)
         if self._uses[key(literal.atom)] > 1:
             return _kept_literal(number, literal.wanted)
-        return _literal_alone(self._indexes[number].bits, literal.wanted)
+        found = self._indexes[number]
+        if literal.wanted and isinstance(found, Compared):
+            holding = found.holding()
+            return lambda asked: holding(asked.frame)
+        return _literal_alone(found.bits, literal.wanted)
 
     def _number(self, atom: Node) -> int:
         name = key(atom)
