@@ -29,6 +29,7 @@ class ContactGround(NamedTuple):
     elsewhere: Bools  # bool[p]: which hold in a channel that no policy names
     by_channel: Mapping[str, Bools]  # bool[p]: and in each channel that one names
     quiet: tuple[Quiet, ...]
+    tightest: int | None  # the least bound over what a slate may show several of; None: there is none
     allowances: Allowances
 
     @classmethod
@@ -59,6 +60,7 @@ class ContactGround(NamedTuple):
             _holding(caps, None),
             {name: _holding(caps, name) for name in named},
             quiet,
+            _tightest(caps, pools),
             Allowances(placement.name, table, reach),
         )
 
@@ -92,6 +94,12 @@ class ContactGround(NamedTuple):
 def _cap(policy: ContactPolicy) -> Cap:
     limit = Limit(policy.most, policy.window_ms, policy.suppress_ms)
     return Cap(policy, limit, policy.counts == EXPOSURE_TYPE, type_mask(type_code(policy.counts)))
+
+
+def _tightest(caps: tuple[Cap, ...], pools: tuple[Pool, ...]) -> int | None:
+    of_items = {pool.cap for pool in pools if pool.of_items}
+    shared = (cap for at, cap in enumerate(caps) if cap.shows and (cap.policy.per == "group" or at in of_items))
+    return min((cap.limit.most for cap in shared), default=None)
 
 
 def _holding(caps: tuple[Cap, ...], channel: str | None) -> Bools:

@@ -97,20 +97,16 @@ class QuietTimes:
 class Spending:
     """What one slate uses up of what its subject may still be shown."""
 
-    def __init__(self, contacts: Contacts, ground: Ground, channel: str) -> None:
-        self._contacts, self._ground, self._channel = contacts, ground, channel
-        self._pools = [pool for pool in ground.contact.pools if pool.of_items] if ground.contact else []
+    def __init__(self, contacts: Contacts, ground: Ground, contact: ContactGround, channel: str) -> None:
+        self._contacts, self._ground, self._contact, self._channel = contacts, ground, contact, channel
         self._closed: Bools | None = None
 
     def chose(self, row: int, priority: Floats) -> None:
         """A row was chosen: closes, in `priority`, what a policy forbids beside it."""
         allowance = self._contacts.chose(self._ground, row, self._channel)
-        contact = self._ground.contact
-        if contact is None or not (allowance.shared or self._pools):
-            return
-        used_up = list(self._used_up(contact, allowance))
+        used_up = list(self._used_up(allowance))
         if used_up:
-            closed = ~contact.without(_NOTHING, _NOTHING, used_up)
+            closed = ~self._contact.without(_NOTHING, _NOTHING, used_up)
             priority[closed] = CLOSED
             self._closed = closed if self._closed is None else self._closed | closed
 
@@ -118,15 +114,17 @@ class Spending:
         """Whether what was chosen before forbids a row."""
         return self._closed is not None and bool(self._closed[row])
 
-    def _used_up(self, contact: ContactGround, allowance: Allowance) -> Iterator[Closed]:
+    def _used_up(self, allowance: Allowance) -> Iterator[Closed]:
+        contact, channel = self._contact, self._channel
         yield from self._contacts.used_up(contact, allowance.shared)
-        for pool in self._pools:
-            if contact.holding(self._channel)[pool.cap] and contact.caps[pool.cap].shows:
-                yield from self._contacts.pool_used_up(contact, pool, self._channel)
+        for pool in contact.pools:
+            if pool.of_items and contact.holding(channel)[pool.cap] and contact.caps[pool.cap].shows:
+                yield from self._contacts.pool_used_up(contact, pool, channel)
 
 
-def spending(ground: Ground, moment: Moment) -> Spending | None:
-    """Of a slate that begins; None: no policy counts anything."""
-    if moment.contacts is None:
+def spending(ground: Ground, moment: Moment, slots: int) -> Spending | None:
+    """Of a slate of so many slots that begins; None: whatever it shows closes nothing beside it."""
+    contacts, contact = moment.contacts, ground.contact
+    if contacts is None or contact is None or not contacts.may_use_up(contact, slots):
         return None
-    return Spending(moment.contacts, ground, ground.channel(moment.ask.context))
+    return Spending(contacts, ground, contact, ground.channel(moment.ask.context))

@@ -160,6 +160,19 @@ class Contacts:
 
     # What the page adds
 
+    def may_use_up(self, contact: ContactGround, slots: int) -> bool:
+        """Whether a slate of so many slots may reach a bound that closes others; a first look at all bounds at once."""
+        if contact.tightest is None:
+            return False
+        if self.added or slots >= contact.tightest:
+            return True
+        return bool(self._counters_of(contact)) or any(pool.of_items for pool in contact.pools)
+
+    def showed(self, ground: Ground, rows: Sequence[int], channel: str) -> None:
+        """Some rows were chosen."""
+        for row in rows:
+            self.chose(ground, row, channel)
+
     def chose(self, ground: Ground, row: int, channel: str) -> Allowance:
         """A row was chosen for a slot. Gives what policies say of it."""
         allowance, name, added = self._allowance(ground, row, channel), ground.placement.name, self.added

@@ -54,12 +54,6 @@ class Ground(NamedTuple):
         counts.flags.writeable = scaled.flags.writeable = False
         return self._replace(popularity=counts, scaled=scaled)
 
-    def rows_of(self, row: int) -> slice:
-        """The rows of one row's item."""
-        if self.own_index.single:
-            return slice(row, row + 1)
-        return slice(int(self.first_row[row]), int(self.end_row[row]))
-
     def channel(self, context: Mapping[str, Value]) -> str:
         """Where it is shown: what the request's context says, else the placement's own."""
         said = context.get("channel")

@@ -78,5 +78,6 @@ def closed_where(priority: Floats, open_rows: Bools | None) -> Floats:
     if len(priority) and not priority[priority.argmax()] < np.inf:  # the first NaN counts as the highest
         priority = np.where(np.isfinite(priority), priority, CLOSED)
     if open_rows is not None:
-        priority = np.where(open_rows, priority, CLOSED)
+        priority = priority.copy()
+        priority[~open_rows] = CLOSED
     return priority

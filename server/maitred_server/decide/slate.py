@@ -71,8 +71,8 @@ def fill(
     if not len(priority):
         return choices
     limits = ground.slots.limits.begin() if ground.slots and ground.slots.limits else None
-    spent = spending(ground, moment)
-    guarded, certain = _guarded(ground, served), isinstance(served.policy, Greedy)
+    spent = spending(ground, moment, slots)
+    guarded, certain, single = _guarded(ground, served), isinstance(served.policy, Greedy), ground.own_index.single
     for turn in turns(ground, moment, served, slots, pins):
         if spent is not None and turn.pinned != NO_ROW and spent.closed(turn.pinned):
             turn = turn._replace(pinned=NO_ROW)
@@ -85,11 +85,16 @@ def fill(
             watch(turn, chosen, offered)
         choices.append(_choice(world, ground, served, scores, turn, chosen, float(priority[chosen.row])))
         row = chosen.row
-        priority[ground.rows_of(row)] = CLOSED  # no item twice, in whatever variant
+        if single:
+            priority[row] = CLOSED
+        else:
+            priority[ground.first_row[row] : ground.end_row[row]] = CLOSED  # no item twice, in whatever variant
         if limits is not None:
             limits.chose(row, priority)
         if spent is not None:
             spent.chose(row, priority)
+    if spent is None and moment.contacts is not None:
+        moment.contacts.showed(ground, [choice.row for choice in choices], ground.channel(moment.ask.context))
     return choices
 
 
