@@ -10,10 +10,9 @@ from maitred_server import model
 from maitred_server.decide.ask import Ask
 from maitred_server.decide.pipeline import Pipeline
 from maitred_server.errors import InvalidRequest, MaitredError, WrongMode
-from maitred_server.rpc import convert
+from maitred_server.rpc import convert, encoded
 from maitred_server.rpc.access import OVERRIDE, Caller
 from maitred_server.rpc.admission import Admission
-from maitred_server.rpc.answers import answer_to_wire
 from maitred_server.rpc.people import People
 from maitred_server.rpc.status import code_of
 from maitred_server.telemetry import Telemetry
@@ -32,31 +31,30 @@ class Decisions:
         self._people = people
         self._telemetry = telemetry
         self._replay_clock = replay_clock
+        self._encoder = encoded.Encoder()
 
     def decide(self, data: bytes, caller: Caller) -> bytes:
-        return self._decide(convert.parse(decision_pb2.DecideRequest, data), caller).SerializeToString()
+        return self._decide(convert.parse(decision_pb2.DecideRequest, data), caller)
 
     def decide_batch(self, data: bytes, caller: Caller) -> bytes:
         wire = convert.parse(decision_pb2.DecideBatchRequest, data)
         if not 1 <= len(wire.requests) <= MAX_REQUESTS:
             raise InvalidRequest(f"requests must hold 1 to {MAX_REQUESTS}", "requests")
-        return decision_pb2.DecideBatchResponse(
-            results=[self._result(request, caller) for request in wire.requests]
-        ).SerializeToString()
+        return encoded.batch([self._result(request, caller) for request in wire.requests])
 
-    def _result(self, wire: decision_pb2.DecideRequest, caller: Caller) -> decision_pb2.DecideResult:
+    def _result(self, wire: decision_pb2.DecideRequest, caller: Caller) -> bytes:
         try:
-            return decision_pb2.DecideResult(response=self._decide(wire, caller))
+            return encoded.result(self._decide(wire, caller))
         except MaitredError as error:
             self._telemetry.refused(code_of(error))
             return decision_pb2.DecideResult(
                 error=decision_pb2.CallError(code=code_of(error), field=error.field, message=error.message)
-            )
+            ).SerializeToString()
 
-    def _decide(self, wire: decision_pb2.DecideRequest, caller: Caller) -> decision_pb2.DecideResponse:
+    def _decide(self, wire: decision_pb2.DecideRequest, caller: Caller) -> bytes:
         timer = self._telemetry.timer()
         answer = self._pipeline.decide(self.ask(wire, caller))
-        response = answer_to_wire(answer)
+        response = self._encoder.response(answer)
         self._telemetry.decided(answer.decisions, timer, answer.caps_unknown)
         return response
 
