@@ -100,7 +100,7 @@ class Published:
 
     def __init__(self, most: int = MOST_BYTES) -> None:
         self._most = most
-        self._size = 0
+        self.size = 0
         self._known: dict[int, bytes] = {}
 
     def of(self, action: int, catalogue: Catalogue, own_content: bool) -> bytes:
@@ -110,10 +110,10 @@ class Published:
         return self._keep(name, _written(action, catalogue, own_content)) if found is None else found
 
     def _keep(self, name: int, written: bytes) -> bytes:
-        self._size += len(written)
-        if self._size > self._most:
+        self.size += len(written)
+        if self.size > self._most:
             self._known.clear()
-            self._size = len(written)
+            self.size = len(written)
         self._known[name] = written
         return written
 
