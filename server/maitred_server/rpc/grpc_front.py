@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from typing import TypeAlias
-
-# Before gRPC begins: the thread that waits for calls then also reads and writes the sockets; otherwise each call is
-# handed from thread to thread twice more.
-os.environ.setdefault("GRPC_EXPERIMENTS", "-event_engine_listener")
 
 import grpc
 import structlog
