@@ -24,8 +24,7 @@ from maitred_server.store.keys import subject_tag
 MOST_BYTES: Final = 16 << 20  # of choices that are kept, a catalogue
 MOST_SLOTS: Final = 50
 _SHORT: Final = 4096  # lengths that are written from a table
-_UNSIGNED: Final = (1 << 64) - 1
-_WHOLE, _DOUBLE, _BYTES = 0, 1, 2  # how a field's value is written
+_DOUBLE, _BYTES = 1, 2  # how a field's value is written
 
 
 def _key(field: int, form: int) -> bytes:
@@ -58,9 +57,6 @@ _TWO, _THREE = struct.Struct("<BdBd"), struct.Struct("<BdBdBd")
 _DECISION_ID = _key(decision_pb2.PlacementDecision.DECISION_ID_FIELD_NUMBER, _BYTES)
 _SLATE = _key(decision_pb2.PlacementDecision.SLATE_FIELD_NUMBER, _BYTES)
 _DECISIONS = _key(decision_pb2.DecideResponse.DECISIONS_FIELD_NUMBER, _BYTES)
-_RECEIPT = _key(decision_pb2.DecideResponse.RECEIPT_FIELD_NUMBER, _BYTES)
-_DECIDED_AT = _key(decision_pb2.DecideResponse.DECIDED_AT_MS_FIELD_NUMBER, _WHOLE)
-_SUBJECT_TAG = _key(decision_pb2.DecideResponse.SUBJECT_TAG_FIELD_NUMBER, _BYTES)
 _RESULTS = _key(decision_pb2.DecideBatchResponse.RESULTS_FIELD_NUMBER, _BYTES)
 _RESPONSE = _key(decision_pb2.DecideResult.RESPONSE_FIELD_NUMBER, _BYTES)
 
@@ -73,14 +69,9 @@ class Encoder:
 
     def response(self, answer: Answer) -> bytes:
         """A decision_pb2.DecideResponse."""
-        world, receipt, tag = answer.world, answer.receipt, subject_tag(answer.subject)
+        world = answer.world
         published = self._published(world.catalogue)
-        parts = [
-            _RECEIPT + _length(receipt) + receipt,
-            _versions(world.catalogue.version, world.snapshot_version),
-            _DECIDED_AT + _varint(answer.decided_at & _UNSIGNED),
-            _SUBJECT_TAG + _LENGTHS[len(tag)] + tag,
-        ]
+        parts = [_own(answer), _versions(world.catalogue.version, world.snapshot_version)]
         if answer.arms or answer.overridden:
             parts.append(_arms(tuple(answer.arms), tuple(answer.overridden)))
         for one in answer.decisions:
@@ -116,6 +107,12 @@ class Published:
             self.size = len(written)
         self._known[name] = written
         return written
+
+
+def _own(answer: Answer) -> bytes:
+    return decision_pb2.DecideResponse(
+        receipt=answer.receipt, decided_at_ms=answer.decided_at, subject_tag=subject_tag(answer.subject)
+    ).SerializeToString()
 
 
 def batch(results: Sequence[bytes]) -> bytes:
