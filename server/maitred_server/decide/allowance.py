@@ -20,7 +20,7 @@ from maitred_server.store.keys import (
     type_mask,
 )
 
-MOST_KEPT: Final = 16_384  # candidates that are remembered
+MOST_KEPT: Final = 16_384  # candidates that are remembered, of each channel that a policy names
 EXPOSURE_MASK: Final = np.uint64(type_mask(type_code(EXPOSURE_TYPE)))
 
 
@@ -50,20 +50,22 @@ class Allowances:
         self._whole = (ALL_PLACEMENTS_KEY, placement_key(placement))
         self._table = table
         self._reach = reach
-        self._kept: dict[tuple[int, str], Allowance] = {}
+        self._kept: dict[str, dict[int, Allowance]] = {}
 
-    def get(self, row: int, channel: str) -> Allowance | None:
-        """What is remembered. `channel`: one that a policy names; "": any other."""
-        return self._kept.get((row, channel))
+    def at(self, channel: str) -> dict[int, Allowance]:
+        """What is remembered, by row. `channel`: one that a policy names; "": any other."""
+        found = self._kept.get(channel)
+        return self._kept.setdefault(channel, {}) if found is None else found
 
     def put(self, row: int, channel: str, item: int, groups: tuple[int, ...], holding: Bools) -> Allowance:
         """What is worked out. `item`, `groups`: keys. `holding`: bool[p], the policies that hold in the channel."""
         shows = holding & self._table.shows
         bounds = self.bounds((item, *self._whole, *groups), shows & self._reach[:, row])
         made = Allowance((item, *groups), bounds, self.bounds(groups, shows))
-        if len(self._kept) >= MOST_KEPT:
-            self._kept.clear()
-        self._kept[row, channel] = made
+        kept = self.at(channel)
+        if len(kept) >= MOST_KEPT:
+            kept.clear()
+        kept[row] = made
         return made
 
     def bounds(self, keys: tuple[int, ...], chosen: Bools) -> tuple[Bound, ...]:

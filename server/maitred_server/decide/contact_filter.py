@@ -103,7 +103,7 @@ class Spending:
 
     def chose(self, row: int, priority: Floats) -> None:
         """A row was chosen: closes, in `priority`, what a policy forbids beside it."""
-        allowance = self._contacts.chose(self._ground, row, self._channel)
+        (allowance,) = self._contacts.chose(self._ground, (row,), self._channel)
         used_up = list(self._used_up(allowance))
         if used_up:
             closed = ~self._contact.without(_NOTHING, _NOTHING, used_up)

@@ -168,30 +168,30 @@ class Contacts:
             return True
         return bool(self._counters_of(contact)) or any(pool.of_items for pool in contact.pools)
 
-    def showed(self, ground: Ground, rows: Sequence[int], channel: str) -> None:
-        """Some rows were chosen."""
-        for row in rows:
-            self.chose(ground, row, channel)
-
-    def chose(self, ground: Ground, row: int, channel: str) -> Allowance:
-        """A row was chosen for a slot. Gives what policies say of it."""
-        allowance, name, added = self._allowance(ground, row, channel), ground.placement.name, self.added
-        for key in allowance.keys:
-            added[key] = added.get(key, 0) + 1
-        if name not in self._shown:
+    def chose(self, ground: Ground, rows: Sequence[int], channel: str) -> list[Allowance]:
+        """Some rows were chosen for a slot each. Gives what policies say of them."""
+        allowances, added = self._allowances(ground, rows, channel), self.added
+        for allowance in allowances:
+            for key in allowance.keys:
+                added[key] = added.get(key, 0) + 1
+        name = ground.placement.name
+        if rows and name not in self._shown:
             self._shown.add(name)
             for key in showing_keys(name, channel):
                 added[key] = added.get(key, 0) + 1
-        return allowance
+        return allowances
 
-    def _allowance(self, ground: Ground, row: int, channel: str) -> Allowance:
+    def _allowances(self, ground: Ground, rows: Sequence[int], channel: str) -> list[Allowance]:
         contact = ground.contact
         if contact is None:
-            return Allowance((int(ground.item_keys[row]), *self._groups(ground, row)), (), ())
+            return [Allowance((int(ground.item_keys[row]), *self._groups(ground, row)), (), ()) for row in rows]
         named = contact.named(channel)
-        return contact.allowances.get(row, named) or contact.allowances.put(
-            row, named, int(ground.item_keys[row]), self._groups(ground, row), contact.holding(named)
-        )
+        kept = contact.allowances.at(named)
+        return [kept.get(row) or self._allowance(ground, contact, row, named) for row in rows]
+
+    def _allowance(self, ground: Ground, contact: ContactGround, row: int, named: str) -> Allowance:
+        item, groups = int(ground.item_keys[row]), self._groups(ground, row)
+        return contact.allowances.put(row, named, item, groups, contact.holding(named))
 
     def _by_page(self, contact: ContactGround, holding: Bools, channel: str) -> Iterator[Closed]:
         """What the placements before have used up."""
@@ -245,8 +245,8 @@ class Contacts:
             return [None] * len(rows)
         left, counted = [NO_LIMIT] * len(rows), []
         counters, added = self._counters_of(contact), self.added
-        for number, row in enumerate(rows):
-            for bound in self._allowance(ground, row, channel).bounds:
+        for number, allowance in enumerate(self._allowances(ground, rows, channel)):
+            for bound in allowance.bounds:
                 share = added.get(bound.key, 1)
                 if bound.at in counters:
                     counted.append(Share(number, counters[bound.at].place, share, bound))

@@ -198,7 +198,7 @@ class Page:
             choices = slate.fallback(self.world, self.world.fallback(name), self.moment, ready.closed, ready.slots)
         if not self.world.wording.silent:
             choices = self.world.wording.worded(choices, name, self.moment)
-        self._taken.extend(int(self.world.catalogue.item_index[choice.action]) for choice in choices)
+        self._taken += [int(self.world.catalogue.item_index[choice.action]) for choice in choices]
         self._stopwatch("slate")
         return Decision(
             decision_id,
@@ -286,7 +286,7 @@ def _receipt(page: Page, decisions: Sequence[Decision], cuts: dict[str, str]) ->
         page.world.catalogue.version,
         page.world.snapshot_version,
         moment.assignment.arms,
-        tuple(sealed(decision, wanted) for decision, (_, wanted) in zip(decisions, moment.ask.placements, strict=True)),
+        tuple([sealed(one, wanted) for one, (_, wanted) in zip(decisions, moment.ask.placements, strict=True)]),
         cuts,
         segments=moment.segments,
         merged=who.profile is not None and who.profile.merged,
@@ -301,8 +301,12 @@ def _receipt(page: Page, decisions: Sequence[Decision], cuts: dict[str, str]) ->
 def sealed(decision: Decision, wanted: int) -> SealedDecision:
     """What a receipt holds of a decision. `wanted`: slots, as the request had it."""
     slots = tuple(
-        SealedSlot(c.slot, c.item, c.variant, c.reason, c.propensity, c.probability, c.priority, c.stretch, c.features)
-        for c in decision.slate
+        [
+            SealedSlot(
+                c.slot, c.item, c.variant, c.reason, c.propensity, c.probability, c.priority, c.stretch, c.features
+            )
+            for c in decision.slate
+        ]
     )
     return SealedDecision(
         decision.decision_id,

@@ -94,7 +94,7 @@ def fill(
         if spent is not None:
             spent.chose(row, priority)
     if spent is None and moment.contacts is not None:
-        moment.contacts.showed(ground, [choice.row for choice in choices], ground.channel(moment.ask.context))
+        moment.contacts.chose(ground, [choice.row for choice in choices], ground.channel(moment.ask.context))
     return choices
 
 
@@ -113,14 +113,13 @@ def _choose(turn: Turn, policy: Policy, offered: Floats, drawn: float) -> Chosen
         narrowed = turn.narrowed(offered)
         found = policy.choose(narrowed, drawn)
         if found is not None:
-            return _chosen(found, narrowed, turn.stretch)
+            return Chosen(*found, turn.stretch, _tried(found, narrowed))
     found = policy.choose(offered, drawn)
-    return None if found is None else _chosen(found, offered, False)
+    return None if found is None else Chosen(*found, False, found[1] < 1.0 and _tried(found, offered))
 
 
-def _chosen(found: tuple[int, float], offered: Floats, stretch: bool) -> Chosen:
-    row, probability = found
-    return Chosen(row, probability, stretch, probability < 1.0 and bool(offered[row] < offered.max()))
+def _tried(found: tuple[int, float], offered: Floats) -> bool:
+    return bool(offered[found[0]] < offered.max())
 
 
 def _choice(

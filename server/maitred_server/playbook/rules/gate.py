@@ -9,9 +9,9 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from maitred_server.playbook.rules.answers import Answers
 from maitred_server.playbook.rules.bits import bits_of, unpack
-from maitred_server.playbook.rules.closures import Frame
+from maitred_server.playbook.rules.closures import Evaluate, Frame, closure
 from maitred_server.playbook.rules.columns import PRICE, Bools, Codes, ItemColumns
-from maitred_server.playbook.rules.errors import RuleFailure
+from maitred_server.playbook.rules.errors import Failure, RuleFailure
 from maitred_server.playbook.rules.guards import Guards
 from maitred_server.playbook.rules.indexes import Bits, Compared, Index, index, of_items
 from maitred_server.playbook.rules.logic import Formula, Literal, as_node
@@ -70,6 +70,7 @@ class Gate:
         self._closed = 0
         self._of_subject: dict[int, int] = {}
         self._of_both: list[tuple[int, Part]] = []
+        self._of_values: dict[bytes, tuple[Evaluate, list[tuple[int, Callable[[Any], int]]]]] = {}
         self._lately: dict[int, Bools] = {}
         by_split = list(self._by_split())
         self._uses = Counter(key(atom) for split, _ in by_split for atom in atoms(split))
@@ -86,6 +87,8 @@ class Gate:
         """bool[m]: the rows whose rules all match; None: all rows."""
         left = self._all ^ (self._closed | self._subject_guards.closed(answers.failing))
         asked = Asked(answers.failing, answers.frame, self._indexes)
+        for evaluate, compared in self._of_values.values():
+            left &= _holding(evaluate, compared, asked.frame)
         for guarded, part in self._of_both:
             guarded &= left
             if guarded:
@@ -129,6 +132,9 @@ class Gate:
         elif isinstance(split, Joined) and split.every:
             for part in split.parts:
                 self._add(part, guarded)
+        elif isinstance(split, OfBoth) and isinstance(found := self._index(split.literal), Compared):
+            alike = self._of_values.setdefault(key(found.value), (closure(found.value), []))
+            alike[1].append((guarded, found.looked_up()))
         elif isinstance(split, Joined) and any(isinstance(part, OfItems) for part in split.parts):
             self._add_other(split, guarded)
         else:
@@ -163,11 +169,11 @@ class Gate:
         number = self._number(literal.atom)
         if self._uses[key(literal.atom)] > 1:
             return _kept_literal(number, literal.wanted)
-        found = self._indexes[number]
-        if literal.wanted and isinstance(found, Compared):
-            holding = found.holding()
-            return lambda asked: holding(asked.frame)
-        return _literal_alone(found.bits, literal.wanted)
+        return _literal_alone(self._indexes[number].bits, literal.wanted)
+
+    def _index(self, literal: Literal) -> Index | None:
+        """Of an atom that has to be true."""
+        return self._indexes[self._number(literal.atom)] if literal.wanted else None
 
     def _number(self, atom: Node) -> int:
         name = key(atom)
@@ -184,6 +190,20 @@ class Gate:
             self._known[name] = of_items(of, self._rows)
         bits: int = self._known[name]
         return bits
+
+
+def _holding(evaluate: Evaluate, compared: Sequence[tuple[int, Callable[[Any], int]]], frame: Frame) -> int:
+    """The rows that are left by all that compares items with one value of the subject."""
+    closed = 0
+    try:
+        value = evaluate(frame)
+    except Failure:
+        for guarded, _ in compared:
+            closed |= guarded
+        return ~closed
+    for guarded, look_up in compared:
+        closed |= guarded & ~look_up(value)
+    return ~closed
 
 
 def _kept_literal(number: int, wanted: bool) -> Part:

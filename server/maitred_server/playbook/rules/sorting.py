@@ -37,10 +37,11 @@ class Sorted:
         at, rest = divmod(count, self._step)
         return self._kept[at] | self._between(count - rest, count) if rest else self._kept[at]
 
-    def looked_up(self, name: str) -> Callable[[Any], int] | None:
-        """One of COMPARISONS, of order, for values that are not NaN, in fewer steps; None: there are none."""
+    def looked_up(self, name: str) -> Callable[[Any], int]:
+        """One of COMPARISONS, for values that are not NaN, in as few steps as can be."""
         if self._step > 1 or name not in _FINDS:
-            return None
+            compare = COMPARISONS[name]
+            return lambda value: compare(self, value, None)
         (find, falling), cuts, kept, ordered = _FINDS[name], self.cuts, self._kept, self.ordered
         if falling:
             return lambda value: ordered ^ kept[find(cuts, value)]
