@@ -83,7 +83,7 @@ class Admission:
         self._people = people
         self._sealer = sealer
         self._world_of = world_of
-        self._clock = clock
+        self.clock = clock
         self._limits = limits
         self._leads_to = leads_to
 
@@ -93,13 +93,17 @@ class Admission:
             raise InvalidRequest(f"batch.client is longer than {CLIENT_BYTES} bytes", "batch.client")
         return client_key(caller.brand, batch.client) if batch.client else b""
 
-    def admit(self, batch: feedback_pb2.FeedbackBatch, caller: Caller) -> Admitted:
-        """Sort a batch into entries and refusals. Raises InvalidRequest when the batch itself is wrong."""
+    def admit(self, batch: feedback_pb2.FeedbackBatch, caller: Caller, came_at: int | None = None) -> Admitted:
+        """Sort a batch into entries and refusals. Raises InvalidRequest when the batch itself is wrong.
+
+        `came_at`: when it was received, ms; None: now. For any thread.
+        """
         if len(batch.events) > MAX_EVENTS:
             raise InvalidRequest(
                 f"batch.events has {len(batch.events)}; at most {MAX_EVENTS} are allowed", "batch.events"
             )
-        reading = _Reading(self, caller, self.client(batch, caller), batch.epoch)
+        now = self.clock() if came_at is None else came_at
+        reading = _Reading(self, caller, self.client(batch, caller), batch.epoch, now)
         admitted = Admitted([], [], [])
         for index, wire in enumerate(batch.events):
             try:
@@ -118,12 +122,12 @@ class Admission:
 class _Reading:
     """One batch being read; remembers the receipts that it opened."""
 
-    def __init__(self, admission: Admission, caller: Caller, client: bytes, epoch: int) -> None:
+    def __init__(self, admission: Admission, caller: Caller, client: bytes, epoch: int, now: int) -> None:
         self._people = admission._people
         self._sealer = admission._sealer
         self._limits = admission._limits
         self._leads_to = admission._leads_to
-        self._now = admission._clock()
+        self._now = now
         self._caller = caller
         self._client = client
         self._epoch = epoch

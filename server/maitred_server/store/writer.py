@@ -39,13 +39,21 @@ class _Entries(NamedTuple):
         return max(1, len(self.entries))
 
 
+class _Making(NamedTuple):
+    """Entries that are made when their turn has come."""
+
+    future: Future[Commit]
+    make: Callable[[], Sequence[Entry]]
+    size: int
+
+
 class _Task(NamedTuple):
     future: Future[Any]
     work: Callable[[Environment, Txn], Any]
     size: int = 1
 
 
-_Job: TypeAlias = _Entries | _Task
+_Job: TypeAlias = _Entries | _Making | _Task
 
 
 class Writer:
@@ -79,6 +87,15 @@ class Writer:
         Raises StoreFull at once when too much is waiting, StoreBroken when all is lost.
         """
         job = _Entries(Future(), entries, mark)
+        self._put(job)
+        return job.future
+
+    def submit_made(self, size: int, make: Callable[[], Sequence[Entry]]) -> Future[Commit]:
+        """Hand in about `size` entries that `make` gives, on the writer's thread just before their transaction.
+
+        What `make` raises is what the future raises. Raises as `submit`.
+        """
+        job = _Making(Future(), make, max(1, size))
         self._put(job)
         return job.future
 
@@ -137,13 +154,13 @@ class Writer:
     def _fits(job: _Job, taken: list[_Job], size: int) -> bool:
         if not taken:
             return True
-        return isinstance(job, _Entries) and isinstance(taken[0], _Entries) and size + job.size <= GROUP_ENTRIES
+        return not isinstance(job, _Task) and not isinstance(taken[0], _Task) and size + job.size <= GROUP_ENTRIES
 
     def _commit(self, jobs: list[_Job]) -> None:
         if self._broken is not None:
             raise self._broken
         live = [job for job in jobs if job.future.set_running_or_notify_cancel()]
-        batches = [job for job in live if isinstance(job, _Entries)]
+        batches = [made for job in live if not isinstance(job, _Task) and (made := _made(job)) is not None]
         if batches:
             self._commit_batches(batches)
         for job in live:
@@ -183,6 +200,17 @@ class Writer:
         for job in jobs:
             if not job.future.done():
                 job.future.set_exception(error)
+
+
+def _made(job: _Entries | _Making) -> _Entries | None:
+    """The batch of a job; None: it could not be made, and whoever waits for it knows."""
+    if isinstance(job, _Entries):
+        return job
+    try:
+        return _Entries(job.future, job.make(), None)
+    except Exception as error:  # noqa: BLE001  (whatever it is, it costs this batch alone)
+        job.future.set_exception(error)
+        return None
 
 
 def _in_transaction(work: Callable[[Environment, Txn], Any], env: Environment) -> Any:
