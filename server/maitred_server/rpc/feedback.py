@@ -72,7 +72,7 @@ class Feedback:
         admitted: list[Admitted] = []
 
         def admit() -> list[Entry]:
-            """On the writer's thread: two that compute at once would only take turns, and this one answers decisions."""
+            """On the writer's thread: two threads that compute would only take turns, and this one has decisions."""
             admitted.append(self._admission.admit(batch, caller, came_at))
             return admitted[-1].entries
 

@@ -8,7 +8,18 @@ from typing import NamedTuple
 import structlog
 
 from maitred_server.errors import RecordDamaged, StoreError
-from maitred_server.model import Deletion, Entry, EventId, ItemStates, Merge, Record, Sequenced, SubjectKey, Unmerge
+from maitred_server.model import (
+    BODY_NAMES,
+    Deletion,
+    Entry,
+    EventId,
+    ItemStates,
+    Merge,
+    Record,
+    Sequenced,
+    SubjectKey,
+    Unmerge,
+)
 from maitred_server.store import changes
 from maitred_server.store.env import Counts, Environment, Txn
 from maitred_server.store.erasure import is_late, tombstone_of
@@ -17,15 +28,16 @@ from maitred_server.store.keys import foreign_key, same_brand, sequence_key, typ
 from maitred_server.store.replay import keys_of, own_key, under
 from maitred_server.store.results import DUPLICATE, FORGOTTEN, REFUSED, Commit
 from maitred_server.store.retention import mark_crowded
-from maitred_server.store.seen import Window
+from maitred_server.store.seen import Receiving, Window
 from maitred_server.store.stamping import Stamp, no_stamp
 from maitred_server.store.touches import counter_types
-from maitred_server.store.working import Change, Place, Working
+from maitred_server.store.working import Place, Working
 
 log = structlog.get_logger(__name__)
 
 
 _APART = frozenset((Merge, Unmerge, Deletion, ItemStates))  # kinds with calls of their own
+_PLAIN = frozenset(BODY_NAMES) - _APART - changes.TOLD  # kinds that are about one subject, and told to nobody
 
 
 class Batch(NamedTuple):
@@ -94,7 +106,7 @@ class _Group:
         self._batches, self._known_names = batches, known_names
         self._history_records = history_records
         self._refused, self._failed = refused, failed
-        self._windows: dict[bytes, Window] = {}
+        self._windows: dict[tuple[bytes, int], Receiving] = {}
         self._journal: list[tuple[bytes, bytes]] = []
         self._by_subject: list[tuple[SubjectKey, bytes]] = []
         self._names: set[str] = set()
@@ -136,8 +148,28 @@ class _Group:
             return REFUSED
         if entry.event_id is not None and not self._is_new(txn, entry.event_id):
             return DUPLICATE
-        if self._is_late(txn, entry):
+        if self._buried and self._is_late(txn, entry):
             return FORGOTTEN
+        record = entry.record
+        if type(record.body) not in _PLAIN or record.addressed or self._subjects.leads_on(record.subject):
+            return self._other(entry, place)
+        self._sequence += 1
+        key = sequence_key(self._sequence)
+        self._journal.append((key, framed(key, self._batches[place[0]].encoded[place[1]] or b"")))
+        self._by_subject.append((record.subject, key))
+        self._note(record)
+        self._subjects.add(self._sequence, record, place)
+        return self._sequence
+
+    def _note(self, record: Record) -> None:
+        """Count a record, and note the names that it counts under."""
+        self._by_kind[kind_index(record)] += 1
+        for name in counter_types(record):
+            if name not in self._known_names:
+                self._names.add(name)
+
+    def _other(self, entry: Entry, place: Place) -> int:
+        """As `_entry`, of what is about two subjects, came under another key, or is told to clients."""
         record, other = self._addressed(entry.record)
         if record.subject == other:
             return DUPLICATE
@@ -147,11 +179,8 @@ class _Group:
         self._journal.append((key, framed(key, encoded or b"")))
         for one in keys_of(record):
             self._by_subject.append((one, key))
-        self._by_kind[kind_index(record)] += 1
-        for name in counter_types(record):
-            if name not in self._known_names:
-                self._names.add(name)
-        self._subjects.add(Change(self._sequence, record, place))
+        self._note(record)
+        self._subjects.add(self._sequence, record, place)
         if type(record.body) in changes.TOLD:
             self._told.append((self._sequence, record, () if other is None else (other,)))
         if other is not None:
@@ -173,8 +202,6 @@ class _Group:
 
     def _is_late(self, txn: Txn, entry: Entry) -> bool:
         """By the tombstones of the keys that it came under: a merge with whom was forgotten brings nobody back."""
-        if not self._buried:
-            return False
         return any(is_late(entry, tombstone_of(self._env, txn, key)) for key in keys_of(entry.record))
 
     def _is_new(self, txn: Txn, event_id: EventId) -> bool:
@@ -183,12 +210,14 @@ class _Group:
             key = foreign_key(event_id.brand, event_id.uuid)
             new: bool = txn.put(key, b"", overwrite=False, db=self._databases.foreign)
             return new
+        window = self._windows.get((event_id.client, event_id.epoch)) or self._opened_window(txn, event_id)
+        return window.receive(event_id.sequence)
+
+    def _opened_window(self, txn: Txn, event_id: Sequenced) -> Receiving:
         key = window_key(event_id.client, event_id.epoch)
-        window = self._windows.get(key) or stored_window(txn.get(key, db=self._databases.windows), key)
-        if window.has(event_id.sequence):
-            return False
-        self._windows[key] = window.plus(event_id.sequence)
-        return True
+        window = Receiving(stored_window(txn.get(key, db=self._databases.windows), key))
+        self._windows[event_id.client, event_id.epoch] = window
+        return window
 
     def _write(self, txn: Txn) -> None:
         databases = self._databases
@@ -196,8 +225,10 @@ class _Group:
             journal.putmulti(self._journal, append=True)
         with txn.cursor(db=databases.by_subject) as index:
             index.putmulti(self._by_subject)
-        for key, window in self._windows.items():
-            txn.put(key, framed(key, window.encode()), db=databases.windows)
+        for (client, epoch), window in self._windows.items():
+            if window.changed:
+                key = window_key(client, epoch)
+                txn.put(key, framed(key, window.now().encode()), db=databases.windows)
         for name in self._names:
             txn.put(type_code(name).to_bytes(4, "big"), name.encode(), db=databases.names)
         for sequence, record, others in self._told:

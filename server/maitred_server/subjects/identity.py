@@ -8,6 +8,7 @@ from maitred_server.model import Kind, SubjectKey
 from maitred_server.store.keys import PSEUDONYM_BYTES, brand_prefix
 
 PSEUDONYM_KEY_BYTES = 32
+_KIND_BYTES = {kind: bytes([kind]) for kind in Kind}
 
 
 class Pseudonyms:
@@ -25,6 +26,5 @@ class Pseudonyms:
     def subject_key(self, brand: str, kind: Kind, subject_id: str) -> SubjectKey:
         """The key of a subject: brand prefix and 16 bytes. Kind is part of it: person 42 is not household 42."""
         digest = self._keyed.copy()
-        digest.update(bytes([kind]))
-        digest.update(subject_id.encode())
+        digest.update(_KIND_BYTES[kind] + subject_id.encode())
         return brand_prefix(brand) + digest.digest()
