@@ -305,7 +305,7 @@ class Profile(msgspec.Struct, frozen=True, eq=False, dict=True):
         payload = b"".join(
             (
                 header[_CHECKSUM:],
-                *(column.tobytes() for column in columns),
+                *(column.data for column in columns if len(column)),
                 self.stored_traits,
                 self.stored_consents,
                 self.stamp,

@@ -111,8 +111,9 @@ class Working:
         """Store the profiles that changed, after `settle`; they are given back."""
         if len(self._changed) <= MOST_AT_ONCE:
             self._changed = {subject: stamped(subject, one, self._stamp) for subject, one in self._changed.items()}
-        for subject, profile in self._changed.items():
-            self._txn.put(subject, profile.encode(subject), db=self._databases.profiles)
+        stored = [(subject, profile.encode(subject)) for subject, profile in sorted(self._changed.items())]
+        with self._txn.cursor(db=self._databases.profiles) as cursor:
+            cursor.putmulti(stored)
         return self._changed
 
     def _settle(self, subject: SubjectKey) -> Profile | None:

@@ -19,6 +19,7 @@ from maitred_server.model import Entry, EventId
 from maitred_server.store.env import Environment, Txn
 from maitred_server.store.generations import Generations
 from maitred_server.store.group import Batch, Outcome, commit_group, prepared
+from maitred_server.store.making import Helper, Making
 from maitred_server.store.results import DUPLICATE, FORGOTTEN, REFUSED, Commit
 from maitred_server.store.retention import HISTORY_RECORDS
 from maitred_server.store.stamping import Stamp, no_stamp
@@ -26,7 +27,7 @@ from maitred_server.store.stamping import Stamp, no_stamp
 log = structlog.get_logger(__name__)
 
 QUEUE_ENTRIES = 20_000
-GROUP_ENTRIES = 2_048
+GROUP_ENTRIES = 4_096
 
 
 class _Entries(NamedTuple):
@@ -39,21 +40,13 @@ class _Entries(NamedTuple):
         return max(1, len(self.entries))
 
 
-class _Making(NamedTuple):
-    """Entries that are made when their turn has come."""
-
-    future: Future[Commit]
-    make: Callable[[], Sequence[Entry]]
-    size: int
-
-
 class _Task(NamedTuple):
     future: Future[Any]
     work: Callable[[Environment, Txn], Any]
     size: int = 1
 
 
-_Job: TypeAlias = _Entries | _Making | _Task
+_Job: TypeAlias = _Entries | Making | _Task
 
 
 class Writer:
@@ -73,6 +66,7 @@ class Writer:
         self._names: frozenset[str] = frozenset()
         self._named: Environment | None = None  # the environment that has these names
         self.waiting = self.groups = self.entries = self.duplicates = self.refused = self.turned_away = 0
+        self._helper = Helper()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
@@ -91,11 +85,11 @@ class Writer:
         return job.future
 
     def submit_made(self, size: int, make: Callable[[], Sequence[Entry]]) -> Future[Commit]:
-        """Hand in about `size` entries that `make` gives, on the writer's thread just before their transaction.
+        """Hand in about `size` entries that `make` gives, on a thread of ours before their transaction.
 
         What `make` raises is what the future raises. Raises as `submit`.
         """
-        job = _Making(Future(), make, max(1, size))
+        job = Making(make, size)
         self._put(job)
         return job.future
 
@@ -114,6 +108,7 @@ class Writer:
             self._closing = True
             self._changed.notify_all()
         self._thread.join()
+        self._helper.close()
 
     def _put(self, job: _Job) -> None:
         with self._changed:
@@ -124,6 +119,8 @@ class Writer:
                 raise StoreFull("too much is waiting to be written")
             self.waiting += job.size
             self._jobs.append(job)
+            if isinstance(job, Making):
+                self._helper.add(job)
             self._changed.notify()
 
     def _run(self) -> None:
@@ -147,6 +144,8 @@ class Writer:
                 job = self._jobs.popleft()
                 size += job.size
                 taken.append(job)
+                if isinstance(job, Making):
+                    self._helper.taken(job)
             self.waiting -= size
         return taken
 
@@ -160,29 +159,29 @@ class Writer:
         if self._broken is not None:
             raise self._broken
         live = [job for job in jobs if job.future.set_running_or_notify_cancel()]
-        batches = [made for job in live if not isinstance(job, _Task) and (made := _made(job)) is not None]
-        if batches:
-            self._commit_batches(batches)
+        made = [(job, batch) for job in live if not isinstance(job, _Task) and (batch := _made(job)) is not None]
+        if made:
+            self._commit_batches([job.future for job, _ in made], [batch for _, batch in made])
         for job in live:
             if isinstance(job, _Task):
                 job.future.set_result(self._generations.write(partial(_in_transaction, job.work)))
 
-    def _commit_batches(self, jobs: list[_Entries]) -> None:
-        prepared_batches: list[Batch] = [prepared(job.entries, job.mark) for job in jobs]
-        outcome = self._generations.write(lambda env: self._group_in(env, prepared_batches))
+    def _commit_batches(self, futures: list[Future[Commit]], batches: list[Batch]) -> None:
+        with self._helper.waiting():
+            outcome = self._generations.write(lambda env: self._group_in(env, batches))
         self._names = outcome.names
         self.groups += 1
-        for job, result in zip(jobs, outcome.results, strict=True):
+        for future, result in zip(futures, outcome.results, strict=True):
             if isinstance(result, StoreError):
-                job.future.set_exception(result)
+                future.set_exception(result)
             else:
                 self._count(result)
-                job.future.set_result(result)
+                future.set_result(result)
 
     def _group_in(self, env: Environment, batches: list[Batch]) -> Outcome:
         if env is not self._named:
             self._names, self._named = frozenset(), env
-        return commit_group(env, batches, self._names, self.history_records, self.stamp)
+        return commit_group(env, batches, self._names, self.history_records, self.stamp, self._helper.computing)
 
     def _count(self, commit: Commit) -> None:
         duplicates = commit.sequences.count(DUPLICATE)
@@ -202,12 +201,12 @@ class Writer:
                 job.future.set_exception(error)
 
 
-def _made(job: _Entries | _Making) -> _Entries | None:
+def _made(job: _Entries | Making) -> Batch | None:
     """The batch of a job; None: it could not be made, and whoever waits for it knows."""
     if isinstance(job, _Entries):
-        return job
+        return prepared(job.entries, job.mark)
     try:
-        return _Entries(job.future, job.make(), None)
+        return job.made()
     except Exception as error:  # noqa: BLE001  (whatever it is, it costs this batch alone)
         job.future.set_exception(error)
         return None
