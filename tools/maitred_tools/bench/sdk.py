@@ -7,6 +7,8 @@ it on a thread of its own and is counted apart. Allocations are those of one cal
 from __future__ import annotations
 
 import gc
+import os
+import signal
 import statistics
 import sys
 import tempfile
@@ -24,6 +26,7 @@ from maitred_server.errors import MaitredError
 from rich.console import Console
 
 from maitred_tools.bench import report, seed
+from maitred_tools.bench.process import ServerProcess
 from maitred_tools.bench.progress import err, progress
 from maitred_tools.throwaway import accept_any_disk
 
@@ -48,7 +51,7 @@ def measure(build: Path, quick: bool) -> Figures:
     build.mkdir(parents=True, exist_ok=True)
     calls, entries, lost = (20_000, 5_000, 40) if quick else (200_000, FULL_ENTRIES, 200)
     found: Figures = {}
-    with progress("SDK", 5) as done, tempfile.TemporaryDirectory(dir=build, prefix="sdk-") as folder:
+    with progress("SDK", 6) as done, tempfile.TemporaryDirectory(dir=build, prefix="sdk-") as folder:
         running = seed.server(Path(folder) / "data")
         with running, clients(running.target, entries) as (client, other):
             seed.publish(running.target, playbook())
@@ -60,6 +63,7 @@ def measure(build: Path, quick: bool) -> Figures:
             done()
             found |= memory(other, entries)
             done()
+            found |= silence(running, client, lost)
             running.stop()
             found |= outage(client, calls, lost)
             done()
@@ -222,19 +226,47 @@ def fill(client: Client, entries: int) -> None:
 # Without a server
 
 
+def silence(running: ServerProcess, client: Client, lost: int) -> Figures:
+    """The server hangs: by how much unknown answers pass their deadline, ms, and how long known ones take, us."""
+    known = kept(client, lambda: client.decide(PLACEMENT, SUBJECT))
+    with paused(running):
+        unknown = sorted(strangers(client, lost // 2, "silent"))
+        told = sorted(timed(known) / 1000 for _ in range(2_000))
+    return {
+        "silence_unknown_ms": _percentiles(unknown),
+        "silence_known_us": _percentiles(told),
+        "over_deadline_ms": round(max(0.0, unknown[-1] - DEADLINE_S * 1000), 3),
+    }
+
+
+@contextmanager
+def paused(running: ServerProcess) -> Iterator[None]:
+    """The processes that hold the server's connections do nothing meanwhile."""
+    holders = set(running.connections().values())
+    for pid in holders:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in holders:
+            os.kill(pid, signal.SIGCONT)
+
+
+def strangers(client: Client, count: int, name: str) -> list[float]:
+    """Milliseconds of decisions for subjects that nothing is known of."""
+    return [timed(partial(client.decide, PLACEMENT, f"{name}-{n}", fallback=["BREAD"])) / 1e6 for n in range(count)]
+
+
 def outage(client: Client, calls: int, lost: int) -> Figures:
     """The server is down: known answers in microseconds, and by how much unknown ones pass their deadline, ms."""
     client.decide(PLACEMENT, SUBJECT)
     known = sorted(timed(lambda: client.decide(PLACEMENT, SUBJECT)) / 1000 for _ in range(min(calls, 20_000)))
-    unknown = sorted(
-        timed(partial(client.decide, PLACEMENT, f"stranger-{n}", fallback=["BREAD"])) / 1e6 for n in range(lost)
-    )
+    unknown = sorted(strangers(client, lost, "down"))
     told = sorted(timed(lambda: client.record("purchase", SUBJECT, item="BREAD")) / 1000 for _ in range(2_000))
     return {
         "outage_known_us": _percentiles(known),
         "outage_known_reason": str(client.decide(PLACEMENT, SUBJECT).reason),
         "outage_unknown_ms": _percentiles(unknown),
-        "outage_over_deadline_ms": round(max(0.0, unknown[-1] - DEADLINE_S * 1000), 3),
         "outage_record_us": _percentiles(told),
     }
 
@@ -266,7 +298,9 @@ def rows(found: Figures) -> list[tuple[str, str]]:
         (f"server down, known answer ({found['outage_known_reason']}), us", _shown(found["outage_known_us"])),
         ("server down, record, us", _shown(found["outage_record_us"])),
         (f"server down, unknown, deadline {DEADLINE_S * 1000:g} ms, ms", _shown(found["outage_unknown_ms"])),
-        ("longest over its deadline, ms", f"{found['outage_over_deadline_ms']:g}"),
+        ("server hangs, known answer, us", _shown(found["silence_known_us"])),
+        (f"server hangs, unknown, deadline {DEADLINE_S * 1000:g} ms, ms", _shown(found["silence_unknown_ms"])),
+        ("longest over its deadline, ms", f"{found['over_deadline_ms']:g}"),
     ]
 
 
