@@ -240,6 +240,7 @@ def _learner_main(settings: Settings) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to everybody; the main process decides
     signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
     set_up_logging(settings.log_format, settings.log_level)
+    gc.set_threshold(*COLLECTIONS)
     learner.run(settings.data, settings.map_size, stop, settings.publish_interval_s)
 
 
