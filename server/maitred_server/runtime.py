@@ -68,6 +68,7 @@ from maitred_server.telemetry import Telemetry, multiprocess_registry, serve_met
 POLL_S = 0.2
 TICK_S = 0.5
 MAINTAIN_S = 30.0
+COLLECTIONS = (20_000, 20, 20)  # a group of events makes thousands of small things that are not garbage yet
 SWITCH_S = 0.001  # a thread that takes up a published version lets the event loop in after so long at most
 
 log = structlog.get_logger()
@@ -151,6 +152,7 @@ class Worker:
         await front.start()
         gc.collect()
         gc.freeze()  # what start-up made stays; collections need not look at it again
+        gc.set_threshold(*COLLECTIONS)
         on_ready()
         stopping = threading.Event()
         watcher = threading.Thread(target=self._watch, args=(stopping,), name="worlds", daemon=True)
@@ -238,6 +240,7 @@ def _learner_main(settings: Settings) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to everybody; the main process decides
     signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
     set_up_logging(settings.log_format, settings.log_level)
+    gc.set_threshold(*COLLECTIONS)
     learner.run(settings.data, settings.map_size, stop, settings.publish_interval_s)
 
 
