@@ -65,6 +65,9 @@ METHODS: dict[str, Method] = {
     "AdminService/GetStatus": Method(64 * KIB),
 }
 
+PACKAGE = "maitred.v1"
+SERVICES = sorted({name.split("/")[0] for name in METHODS})
+
 
 class Handlers:
     """All calls of one worker."""
