@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from multiprocessing import spawn
+from multiprocessing import resource_tracker, spawn
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -35,31 +35,34 @@ class App:
         self._front: Any = None
 
     def __call__(self, scope: Scope, receive: Any, send: Any) -> Any:
-        return self._begin(send) if scope["type"] == "lifespan" else self._front(scope, receive, send)
+        return self._live(receive, send) if scope["type"] == "lifespan" else self._front(scope, receive, send)
 
-    async def _begin(self, send: Any) -> None:
-        """Build the worker; after this Envoy takes connections. It ends by its own hand."""
+    async def _live(self, receive: Any, send: Any) -> None:
+        """Build the worker; after this Envoy takes connections. The worker ends this process by its own hand."""
+        stop = asyncio.Event()
         try:
-            serving = self._serve(told())
+            self._serve(told(), stop)
         except Exception as error:  # noqa: BLE001 - Envoy would print its text
             reason = error.message if isinstance(error, MaitredError) else ""
             log.error("worker_not_started", error=type(error).__name__, reason=reason, at=frames(error))
             await send({"type": "lifespan.startup.failed", "message": "see the line before"})
             return
         await send({"type": "lifespan.startup.complete"})
-        await serving
+        await receive()  # to begin
+        await receive()  # Envoy ends, unasked
+        stop.set()
+        await asyncio.Event().wait()  # until everything is closed
 
-    def _serve(self, told: Told) -> asyncio.Future[None]:
+    def _serve(self, told: Told, stop: asyncio.Event) -> None:
         settings = Settings.model_validate_json(told.settings)
         _settle_in(settings, told)
         worker = Worker(settings, told.started_at)
         limit, admin = settings.max_concurrent_calls, Path(told.admin)
         self._front = EnvoyFront(worker.handlers, worker.access, worker.telemetry, max_calls=limit, admin=admin)
-        stop, ready = asyncio.Event(), Connection(told.ready, readable=False)
+        ready = Connection(told.ready, readable=False)
         _stop_on_signal(stop)
         serving = asyncio.ensure_future(worker.run(self._front, lambda: ready.send(None), stop))
         serving.add_done_callback(_end)
-        return serving
 
 
 def _settle_in(settings: Settings, told: Told) -> None:
@@ -67,6 +70,11 @@ def _settle_in(settings: Settings, told: Told) -> None:
     restore_environment(told.own)
     sys.executable = told.python
     spawn.set_executable(told.python)
+    # It unblocks the signals in the thread that starts it; by any other it is found started.
+    tracker = threading.Thread(target=resource_tracker.ensure_running)
+    tracker.start()
+    tracker.join()
+    asyncio.get_running_loop().set_exception_handler(_broken)
     set_up_logging(settings.log_format, settings.log_level)
     end_with(told.parent)
 
@@ -82,6 +90,14 @@ def _stop_on_signal(stop: asyncio.Event) -> None:
         os._exit(1)
 
     threading.Thread(target=wait, name="signals", daemon=True).start()
+
+
+def _broken(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """A callback failed. That of a body which nobody waits for any more always does."""
+    error = context.get("exception")
+    if isinstance(error, asyncio.InvalidStateError):
+        return
+    log.error("callback_failed", error=type(error).__name__, at=[] if error is None else frames(error))
 
 
 def _end(serving: asyncio.Future[None]) -> None:

@@ -32,14 +32,13 @@ from typing import NamedTuple
 import structlog
 from prometheus_client import CollectorRegistry
 
-from maitred_server import envoy_process
 from maitred_server.compacting import Compactor
 from maitred_server.decide.past import Past
 from maitred_server.decide.pipeline import Pipeline, wall_clock
 from maitred_server.decide.receipt import Sealer
 from maitred_server.decide.stamps import Stamper
 from maitred_server.decide.worlds import Worlds
-from maitred_server.envoy_process import Embedded
+from maitred_server.envoy_process import APP, become_envoy, launch
 from maitred_server.errors import InvalidRequest, StoreError
 from maitred_server.learn import learner
 from maitred_server.learn.publish import forgotten_through, held_back, learned_through
@@ -52,6 +51,8 @@ from maitred_server.rpc.access import Access
 from maitred_server.rpc.admin import Admin, ServerFacts
 from maitred_server.rpc.admission import DAY_MS, Admission, Limits
 from maitred_server.rpc.decisions import Decisions
+from maitred_server.rpc.envoy import bootstrap
+from maitred_server.rpc.envoy.bootstrap import Bootstrap
 from maitred_server.rpc.explaining import Explaining
 from maitred_server.rpc.feedback import Feedback
 from maitred_server.rpc.front import Front
@@ -61,7 +62,7 @@ from maitred_server.rpc.people import People
 from maitred_server.rpc.playbooks import Playbooks
 from maitred_server.rpc.rights import Rights
 from maitred_server.rpc.subjects import Subjects
-from maitred_server.rpc.watch import Watch
+from maitred_server.rpc.watch import MOST_STREAMS, Watch
 from maitred_server.settings import Settings
 from maitred_server.store import Keeping, Store
 from maitred_server.store.directory import ALLOW_OVERLAY, lock_directory
@@ -252,7 +253,7 @@ def serve(settings: Settings) -> None:
     """Run the server until it is told to stop. Raises StoreRefused, InvalidRequest, OSError."""
     set_up_logging(settings.log_format, settings.log_level)
     if settings.front == "envoy":
-        envoy_process.require()
+        bootstrap.require(reflection=settings.reflection)
     if settings.allow_overlay is not None:  # children open the same store
         os.environ[ALLOW_OVERLAY] = str(int(settings.allow_overlay))
     with lock_directory(settings.data):
@@ -280,9 +281,9 @@ def _serve_alone(settings: Settings, listen: Address, started_at: int) -> None:
 
 def _serve_together(settings: Settings, listen: Address, started_at: int) -> None:
     folder = _shared_metrics(settings.data / "run" / "metrics")
-    with _worker_mains(settings, listen, started_at) as main:
-        pipes = [spawn.Pipe(duplex=False) for _ in range(settings.workers)]
-        workers = [Child("worker", partial(_process, main, ready)) for _, ready in pipes]
+    with _worker_mains(settings, listen, started_at) as mains:
+        pipes = [spawn.Pipe(duplex=False) for _ in mains]
+        workers = [Child("worker", partial(_process, main, pipe[1])) for main, pipe in zip(mains, pipes, strict=True)]
         nursery = Nursery([*workers, _learner_child(settings)])
         stop = _stop_on_signal()
         try:
@@ -296,15 +297,23 @@ def _serve_together(settings: Settings, listen: Address, started_at: int) -> Non
 
 
 @contextmanager
-def _worker_mains(settings: Settings, listen: Address, started_at: int) -> Iterator[Callable[[Connection], None]]:
-    """What a worker process runs; it is given the pipe on which it tells that it serves."""
+def _worker_mains(settings: Settings, listen: Address, started_at: int) -> Iterator[list[Callable[[Connection], None]]]:
+    """What each worker process runs; it is given the pipe on which it tells that it serves."""
     if settings.front == "grpcio":
-        yield partial(_worker_main, settings, listen, started_at)
+        yield [partial(_worker_main, settings, listen, started_at)] * settings.workers
         return
     if settings.access:
         Access.from_file(settings.access)  # here a mistake is one line, and not a worker that does not start
     with tempfile.TemporaryDirectory(prefix="maitred-") as sockets:
-        yield partial(envoy_process.main, Embedded(settings, listen.host, listen.port, started_at, Path(sockets)))
+        wanted = partial(Bootstrap, APP, listen.host, listen.port)
+        streams = settings.max_concurrent_calls + MOST_STREAMS
+        admins = [Path(sockets) / str(number) for number in range(settings.workers)]
+        starts = [launch(settings.model_dump_json(), wanted(admin, streams, _json_log(settings))) for admin in admins]
+        yield [partial(become_envoy, start, started_at) for start in starts]
+
+
+def _json_log(settings: Settings) -> bool:
+    return settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
 
 
 def _process(main: Callable[[Connection], None], ready: Connection) -> SpawnProcess:
@@ -375,6 +384,7 @@ def _shared_metrics(folder: Path) -> Path:
 
 
 def _announce(settings: Settings, listen: Address) -> None:
-    log.info("serving", listen=str(listen), front=settings.front, workers=settings.workers, data=str(settings.data), pid=os.getpid())
+    how = {"front": settings.front, "workers": settings.workers, "data": str(settings.data), "pid": os.getpid()}
+    log.info("serving", listen=str(listen), **how)
     if settings.ready_file:
         write_file(settings.ready_file, [f"{listen}\n".encode()])

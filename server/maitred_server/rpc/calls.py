@@ -1,4 +1,4 @@
-"""What every front needs around a handler: how many calls are under way, waiting for the disk, streams, and statuses."""
+"""What every front needs around a handler: calls under way, waiting for the disk, streams, and statuses."""
 
 from __future__ import annotations
 

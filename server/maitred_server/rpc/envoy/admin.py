@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-ADMIN_MODE = 0o600
 POLL_S = 0.01
 
 

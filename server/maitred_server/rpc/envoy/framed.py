@@ -16,11 +16,11 @@ from urllib.parse import quote
 from maitred_server.errors import DeadlinePassed, InvalidRequest, TooLarge
 from maitred_server.rpc.access import Access
 from maitred_server.rpc.calls import UnderWay, refusal
+from maitred_server.rpc.envoy.bootstrap import MOST_BYTES
 from maitred_server.rpc.handlers import Handlers
 from maitred_server.rpc.status import Status
 from maitred_server.telemetry import Telemetry
 
-MOST_BYTES: Final = 17 * 1024 * 1024  # of any message; each call has its own, lower limit
 PREFIX: Final = 5  # one byte: compressed or not; four: how long
 CONTENT_TYPES: Final = frozenset({b"application/grpc", b"application/grpc+proto"})
 _UNITS: Final = {"n": 1e-9, "u": 1e-6, "m": 1e-3, "S": 1.0, "M": 60.0, "H": 3600.0}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ from maitred_server.rpc.access import Access
 from maitred_server.rpc.calls import UnderWay
 from maitred_server.rpc.envoy.admin import Admin
 from maitred_server.rpc.envoy.connected import Connected
-from maitred_server.rpc.envoy.framed import CONTENT_TYPES, Framed, Receive, Send
+from maitred_server.rpc.envoy.framed import CONTENT_TYPES, Framed
 from maitred_server.rpc.envoy.health import Health
 from maitred_server.rpc.handlers import PACKAGE, SERVICES, Handlers
 from maitred_server.telemetry import Telemetry, frames
@@ -69,7 +69,9 @@ class EnvoyFront:
         scope["headers"] = [header for header in scope["headers"] if header[0] != _PACKED_ANSWERS]
         try:
             await self._application(scope, receive, send)
-        except Exception as error:  # noqa: BLE001 - its text could be a customer's; who called has an answer, or is gone
+        except OSError:
+            pass  # the client is gone
+        except Exception as error:  # noqa: BLE001 - its text could be a customer's, and pyvoy would print it
             log.warning("call_broken", error=type(error).__name__, at=frames(error))
 
     async def start(self) -> None:
@@ -93,5 +95,3 @@ class EnvoyFront:
         await self._under_way.close(stop_s)
         await self._connected.close()
         await asyncio.sleep(FLUSH_S)
-
-
