@@ -14,148 +14,140 @@ from maitred_server.errors import InvalidRequest, MaitredError
 if TYPE_CHECKING:
     from maitred_server.load.asked import Asked, Plan, Wire
     from maitred_server.load.budget import Budget
+    from maitred_server.load.figures import Setup
     from maitred_server.load.measured import Measured
     from maitred_server.load.watch import Lines, Screen
 
 BROKEN, WRONG, INTERRUPTED = 1, 2, 130
-HOW_MUCH, WHAT, HOW, RESULT = "How much", "What is asked", "How it is sent", "What comes of it"
 
-EPILOG = """
-Examples
 
-  maitred load --placement home --rate 2000 --duration 30s --fail-if 'p99>5ms' --fail-if 'errors>0'
+def _option(panel: str, name: str, text: str) -> Any:
+    return typer.Option(name, help=text, rich_help_panel=panel)
 
-  maitred load --placement home:3 --ramp 500:20000:500/5s --processes 2 --html knee.html
 
-  maitred load --placement home --rate 500 --mix decide=1,expose=0.8,outcome=0.1:click
-
-Ends with 0; with 1 when a budget was broken, or nothing was answered; with 2 when something is wrong before load begins; with 130 when
-Ctrl-C ended it.
-"""
+RATE = _option("How much", "--rate", "Calls a second, of all processes together.")
+RAMP = _option(
+    "How much",
+    "--ramp",
+    "from:to:step/length, e.g. 500:20000:500/5s. Finds the knee: the highest rate that the server keeps up with. Ends "
+    "two steps after it.",
+)
+DURATION = _option("How much", "--duration", "How long, e.g. 30s. Without this and --calls: 10s.")
+CALLS = _option("How much", "--calls", "How many calls at most, over all steps.")
+KNEE_P99 = _option(
+    "How much",
+    "--knee-p99",
+    "A step keeps up while its p99 is at most this. Without: 5 times the first step's, and 1ms.",
+)
+PLACEMENT = _option("What is asked", "--placement", "NAME or NAME:slots; again for a page of several.")
+SUBJECTS = _option(
+    "What is asked",
+    "--subjects",
+    "uniform:COUNT, zipf:EXPONENT:COUNT, or a file: one id a line, or .jsonl with id, kind, context.",
+)
+PREFIX = _option("What is asked", "--subject-prefix", "What the ids of drawn subjects begin with.")
+KIND = _option(
+    "What is asked",
+    "--kind",
+    "person, household, device or session, where the file says none; else the server's default.",
+)
+CONTEXT = _option(
+    "What is asked", "--context", "KEY=VALUE (a text, or JSON), again for more; and one FILE.jsonl at most."
+)
+MIX = _option(
+    "What is asked",
+    "--mix",
+    "Shares of the answered decisions that are exposed and that have an outcome, e.g. "
+    "expose=0.8,outcome=0.1:click. It is real feedback: the server keeps it, and learns from it.",
+)
+BATCH = _option("What is asked", "--batch", "Decisions in each call, up to 256, by DecideBatch.")
+ARRIVALS = _option("How it is sent", "--arrivals", "poisson: as independent callers come; or even.")
+PROCESSES = _option("How it is sent", "--processes", "Processes that share the rate.")
+CONNECTIONS = _option("How it is sent", "--connections", "Connections of each process.")
+DEADLINE = _option("How it is sent", "--deadline", "A call that takes longer is given up, and has failed.")
+SEED = _option("How it is sent", "--seed", "Of all that is drawn.")
+OWNED = _option("How it is sent", "--i-own-this-server", "The server may be on another machine than this one.")
+FAIL_IF = _option(
+    "What comes of it",
+    "--fail-if",
+    "A budget: 'p99>5ms', 'p99.9>20ms', 'max>1s', 'mean>1ms', 'errors>0.1%', 'errors>0', 'rate<1900', "
+    "'feedback.p99>50ms'; again for more. Of a ramp it is held at the knee.",
+)
+JSON = _option("What comes of it", "--json", "File for all figures, each second's too.")
+HGRM = _option(
+    "What comes of it", "--hgrm", "File for the percentile distribution, in ms, as HdrHistogram's tools plot it."
+)
+HTML = _option("What comes of it", "--html", "File for a page with charts.")
 
 
 class Options(NamedTuple):
-    """The plain part of what was typed."""
+    """What was typed, as far as it needs no reading."""
 
     server: str
     key: str | None
     owned: bool
-    fail_if: list[str]
     json: Path | None
     hgrm: Path | None
     html: Path | None
 
 
 def load(
-    placement: Annotated[
-        list[str] | None,
-        typer.Option(help="NAME or NAME:slots; again for a page of several.", rich_help_panel=WHAT),
-    ] = None,
-    rate: Annotated[
-        str | None, typer.Option(help="Calls a second, all processes together.", rich_help_panel=HOW_MUCH)
-    ] = None,
-    ramp: Annotated[
-        str | None,
-        typer.Option(
-            help="from:to:step/length, e.g. 500:20000:500/5s: finds the knee, the highest rate that the server keeps up "
-            "with, and ends two steps after it.",
-            rich_help_panel=HOW_MUCH,
-        ),
-    ] = None,
-    duration: Annotated[
-        str | None, typer.Option(help="How long, e.g. 30s; 10s when no count is given.", rich_help_panel=HOW_MUCH)
-    ] = None,
-    calls: Annotated[
-        int | None, typer.Option(help="How many calls at most, over all steps.", rich_help_panel=HOW_MUCH)
-    ] = None,
-    knee_p99: Annotated[
-        str | None,
-        typer.Option(
-            "--knee-p99",
-            help="Beyond this p99 the server does not keep up; else 5 times that of the first step, at least 1ms.",
-            rich_help_panel=HOW_MUCH,
-        ),
-    ] = None,
-    subjects: Annotated[
-        str,
-        typer.Option(
-            help="zipf:EXPONENT:COUNT, uniform:COUNT, or a file: an id a line, or .jsonl with id, kind, context.",
-            rich_help_panel=WHAT,
-        ),
-    ] = "uniform:100000",
-    subject_prefix: Annotated[
-        str, typer.Option(help="What the ids of drawn subjects begin with.", rich_help_panel=WHAT)
-    ] = "load-",
-    kind: Annotated[
-        str,
-        typer.Option(help="person, household, device or session; else the server's default.", rich_help_panel=WHAT),
-    ] = "",
-    context: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="KEY=VALUE (text, or JSON), again for more; or a .jsonl file, a context a line.", rich_help_panel=WHAT
-        ),
-    ] = None,
-    mix: Annotated[
-        str,
-        typer.Option(
-            help="Of the decisions that are answered, which share is exposed and has an outcome: "
-            "decide=1,expose=0.8,outcome=0.1:clicked. This is real feedback: the server keeps it and learns from it.",
-            rich_help_panel=WHAT,
-        ),
-    ] = "decide=1",
-    batch: Annotated[
-        int, typer.Option(help="Decisions in a call; above 1 it is DecideBatch.", rich_help_panel=WHAT)
-    ] = 1,
-    arrivals: Annotated[
-        str, typer.Option(help="poisson, as independent callers come, or even.", rich_help_panel=HOW)
-    ] = "poisson",
-    processes: Annotated[int, typer.Option(help="Processes that share the rate.", rich_help_panel=HOW)] = 1,
-    connections: Annotated[int, typer.Option(help="Connections of each process.", rich_help_panel=HOW)] = 4,
-    deadline: Annotated[
-        str, typer.Option(help="After which a call is given up: a failure.", rich_help_panel=HOW)
-    ] = "1s",
-    seed: Annotated[int, typer.Option(help="Of all that is drawn.", rich_help_panel=HOW)] = 1,
+    placement: Annotated[list[str] | None, PLACEMENT] = None,
+    subjects: Annotated[str, SUBJECTS] = "uniform:100000",
+    subject_prefix: Annotated[str, PREFIX] = "load-",
+    kind: Annotated[str, KIND] = "",
+    context: Annotated[list[str] | None, CONTEXT] = None,
+    mix: Annotated[str, MIX] = "decide=1",
+    batch: Annotated[int, BATCH] = 1,
+    rate: Annotated[str | None, RATE] = None,
+    ramp: Annotated[str | None, RAMP] = None,
+    duration: Annotated[str | None, DURATION] = None,
+    calls: Annotated[int | None, CALLS] = None,
+    knee_p99: Annotated[str | None, KNEE_P99] = None,
+    arrivals: Annotated[str, ARRIVALS] = "poisson",
+    processes: Annotated[int, PROCESSES] = 1,
+    connections: Annotated[int, CONNECTIONS] = 4,
+    deadline: Annotated[str, DEADLINE] = "1s",
+    seed: Annotated[int, SEED] = 1,
     server: Server = "localhost:7400",
     key: Key = None,
-    owned: Annotated[
-        bool,
-        typer.Option(
-            "--i-own-this-server", help="Let the server be another machine than this one.", rich_help_panel=HOW
-        ),
-    ] = False,
-    fail_if: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A budget, e.g. 'p99>5ms', 'p99.9>20ms', 'max>1s', 'mean>1ms', 'errors>0.1%', 'rate<1900', "
-            "'feedback.p99>50ms'; again for more. Of a ramp: at the knee.",
-            rich_help_panel=RESULT,
-        ),
-    ] = None,
-    json: Annotated[Path | None, typer.Option(help="File for all figures.", rich_help_panel=RESULT)] = None,
-    hgrm: Annotated[
-        Path | None, typer.Option(help="File for the percentile distribution, in ms.", rich_help_panel=RESULT)
-    ] = None,
-    html: Annotated[Path | None, typer.Option(help="File for a page with charts.", rich_help_panel=RESULT)] = None,
+    owned: Annotated[bool, OWNED] = False,
+    fail_if: Annotated[list[str] | None, FAIL_IF] = None,
+    json: Annotated[Path | None, JSON] = None,
+    hgrm: Annotated[Path | None, HGRM] = None,
+    html: Annotated[Path | None, HTML] = None,
 ) -> None:
-    """Put a load on a server and measure it as its callers would feel it.
+    """Put a load on a server, and measure it as its callers would feel it.
 
-    An open loop: calls are sent at moments that wait for no answer, and latency counts from the moment at which a call was
-    meant to be sent. So a stall of the server shows in every call that it delayed. When this program is late itself, it says so.
+    An open loop: calls are sent at moments that wait for no answer, and
+    latency counts from the moment at which a call was meant to be sent. So a
+    stall shows in every call that it delayed. When this program itself is
+    late, it says so.
 
-    Load goes to servers of this machine only, unless you say that you answer for the other one.
+    Load goes to servers on this machine, unless you say that you answer for
+    the other one.
+
+    maitred load --placement home --rate 2000 --fail-if 'p99>5ms'
+
+    maitred load --placement home:3 --ramp 500:20000:500/5s --html knee.html
+
+    maitred load --placement home --rate 9 --mix expose=0.8,outcome=0.1:click
+
+    Ends with 0; with 1 when a budget was broken or nothing was answered; with
+    2 when something is wrong before load begins; with 130 after Ctrl-C, which
+    ends the load with a report of what was measured.
     """
-    options = Options(server, key, owned, fail_if or [], json, hgrm, html)
+    options = Options(server, key, owned, json, hgrm, html)
     try:
         from maitred_server.load import budget
 
-        budgets = [budget.parse(text) for text in options.fail_if]
+        budgets = [budget.parse(text) for text in fail_if or []]
         plan = _plan(rate, ramp, duration, calls, knee_p99, processes, arrivals)
         asked = _asked(placement or [], subjects, subject_prefix, kind, context or [], mix, batch, seed)
         status = _run(plan, asked, _wire(options, connections, deadline), options, budgets)
     except MaitredError as error:
         _say(f"maitred: {error.message}")
-        raise typer.Exit(WRONG) from None
+        status = WRONG
     raise typer.Exit(status)
 
 
@@ -245,7 +237,7 @@ def _watcher() -> Lines | Screen:
     return Screen(err) if err.is_terminal else Lines(_say)
 
 
-def _tell(setup: Any, measured: Measured, options: Options, budgets: list[Budget]) -> int:
+def _tell(setup: Setup, measured: Measured, options: Options, budgets: list[Budget]) -> int:
     from maitred_server.load import budget, figures, page, summary, written
     from maitred_server.load.notes import main_step
 
@@ -271,6 +263,3 @@ def _tell(setup: Any, measured: Measured, options: Options, budgets: list[Budget
 
 def _say(text: str) -> None:
     err.print(text, markup=False, highlight=False, soft_wrap=True)
-
-
-load.__doc__ = (load.__doc__ or "") + EPILOG

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from html import escape
+from itertools import pairwise
 from typing import NamedTuple
 
 from maitred_server.load import scales
 from maitred_server.load.scales import Axis
 
 WIDTH = 920
-LEFT, RIGHT, TOP, BOTTOM = 64, 104, 34, 44
+LEFT, RIGHT, TOP, BOTTOM = 64, 104, 42, 44
 LABEL = 17  # pixels between the names at the ends of lines
 MARKS = 12  # named vertical lines that fit
 
@@ -135,7 +136,7 @@ def _apart(places: Sequence[float], top: float, bottom: float) -> list[float]:
 def _hints(chart: Chart, x: Axis, y: Axis) -> Iterator[str]:
     """Invisible strips, each around its place, that say the figures of it."""
     places = [x(hint.x) for hint in chart.hints]
-    edges = [x.start, *((a + b) / 2 for a, b in zip(places, places[1:], strict=False)), x.end]
+    edges = [x.start, *((a + b) / 2 for a, b in pairwise(places)), x.end]
     for hint, left, right in zip(chart.hints, edges, edges[1:], strict=False):
         box = f'x="{left:.1f}" width="{max(0.5, right - left):.1f}" y="{y.end}" height="{y.start - y.end}"'
         yield f'<rect class="hint" {box}><title>{escape(hint.text)}</title></rect>'

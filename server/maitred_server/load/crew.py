@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 import time
 from collections.abc import Iterator
 from multiprocessing.connection import Connection, wait
@@ -31,7 +32,7 @@ class Crew:
             ours, theirs = spawn.Pipe()
             job = generator.Job(asked, wire, Place(number, plan.processes), plan.poisson)
             process = spawn.Process(target=generator.main, args=(job, theirs), daemon=True, name=f"load-{number}")
-            process.start()
+            _start(process)
             theirs.close()
             self._pipes.append(ours)
             self._processes.append(process)
@@ -102,3 +103,12 @@ class Crew:
             if isinstance(message, told.Broken):
                 raise MaitredError(message.message)
             yield pipe, message
+
+
+def _start(process: BaseProcess) -> None:
+    """Ctrl-C is the parent's: a process is born deaf to it."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        process.start()
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from importlib.resources import files
 from typing import Any
@@ -45,7 +45,9 @@ def _sections(figures: dict[str, Any], measured: Measured) -> Iterator[str]:
 def _heading(figures: dict[str, Any]) -> str:
     setup, result = figures["setup"], figures["result"]
     names = ", ".join(one["name"] for one in setup["asked"]["placements"])
-    what = "Ramp" if figures["knee"] else f"{result['rate']:,.0f} calls/s"
+    steps = setup["plan"]["steps"]
+    ramp = f"A ramp from {steps[0]['rate']:,.0f} to {steps[-1]['rate']:,.0f} calls/s"
+    what = ramp if figures["knee"] else f"{result['rate']:,.0f} calls/s"
     lead = f"{names} at {setup['server']}, {setup['began_at'].replace('T', ' ').replace('+00:00', ' UTC')}"
     return f'<h1>{escape(what)}</h1><p class="lead">{escape(lead)}</p>'
 
@@ -71,7 +73,8 @@ def _tiles(figures: dict[str, Any]) -> str:
         (f"{milliseconds(latency['p99.9'])} ms", "99.9% within this"),
         (f"{sum(result['failed'].values()):,}", f"failed, of {result['wanted']:,} calls"),
     )
-    return f'<div class="tiles">{"".join(f"<div class=tile><b>{big}</b><span>{small}</span></div>" for big, small in tiles)}</div>'
+    boxes = "".join(f'<div class="tile"><b>{big}</b><span>{small}</span></div>' for big, small in tiles)
+    return f'<div class="tiles">{boxes}</div>'
 
 
 def _knee(figures: dict[str, Any], measured: Measured) -> str:
@@ -159,28 +162,35 @@ def _feedback(feedback: dict[str, Any]) -> str:
 
 
 def _setup(figures: dict[str, Any]) -> str:
-    pairs = _flat({name: figures[name] for name in ("setup", "machine", "versions")})
-    terms = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in pairs)
+    told = {**figures["setup"], "machine": figures["machine"], "versions": figures["versions"]}
+    terms = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in _flat(told))
     return _section("What was asked, and from where", "", f"<dl>{terms}</dl>")
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
     for name, value in values.items():
-        if name == "steps":
-            yield (
-                prefix + name,
-                f"{len(value)}, from {value[0]['rate']:,.0f} to {value[-1]['rate']:,.0f} calls/s, {value[0]['seconds']:g} s each",
-            )
-        elif isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{name} / ")
-        elif isinstance(value, list):
-            yield prefix + name, ", ".join(_item(one) for one in value)
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name} ")
         elif value not in ("", None):
-            yield prefix + name, f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+            yield prefix + name.replace("_", " "), _shown(name, value)
 
 
-def _item(value: Any) -> str:
-    return " ".join(str(one) for one in value.values() if one) if isinstance(value, dict) else str(value)
+def _shown(name: str, value: Any) -> str:
+    if name == "steps":
+        return _steps(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(":".join(str(one) for one in item.values() if one) for item in value) or "none"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _steps(steps: Sequence[dict[str, Any]]) -> str:
+    first, last = steps[0], steps[-1]
+    if len(steps) > 1:
+        return f"{len(steps)} from {first['rate']:,.0f} to {last['rate']:,.0f} calls/s, {first['seconds']:g} s each"
+    length = f"until {first['calls']:,} calls" if first["calls"] else f"for {first['seconds']:g} s"
+    return f"{first['rate']:,.0f} calls/s {length}"
 
 
 def _section(title: str, text: str, body: str) -> str:

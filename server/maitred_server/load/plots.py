@@ -127,7 +127,8 @@ def compared(measured: Measured) -> list[tuple[str, str, StepResult]]:
         return [("p99", "calls", main)]
     steps = {measured.steps[-1].number: "max", measured.steps[0].number: "p50", main.number: "p99"}
     return [
-        (kind, f"{measured.steps[number].step.rate:,.0f}/s", measured.steps[number]) for number, kind in steps.items()
+        (kind, f"{measured.steps[number].step.rate:,.0f}/s", measured.steps[number])
+        for number, kind in sorted(steps.items())
     ]
 
 

@@ -17,7 +17,7 @@ from maitred_server.load.summary import milliseconds
 
 _BARS = "▁▂▃▄▅▆▇█"
 SPARKS = 60
-LINE_EVERY_S = 5.0
+LINE_EVERY_S = 3.0
 SHOWN = ("p50", "p90", "p99", "p99.9", "max")
 
 
@@ -78,7 +78,7 @@ def view(measured: Measured) -> Table:
     """The last second beside the whole step, with a sparkline of p99."""
     step, rows = measured.steps[-1], measured.recent(SPARKS)
     table = Table(title=_title(measured), show_header=True, min_width=72)
-    for name in ("", "last second", "this step"):
+    for name in ("", "last second", "this step" if measured.plan.ramp else "overall"):
         table.add_column(name, justify="right" if name else "left")
     last = rows[-1]
     table.add_row("wanted/s", f"{last.rate:,.0f}", f"{step.step.rate:,.0f}")
