@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -13,6 +16,7 @@ from typing import Any
 import pytest
 from harness.server import Running
 
+ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "maitred_server", "load"]
 
 
@@ -45,6 +49,18 @@ def test_a_load_is_measured_and_written(server: Running, tmp_path: Path) -> None
     assert int(written["hgrm"].read_text().split("TotalCount     =")[1].split(".")[0]) == 60
     assert written["html"].read_text().endswith("</html>\n")
     assert "latency p99, ms" in done.stdout
+
+
+def test_the_example_of_the_docs_works(server: Running, tmp_path: Path) -> None:
+    """The first command of docs/load.md runs as it stands, against a server elsewhere."""
+    block = re.search(r"```sh run-with-server\n(.*?)```", (ROOT / "docs" / "load.md").read_text(), re.DOTALL)
+    assert block is not None
+    program, verb, *arguments = shlex.split(block[1])
+    assert (program, verb) == ("maitred", "load")
+    command = [*COMMAND, *arguments]
+    environment = os.environ | {"MAITRED_SERVER": server.target}
+    subprocess.run(command, cwd=tmp_path, env=environment, timeout=60, check=True, capture_output=True)
+    assert "Latency by percentile" in (tmp_path / "load.html").read_text()
 
 
 def test_a_budget_that_is_too_tight_fails(server: Running) -> None:
