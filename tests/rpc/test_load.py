@@ -132,6 +132,15 @@ def test_a_mistake_is_one_line(arguments: tuple[str, ...], told: str) -> None:
     assert told in done.stderr
 
 
+def test_without_its_library_it_says_what_to_install() -> None:
+    """Without HdrHistogram the command names the extra that brings it."""
+    program = "import sys; sys.modules['hdrh'] = None; from maitred_server.cli import main; main()"
+    command = [sys.executable, "-c", program, "load", "--placement", "home", "--rate", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "pip install 'maitred[load]'" in done.stderr
+
+
 def test_ctrl_c_ends_with_a_report(server: Running, tmp_path: Path) -> None:
     """An interrupted load tells what it measured until then, and ends with 130."""
     paths = ("--json", str(tmp_path / "i.json"), "--deadline", "10s")
