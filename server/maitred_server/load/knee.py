@@ -42,4 +42,6 @@ def why_not(step: StepResult, limit: float) -> str:
         seen.append(f"only {step.answered_share:.1%} were answered in time")
     if step.p99_us > limit:
         seen.append(f"p99 was {step.p99_us / 1000:,.2f} ms")
-    return " and ".join(seen) or "it kept up"
+    if failed := step.count.failed.most_common(1):
+        seen.append(f"{step.count.failures:,} calls failed, most with {failed[0][0]}")
+    return ", ".join(seen) or "it kept up"

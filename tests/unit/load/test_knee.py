@@ -44,6 +44,15 @@ def test_answers_after_the_end_of_a_step_are_not_in_time() -> None:
     assert knee.why_not(step, 5_000_000) == "only 90.9% were answered in time"
 
 
+def test_failures_are_a_reason_too() -> None:
+    """What was seen after the knee names the failures and the status that most of them had."""
+    measured = Measured(plan_of(50.0, 100.0), 1.0)
+    play(measured, FAST)
+    play(measured, SLOW, failed=["UNAVAILABLE"] * 3 + ["INTERNAL"])
+    told = "p99 was 30.02 ms, 4 calls failed, most with UNAVAILABLE"
+    assert knee.why_not(measured.steps[1], 5_000) == told
+
+
 def test_the_knee_is_told_in_words() -> None:
     """Where it is, and what was seen after it; the load is judged by the knee's step."""
     measured = Measured(plan_of(50.0, 100.0, 150.0), 1.0)
