@@ -63,11 +63,13 @@ def draw(chart: Chart, x_scale: Scaled, y_scale: Scaled) -> str:
         *_grid(chart, x, y),
         *_marks(chart, x, y),
         *(f'<polyline class="line {line.kind}" points="{run}"/>' for line in chart.lines for run in _runs(line, x, y)),
+        *(_text(x.start + 6, y(at) - 5, text, "start", "tick over") for at, text in chart.limits),
         *_names(chart, y),
         *_hints(chart, x, y),
     ]
     label = f"{escape(chart.title)}. {escape(chart.description)}"
-    return f'<svg viewBox="0 0 {WIDTH} {chart.height}" role="img" aria-label="{label}">{"".join(body)}</svg>'
+    svg = f'<svg viewBox="0 0 {WIDTH} {chart.height}" role="img" aria-label="{label}">{"".join(body)}</svg>'
+    return f'<div class="scroll">{svg}</div>'
 
 
 def _grid(chart: Chart, x: Axis, y: Axis) -> Iterator[str]:
@@ -88,9 +90,8 @@ def _marks(chart: Chart, x: Axis, y: Axis) -> Iterator[str]:
         yield f'<line class="mark" x1="{x(at):.1f}" x2="{x(at):.1f}" y1="{y.end}" y2="{y.start}"/>'
         if number % every == 0:
             yield _text(x(at) + 4, y.end - 4, text, "start")
-    for at, text in chart.limits:
+    for at, _ in chart.limits:
         yield f'<line class="mark limit" x1="{x.start}" x2="{x.end}" y1="{y(at):.1f}" y2="{y(at):.1f}"/>'
-        yield _text(x.start + 6, y(at) - 5, text, "start")
 
 
 def _runs(line: Line, x: Axis, y: Axis) -> Iterator[str]:
