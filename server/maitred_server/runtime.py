@@ -50,7 +50,7 @@ from maitred_server.rpc.admission import DAY_MS, Admission, Limits
 from maitred_server.rpc.decisions import Decisions
 from maitred_server.rpc.explaining import Explaining
 from maitred_server.rpc.feedback import Feedback
-from maitred_server.rpc.grpc_front import GrpcFront
+from maitred_server.rpc.grpc_front import GrpcFront, run
 from maitred_server.rpc.handlers import Handlers
 from maitred_server.rpc.people import People
 from maitred_server.rpc.playbooks import Playbooks
@@ -229,7 +229,7 @@ def _worker_main(settings: Settings, listen: Address, started_at: int, ready: Pr
     end_with_parent()
     set_up_logging(settings.log_format, settings.log_level)
     worker = Worker(settings, listen, started_at)
-    asyncio.run(worker.run(ready.set))
+    run(worker.run(ready.set))
 
 
 def _learner_main(settings: Settings) -> None:
@@ -251,10 +251,10 @@ def serve(settings: Settings) -> None:
         Store.open(
             settings.data, map_size=settings.map_size
         ).close()  # makes it, or says why not, before any child starts
-        run = _serve_alone if settings.workers == 1 else _serve_together
+        served = _serve_alone if settings.workers == 1 else _serve_together
         compactor = Compactor(settings)
         with _reserved(address(settings.listen)) as listen:
-            run(settings, listen, wall_clock())
+            served(settings, listen, wall_clock())
         compactor.stop()
     log.info("stopped")
 
@@ -264,7 +264,7 @@ def _serve_alone(settings: Settings, listen: Address, started_at: int) -> None:
     nursery = Nursery([_learner_child(settings)])
     try:
         with _metrics(settings, worker.telemetry.registry):
-            asyncio.run(worker.run(lambda: _announce(settings, listen)))
+            run(worker.run(lambda: _announce(settings, listen)))
     finally:
         nursery.stop(settings.stop_s)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import reduce
 from operator import and_, or_
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias
@@ -247,6 +247,22 @@ class Compared:
         self._present = order.present
         self._nan = with_nan(order, name), order.present
         self._compare = COMPARISONS[name]
+        self._name = name
+
+    def holding(self) -> Callable[[Frame], int]:
+        """What gives the rows of which it is true: in as few steps as can be, for there may be many of these."""
+        evaluate, nan, look_up = self._value, self._nan[0], self._order.looked_up(self._name)
+        if look_up is None:
+            return lambda frame: self.bits(frame)[0]
+
+        def held(frame: Frame) -> int:
+            try:
+                value = evaluate(frame)
+            except Failure:
+                return 0
+            return look_up(value) if value == value else nan
+
+        return held
 
     def bits(self, frame: Frame) -> Bits:
         """What it says to the rows."""
