@@ -19,6 +19,7 @@ from maitred_server import (
     cli_explain,
     cli_import,
     cli_item,
+    cli_load,
     cli_playbook,
     cli_policy,
     cli_replay,
@@ -48,6 +49,7 @@ app.command()(cli_playbook.rollback)
 app.command()(cli_caps.caps)
 app.command()(cli_explain.explain)
 app.command()(cli_replay.replay)
+app.command()(cli_load.load)
 app.command()(cli_store.compact)
 app.command()(cli_store.backup)
 app.command()(cli_store.restore)
