@@ -69,7 +69,13 @@ def named(only: str) -> list[str]:
 
 def scaled(scale: Scale, profiles: int | None, rounds: int | None, calls: int | None) -> Scale:
     """With what was said on the command line."""
-    said = {"profiles": profiles, "rounds": rounds, "calls": calls, "open_calls": calls, "decisions": calls}
+    said: dict[str, Any] = {
+        "profiles": profiles,
+        "rounds": rounds,
+        "calls": calls,
+        "open_calls": calls,
+        "decisions": calls,
+    }
     changed = scale._replace(**{name: value for name, value in said.items() if value is not None})
     return changed._replace(stores=_stores(scale.stores, profiles)) if profiles else changed
 
@@ -87,7 +93,7 @@ def run(bench: Bench, chosen: list[Section]) -> list[str]:
         whole, began = read(bench.build), time.monotonic()
         try:
             found = section.measure(bench)
-        except Exception as error:  # a section that fails does not lose the others
+        except Exception as error:  # noqa: BLE001 - a section that fails does not lose the others
             failed.append(section.name)
             whole["problems"][section.name] = f"{type(error).__name__}: {error}"
             warn(f"{section.name}: {whole['problems'][section.name]}")

@@ -13,8 +13,8 @@ from maitred_tools.bench.section import Bench, Section, Table
 
 TITLES: Final = {"sdk": "The SDK", "feedback": "Feedback"}
 TEXTS: Final = {
-    "sdk": "CPU of the calling thread for each verb, allocations, memory of kept answers, and calls while the server is down. ",
-    "feedback": "Durable events, acknowledged after fsync with the counters of their subjects; and the learner's reading. ",
+    "sdk": "CPU of the calling thread for each verb, allocations, memory of kept answers, calls without a server.",
+    "feedback": "Durable events, acknowledged after fsync with the counters of their subjects; the learner's reading.",
 }
 LEARNER: Final = "learner"
 PLAIN: Final = ("", "figure")
@@ -67,7 +67,5 @@ def flat(found: Any, name: str = "") -> dict[str, str]:
     return {path: text for key, value in parts for path, text in flat(value, f"{name} {key}".strip()).items()}
 
 
-SDK: Final = Section("sdk", TITLES["sdk"], TEXTS["sdk"].strip(), measuring("sdk"), tabling("sdk"))
-FEEDBACK: Final = Section(
-    "feedback", TITLES["feedback"], TEXTS["feedback"].strip(), measuring("feedback"), tabling("feedback")
-)
+SDK: Final = Section("sdk", TITLES["sdk"], TEXTS["sdk"], measuring("sdk"), tabling("sdk"))
+FEEDBACK: Final = Section("feedback", TITLES["feedback"], TEXTS["feedback"], measuring("feedback"), tabling("feedback"))

@@ -93,7 +93,7 @@ def _serve_sync(prepared: dict[str, bytes], ready_file: Path) -> None:
 
 def _only(calls: dict[str, Any]) -> grpc.GenericRpcHandler:
     """These calls, without serializers: bytes in, bytes out."""
-    handlers = {name: grpc.unary_unary_rpc_method_handler(call) for name, call in calls.items()}
+    handlers: dict[str, Any] = {name: grpc.unary_unary_rpc_method_handler(call) for name, call in calls.items()}
     return grpc.method_handlers_generic_handler(SERVICE, handlers)
 
 

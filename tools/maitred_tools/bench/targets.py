@@ -54,7 +54,7 @@ def _calls(sections: Mapping[str, Figures]) -> Iterator[Target]:
     for front, name, limit in ((seed.GRPCIO, "grpcio", 1.4), (seed.ENVOY, "the Envoy front", 0.9)):
         one = deciding.find(found, places.EVERYTHING, front) if found else None
         missing = "not installed" if front == seed.ENVOY and found and not found["envoy"] else _NOT
-        yield _target(text.format(name), limit, one and one["ratio"], missing)
+        yield _target(text.format(name), limit, one["ratio"] if one else None, missing)
 
 
 def _alone(sections: Mapping[str, Figures]) -> Iterator[Target]:

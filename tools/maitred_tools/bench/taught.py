@@ -129,13 +129,14 @@ def _events(
     request: decision_pb2.DecideRequest, answer: decision_pb2.DecideResponse, chance: random.Random
 ) -> Iterator[feedback_pb2.FeedbackEvent]:
     (decision,) = answer.decisions
-    said = {"decision_id": decision.decision_id, "receipt": answer.receipt}
-    slots = [choice.slot for choice in decision.slate]
-    shown = feedback_pb2.Exposure(slots=slots, showing_number=1, **said)
+    said, receipt, slots = decision.decision_id, answer.receipt, [choice.slot for choice in decision.slate]
+    shown = feedback_pb2.Exposure(decision_id=said, receipt=receipt, slots=slots, showing_number=1)
     yield feedback_pb2.FeedbackEvent(sequence=1, subject=request.subject, exposure=shown)
     bought = [choice for choice in decision.slate if chance.random() < _liked(choice.item)]
     for number, choice in enumerate(bought, start=2):
-        outcome = feedback_pb2.Outcome(type=seed.PURCHASE, value=1.0, item=choice.item, **said)
+        outcome = feedback_pb2.Outcome(
+            type=seed.PURCHASE, value=1.0, item=choice.item, decision_id=said, receipt=receipt
+        )
         yield feedback_pb2.FeedbackEvent(sequence=number, subject=request.subject, outcome=outcome)
 
 
