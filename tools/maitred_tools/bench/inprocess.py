@@ -1,156 +1,138 @@
-"""`python -m maitred_tools.bench.inprocess`: CPU of a decision in its process, by stage; beside another checkout's.
-
-Each checkout decides in a process of its own, in turn with the other, so that what else the machine does slows both
-alike. `--before CHECKOUT`: a folder with the `server` folder of other code that reads the same data.
-"""
+"""The decision itself, without gRPC: stage by stage, beside vowpalwabbit and gittins, and the filters of 500 rules."""
 
 from __future__ import annotations
 
-import json
-import os
-import random
 import statistics
-import subprocess
-import sys
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
-from pathlib import Path
-from typing import Annotated, Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
+from typing import Final
 
-import typer
-from maitred_server.decide.ask import Ask
-from maitred_server.decide.pipeline import Pipeline
-from maitred_server.decide.receipt import Sealer
-from maitred_server.decide.worlds import Worlds
-from maitred_server.model import Kind
-from maitred_server.store import Store
-from maitred_server.store.secrets import KeyDirectory
-from maitred_server.subjects.identity import Pseudonyms
-from rich.console import Console
-from rich.table import Table
+from maitred_tools.bench import charts, peers, places, seed, stages
+from maitred_tools.bench.measure import Figures, spread
+from maitred_tools.bench.section import Bench, Section, Table, reading, steps
 
-from maitred_tools.bench import control, seed
-from maitred_tools.bench.stages import Laps
-from maitred_tools.throwaway import accept_any_disk
+OUTSIDE: Final = ("request", "response")  # parsing and building messages: not the decision
+PEER_US: Final = {10: 20, 100: 200, 1_000: 1_500, 10_000: 20_000}  # about what a choice takes
+ROUND_US: Final = 150_000
+FILTERED: Final = (1_000, 10_000)
 
-PLAYBOOKS: Final = {"plain": None, "control": control.playbook}
-CONTEXT: Final = {"store": "330", "device": "till"}
-REQUESTS: Final = 200  # in a round
-WHOLE: Final = "whole decision"
-
-Figures = dict[str, float]  # microseconds of CPU by stage; WHOLE: without a stopwatch
+Stages = dict[str, float]
+Done = Callable[[object], None]
 
 
-def main(
-    before: Annotated[Path | None, typer.Option(help="Another checkout, to compare with")] = None,
-    profiles: Annotated[int, typer.Option(min=1_000, help="Profiles in the store")] = 20_000,
-    rounds: Annotated[int, typer.Option(min=3, help="Rounds of each process")] = 30,
-    build: Annotated[Path, typer.Option(help="Where data directories are kept")] = Path("build/inprocess"),
-    worker: Annotated[Path | None, typer.Option(hidden=True)] = None,
-) -> None:
-    """Measure decisions without gRPC: medians of rounds of 200 decisions each, for subjects drawn at random."""
-    accept_any_disk()
-    if worker is not None:
-        work(worker, profiles)
-        return
-    checkouts = {"now": None} if before is None else {"before": before, "now": None}
-    for name, files in PLAYBOOKS.items():
-        data = seed.data_directory(_made(build / name), profiles, lambda done: None, files and files())
-        _show(name, compared(data, profiles, checkouts, rounds))
+def measure(bench: Bench) -> Figures:
+    """Ours with both playbooks, each size beside the same choice by others, in turns in this process."""
+    cases = [one for playbook in (places.PLAIN, places.EVERYTHING) for one in _of(bench, playbook)]
+    versions = {name: peers.there(name) or None for name in peers.PACKAGES}
+    own, shared = peers.widths()
+    widths = {"own": own, "shared": shared}
+    return {"widths": widths, "peers": versions, "cases": cases, "filters": _filters(bench)}
 
 
-def compared(data: Path, profiles: int, checkouts: Mapping[str, Path | None], rounds: int) -> dict[str, Figures]:
-    """The median over the rounds, by checkout. The processes take turns; a round before the first warms up."""
-    found: dict[str, list[Figures]] = {name: [] for name in checkouts}
-    with ExitStack() as stack:
-        workers = {name: stack.enter_context(_worker(data, profiles, folder)) for name, folder in checkouts.items()}
-        for _ in range(rounds + 1):
-            for name, process in workers.items():
-                found[name].append(_round_of(process))
-    return {name: _medians(figures[1:]) for name, figures in found.items()}
+def _of(bench: Bench, playbook: str) -> list[Figures]:
+    data, scale = bench.put(playbook), bench.scale
+    others = [name for name in peers.PACKAGES if peers.there(name)]
+    bar = steps(f"in process, {playbook}", len(places.SIZES) * scale.rounds)
+    with bar as done, stages.inside(data, seed.BRAND) as decide:
+        found = [_size(bench, decide, size, others, done) for size in places.SIZES]
+    return [{"playbook": playbook, **one} for one in found]
 
 
-def _medians(figures: Sequence[Figures]) -> Figures:
-    return {stage: statistics.median(one[stage] for one in figures) for stage in figures[0]}
+def _size(bench: Bench, decide: stages.Decide, size: int, others: Sequence[str], done: Done) -> Figures:
+    asked = bench.requests(places.placement(size))
+    calls = bench.scale.decisions if size <= places.MAIN else max(20, bench.scale.decisions // 4)
+    choosers = {name: peers.chooser(name, size) for name in others}
+    times = max(1, ROUND_US // PEER_US[size] // (10 if bench.scale.quick else 1))
+    decide(asked[:calls])
+    ours: list[Stages] = []
+    theirs: dict[str, list[float]] = {name: [] for name in others}
+    for number in range(bench.scale.rounds):
+        ours.append(decide([asked[(number * calls + at) % len(asked)] for at in range(calls)]))
+        for name, choose in choosers.items():
+            theirs[name].append(peers.micros(choose, max(1, times // (30 if name == peers.GITTINS else 1))))
+        done(size)
+    return {"candidates": size, **_ours(ours), "peers": {name: _beside(ours, one) for name, one in theirs.items()}}
 
 
-@contextmanager
-def _worker(data: Path, profiles: int, checkout: Path | None) -> Iterator[subprocess.Popen[str]]:
-    path = {} if checkout is None else {"PYTHONPATH": str((checkout / "server").resolve())}
-    command = [
-        sys.executable,
-        "-m",
-        "maitred_tools.bench.inprocess",
-        "--worker",
-        str(data),
-        "--profiles",
-        f"{profiles}",
+def _ours(rounds: Sequence[Stages]) -> Figures:
+    median = {stage: round(statistics.median(one[stage] for one in rounds), 2) for stage in rounds[0]}
+    return {"stages_us": median} | spread("decision_us", list(map(_decision, rounds)), 1)
+
+
+def _decision(stages: Stages) -> float:
+    return sum(us for stage, us in stages.items() if stage not in OUTSIDE)
+
+
+def _beside(ours: Sequence[Stages], theirs: Sequence[float]) -> Figures:
+    ratios = [_decision(one) / other for one, other in zip(ours, theirs, strict=True)]
+    return spread("us", theirs, 1) | spread("ratio", ratios, 4)
+
+
+def _filters(bench: Bench) -> Figures:
+    if find_spec("cel_expr_python") is None:
+        return {}
+    from maitred_tools.bench import rules
+
+    return dict(rules.measured(FILTERED, 0.004, 200 if bench.scale.quick else 2_000))
+
+
+def case(found: Figures, playbook: str, candidates: int = places.MAIN) -> Figures | None:
+    """One of the cases."""
+    wanted = (playbook, candidates)
+    return next((one for one in found["cases"] if (one["playbook"], one["candidates"]) == wanted), None)
+
+
+def tables(found: Figures) -> list[Table]:
+    """Ours beside others; the stages; the filters."""
+    names = [name for name, version in found["peers"].items() if version]
+    header = ("", "decision, us", *(f"{name}, us" for name in names), *(f"of {name}" for name in names))
+    rows = [(_name(one), reading(one, "decision_us"), *_others(one, names)) for one in found["cases"]]
+    filters = [(name, f"{value:,.2f}") for name, value in found["filters"].items()]
+    return [
+        Table("The decision beside one choice by others", header, rows),
+        _stages(found["cases"]),
+        *([Table("500 rules and 200 segments", ("", "us"), filters)] if filters else []),
     ]
-    with subprocess.Popen(
-        command, env=os.environ | path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        yield process
-        assert process.stdin is not None
-        process.stdin.close()
 
 
-def _round_of(process: subprocess.Popen[str]) -> Figures:
-    assert process.stdin is not None
-    assert process.stdout is not None
-    process.stdin.write("round\n")
-    process.stdin.flush()
-    found: Figures = json.loads(process.stdout.readline())
-    return found
+def _others(one: Figures, names: Sequence[str]) -> tuple[str, ...]:
+    beside: Mapping[str, Figures] = one["peers"]
+    costs = tuple(reading(beside[name], "us") for name in names)
+    return (*costs, *(f"{beside[name]['ratio']:.3f}" for name in names))
 
 
-def work(data: Path, profiles: int) -> None:
-    """Measure a round for each line of standard input."""
-    keys, worlds, chance = KeyDirectory(data / "keys"), Worlds(data), random.Random(11)  # noqa: S311
-    worlds.poll()
-    pseudonyms = Pseudonyms(keys.pseudonym_key())
-    store: Any = Store.open(data, read_only=True)
-    with closing(store):
-        pipeline = Pipeline(store, worlds.world, Sealer(keys.sealing(), keys.find))
-        for _ in sys.stdin:
-            asks = [_ask(pseudonyms, chance.randrange(profiles)) for _ in range(REQUESTS)]
-            print(json.dumps({WHOLE: _whole(pipeline, asks), **_by_stage(pipeline, asks)}), flush=True)
+def _stages(cases: Sequence[Figures]) -> Table:
+    names = list(dict.fromkeys(stage for one in cases for stage in one["stages_us"]))
+    columns = [(_name(one), one["stages_us"]) for one in cases if one["candidates"] >= places.MAIN]
+    rows = [(stage, *(f"{us.get(stage, 0.0):.1f}" for _, us in columns)) for stage in names]
+    whole = ("all", *(f"{sum(us.values()):.1f}" for _, us in columns))
+    return Table("Stages of a decision, us", ("stage", *(name for name, _ in columns)), [*rows, whole])
 
 
-def _ask(pseudonyms: Pseudonyms, number: int) -> Ask:
-    subject = pseudonyms.subject_key(seed.BRAND, Kind.PERSON, seed.subject(number))
-    wanted = [(seed.PLACEMENT, seed.SLOTS)]
-    return Ask(seed.BRAND, subject, Kind.PERSON, {Kind.PERSON: subject}, wanted, context=CONTEXT)
+def _name(one: Figures) -> str:
+    return f"{'everything on' if one['playbook'] == places.EVERYTHING else 'plain'}, {one['candidates']:,}"
 
 
-def _whole(pipeline: Pipeline, asks: Sequence[Ask]) -> float:
-    begun = time.thread_time_ns()
-    for ask in asks:
-        pipeline.decide(ask)
-    return (time.thread_time_ns() - begun) / 1_000 / len(asks)
+def drawn(found: Figures) -> list[str]:
+    """The stages, and the growth over candidates beside others."""
+    rows = {_name(one): one["stages_us"] for one in found["cases"]}
+    full = [one for one in found["cases"] if one["playbook"] == places.EVERYTHING]
+    series = {"ours": [charts.Point(one["candidates"], one["decision_us"]) for one in full]}
+    for name in full[0]["peers"]:
+        if name != peers.GITTINS:  # it would leave no room for the others
+            series[name] = [charts.Point(one["candidates"], one["peers"][name]["us"]) for one in full]
+    return [
+        charts.stacked("Stages of a decision", rows, "microseconds of CPU"),
+        charts.lines("A choice among more candidates", series, "microseconds of CPU", "candidates"),
+    ]
 
 
-def _by_stage(pipeline: Pipeline, asks: Sequence[Ask]) -> Figures:
-    laps = Laps()
-    for ask in asks:
-        laps.begin()
-        pipeline.decide(ask, laps)
-    return {stage: spent / 1_000 / len(asks) for stage, spent in laps.total.items()}
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def _show(playbook: str, found: Mapping[str, Figures]) -> None:
-    table = Table("stage", *(f"{name}, us" for name in found), *["ratio"] * (len(found) > 1), title=playbook)
-    for stage in found["now"]:
-        figures = [one[stage] for one in found.values()]
-        ratio = [f"{figures[-1] / figures[0]:.2f}"] if len(figures) > 1 else []
-        table.add_row(stage, *(f"{figure:.1f}" for figure in figures), *ratio)
-    Console().print(table)
-
-
-if __name__ == "__main__":
-    typer.run(main)
+SECTION: Final = Section(
+    "process",
+    "The decision itself",
+    "CPU inside one process, without gRPC. A decision fills three slots; the others choose once, and look at no "
+    "profile, rule or cap. `request` and `response` are messages, and not counted as the decision.",
+    measure,
+    tables,
+    drawn,
+)
