@@ -11,7 +11,7 @@ still join, and a day longer: so far the clock may be set back.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
 from maitred_server.learn.fixed import UNIT
@@ -149,7 +149,7 @@ class Reading:
         found: dict[int, Row] = {}
         for row in sorted(held.rows, reverse=True):
             found[row.slot] = row
-        return {slot: Lesson(row, self._responses(row, held.came)) for slot, row in found.items()}
+        return {slot: Lesson(row, self.responses(row, held.came)) for slot, row in found.items()}
 
     def until(self, held: Held) -> int:
         """Until when something may join, ms, and a day more for clocks that are set back."""
@@ -164,7 +164,7 @@ class Reading:
 
     def _rows(self, record: Record, body: Exposure) -> list[Row]:
         known = (one for one in body.shown if len(one.features) == self._bytes)
-        return [_row(one, body.decided_at, record.received_at) for one in known]
+        return [row_of(one, body.decided_at, record.received_at) for one in known]
 
     def _came(self, record: Record, body: Outcome) -> list[Came]:
         if not body.decision_id or body.placement not in ("", self._plan.placement):
@@ -175,7 +175,8 @@ class Reading:
             for at in self._types.get(body.type, ())
         ]
 
-    def _responses(self, row: Row, came: list[Came]) -> tuple[int, ...]:
+    def responses(self, row: Row, came: Sequence[Came]) -> tuple[int, ...]:
+        """What a shown choice came to by now, in fixed point: of each response the best that joins it, or its default."""
         best: list[int | None] = [None] * len(self._defaults)
         for one in came:
             if one.item == row.item and self._joins(row, one):
@@ -188,7 +189,8 @@ class Reading:
         return came.occurred_at <= until and told_in_time and row.received_at <= came.received_at + DAY_MS
 
 
-def _row(shown: Shown, decided_at: int, received_at: int) -> Row:
+def row_of(shown: Shown, decided_at: int, received_at: int) -> Row:
+    """The row of a shown choice."""
     groups = tuple(dict.fromkeys(map(group_key, shown.groups)))
     item, variant = item_key(shown.item), action_key(shown.item, shown.variant)
     return Row(shown.slot, item, variant, groups, shown.features, decided_at, received_at)

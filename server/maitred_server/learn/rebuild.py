@@ -16,7 +16,7 @@ from maitred_server.errors import NothingKept, RecordDamaged, TooLarge
 from maitred_server.learn.entries import ReadChanges
 from maitred_server.learn.publish import policy_folder, reached_by_all
 from maitred_server.learn.reached import Reached
-from maitred_server.learn.remodel import Remodelled, remodelled
+from maitred_server.learn.remodel import Forward, Remodelled
 from maitred_server.learn.sums import Sums
 from maitred_server.model import Record
 from maitred_server.policy.fitted import Stamp
@@ -46,10 +46,12 @@ class Rebuilder:
         data: Path,
         most: int = MOST,
         progress: Callable[[int, int], None] = lambda done, of: None,
+        forward: bool = False,
     ) -> None:
         """`read_changes`: see `Store.read_changes`. `data`: the data directory. `most`: records that are read at most.
 
-        `progress`: told how many records are done, and of how many at most.
+        `progress`: told how many records are done, and of how many at most. `forward`: snapshots are asked for in the
+        order in which they were made, by one thread: models are learned from one to the next, at the price of memory.
         """
         self._read_changes = read_changes
         self._data = data
@@ -57,6 +59,7 @@ class Rebuilder:
         self._progress = progress
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[str, Reached], PolicySnapshot] = OrderedDict()
+        self._forward: dict[str, Forward] | None = {} if forward else None
         self._models: OrderedDict[tuple[str, Stamp, int], Remodelled] = OrderedDict()
 
     def snapshot(self, brand: str, version: str) -> Remade:
@@ -101,12 +104,20 @@ class Rebuilder:
             known = self._models.get((brand, stamp, forgotten))
         if known is None:
             self._check(stamp.through)
-            known = remodelled(self._read_changes, self._data, brand, stamp, self._progress)
+            known = self._walked(brand).models(stamp)
             with self._lock:
                 self._models[brand, stamp, forgotten] = known
                 while len(self._models) > KEPT:
                     self._models.popitem(last=False)
         return known
+
+    def _walked(self, brand: str) -> Forward:
+        if self._forward is None or brand not in self._forward:
+            begun = Forward(self._read_changes, self._data, brand, self._progress)
+            if self._forward is None:
+                return begun
+            self._forward[brand] = begun
+        return self._forward[brand]
 
     def _check(self, away: int) -> None:
         if away > self._most:
