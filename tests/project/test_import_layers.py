@@ -29,6 +29,7 @@ BESIDE = {
     "admin_client": "cli",
     "cli_check": "cli",
     "cli_caps": "cli",
+    "cli_estimates": "cli",
     "cli_explain": "cli",
     "cli_funnel": "cli",
     "cli_import": "cli",
@@ -45,6 +46,7 @@ BESIDE = {
     "importing": "runtime",
     "processes": "runtime",
     "publishing": "runtime",
+    "replaying": "runtime",
     "__main__": "cli",
 }
 APART = {frozenset(pair) for pair in (("decide", "learn"), ("decide", "evaluate"), ("learn", "evaluate"))}

@@ -141,4 +141,3 @@ class _Follower:
         could[row] = True
         rows = np.flatnonzero(could)
         return Step(self._order[at].slot, row, rows, shares[rows], int((priority > priority[row]).sum()))
-

@@ -122,7 +122,7 @@ class Reading:
     """What records say to one placement."""
 
     def __init__(self, plan: Plan) -> None:
-        self._plan = plan
+        self.plan = plan
         self._bytes = 2 * plan.space.width
         self._defaults = tuple(_fixed(one.default) for one in plan.responses)
         self._types: Mapping[str, list[int]] = {
@@ -153,11 +153,11 @@ class Reading:
 
     def until(self, held: Held) -> int:
         """Until when something may join, ms, and a day more for clocks that are set back."""
-        of_rows = (max(row.decided_at + self._plan.longest_wait, row.received_at) for row in held.rows)
+        of_rows = (max(row.decided_at + self.plan.longest_wait, row.received_at) for row in held.rows)
         return max([*of_rows, *(one.received_at for one in held.came)]) + 2 * DAY_MS
 
     def _teaches(self, body: Exposure) -> bool:
-        plan = self._plan
+        plan = self.plan
         if body.placement != plan.placement or body.space != plan.space.name:
             return False
         return body.showing == 1 and not body.merged and not body.overridden
@@ -167,16 +167,16 @@ class Reading:
         return [row_of(one, body.decided_at, record.received_at) for one in known]
 
     def _came(self, record: Record, body: Outcome) -> list[Came]:
-        if not body.decision_id or body.placement not in ("", self._plan.placement):
+        if not body.decision_id or body.placement not in ("", self.plan.placement):
             return []
-        item, responses = item_key(body.item), self._plan.responses
+        item, responses = item_key(body.item), self.plan.responses
         return [
             Came(item, at, _response(body.value, responses[at]), record.occurred_at, record.received_at)
             for at in self._types.get(body.type, ())
         ]
 
     def responses(self, row: Row, came: Sequence[Came]) -> tuple[int, ...]:
-        """What a shown choice came to by now, in fixed point: of each response the best that joins it, or its default."""
+        """What a shown choice came to, in fixed point: of each response the best that joins it, or its default."""
         best: list[int | None] = [None] * len(self._defaults)
         for one in came:
             if one.item == row.item and self._joins(row, one):
@@ -184,7 +184,7 @@ class Reading:
         return tuple(default if value is None else value for value, default in zip(best, self._defaults, strict=True))
 
     def _joins(self, row: Row, came: Came) -> bool:
-        until = row.decided_at + self._plan.responses[came.response].wait_ms
+        until = row.decided_at + self.plan.responses[came.response].wait_ms
         told_in_time = came.received_at <= max(until, row.received_at) + DAY_MS
         return came.occurred_at <= until and told_in_time and row.received_at <= came.received_at + DAY_MS
 
