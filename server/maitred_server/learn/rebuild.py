@@ -7,6 +7,7 @@ the nearest one is where to begin.
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,6 +28,7 @@ from maitred_server.store.published import current
 
 CHUNK: Final = 1_000  # records read at once
 KEPT: Final = 4  # remade snapshots that stay in memory
+IDLE_S: Final = 60.0  # after which what models were made from is let go of
 MOST: Final = 2_000_000  # records between two snapshots, unless asked for more
 
 
@@ -35,6 +37,15 @@ class Base(NamedTuple):
 
     reached: Reached
     snapshot: PolicySnapshot
+
+
+class _Walker(NamedTuple):
+    """What models are made from, and when it was used last."""
+
+    brand: str
+    forgotten: int
+    forward: Forward
+    at: float
 
 
 class Rebuilder:
@@ -46,12 +57,10 @@ class Rebuilder:
         data: Path,
         most: int = MOST,
         progress: Callable[[int, int], None] = lambda done, of: None,
-        forward: bool = False,
     ) -> None:
         """`read_changes`: see `Store.read_changes`. `data`: the data directory. `most`: records that are read at most.
 
-        `progress`: told how many records are done, and of how many at most. `forward`: snapshots are asked for in the
-        order in which they were made, by one thread: models are learned from one to the next, at the price of memory.
+        `progress`: told how many records are done, and of how many at most.
         """
         self._read_changes = read_changes
         self._data = data
@@ -59,7 +68,8 @@ class Rebuilder:
         self._progress = progress
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[str, Reached], PolicySnapshot] = OrderedDict()
-        self._forward: dict[str, Forward] | None = {} if forward else None
+        self._walking = threading.Lock()  # models are made by one thread at a time
+        self._walker: _Walker | None = None
         self._models: OrderedDict[tuple[str, Stamp, int], Remodelled] = OrderedDict()
 
     def snapshot(self, brand: str, version: str) -> Remade:
@@ -77,6 +87,9 @@ class Rebuilder:
         with self._lock:
             for key in [key for key in self._kept if key[1].forgotten < forgotten]:
                 del self._kept[key]
+        walker = self._walker
+        if walker and (walker.forgotten < forgotten or time.monotonic() - walker.at > IDLE_S):
+            self._walker = None
 
     def _published(self, brand: str, version: str) -> PolicySnapshot | None:
         try:
@@ -104,20 +117,22 @@ class Rebuilder:
             known = self._models.get((brand, stamp, forgotten))
         if known is None:
             self._check(stamp.through)
-            known = self._walked(brand).models(stamp)
+            known = self._walked(brand, stamp, forgotten)
             with self._lock:
                 self._models[brand, stamp, forgotten] = known
                 while len(self._models) > KEPT:
                     self._models.popitem(last=False)
         return known
 
-    def _walked(self, brand: str) -> Forward:
-        if self._forward is None or brand not in self._forward:
-            begun = Forward(self._read_changes, self._data, brand, self._progress)
-            if self._forward is None:
-                return begun
-            self._forward[brand] = begun
-        return self._forward[brand]
+    def _walked(self, brand: str, stamp: Stamp, forgotten: int) -> Remodelled:
+        """From where the last models were made, if that was before: who asks for many asks in their order."""
+        with self._walking:
+            walker = self._walker
+            if walker is None or (walker.brand, walker.forgotten) != (brand, forgotten):
+                walker = _Walker(brand, forgotten, Forward(self._read_changes, self._data, brand, self._progress), 0.0)
+            found = walker.forward.models(stamp)
+            self._walker = walker._replace(at=time.monotonic())
+            return found
 
     def _check(self, away: int) -> None:
         if away > self._most:

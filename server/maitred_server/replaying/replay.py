@@ -76,7 +76,7 @@ def replay(store: AnyStore, data: Path, wanted: Wanted, told: Told = lambda what
     rewards = Rewards.of(catalogue, asked.placement, wanted.response, wanted.wait_ms)
     found = read(store, asked, rewards, lambda done, of: told("reading the journal", done, of))
     last = store.last_sequence()
-    rebuilder = Rebuilder(store.read_changes, data, last, forward=True)
+    rebuilder = Rebuilder(store.read_changes, data, last)
     retelling = Retelling(
         store,
         Past(store, data, rebuilder, keep=True),
