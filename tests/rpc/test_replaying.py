@@ -38,16 +38,15 @@ def maitred(*words: str) -> dict[str, Any]:
 def feedback(subject: str, answer: decision_pb2.DecideResponse, sequence: int, drawn: random.Random) -> list[Any]:
     """All of the page was shown; some of it was bought."""
     who, found = types_pb2.Subject(id=subject), list[feedback_pb2.FeedbackEvent]()
-    for decision in answer.decisions:
-        parts = {"receipt": answer.receipt, "decision_id": decision.decision_id}
-        found.append(feedback_pb2.FeedbackEvent(subject=who, exposure=feedback_pb2.Exposure(**parts)))
-        found += [
-            feedback_pb2.FeedbackEvent(
-                subject=who, outcome=feedback_pb2.Outcome(type="purchase", item=choice.item, **parts)
+    for one in answer.decisions:
+        exposure = feedback_pb2.Exposure(receipt=answer.receipt, decision_id=one.decision_id)
+        found.append(feedback_pb2.FeedbackEvent(subject=who, exposure=exposure))
+        bought = (choice.item for choice in one.slate if drawn.random() < RATES.get(choice.item, 0.1))
+        for item in bought:
+            outcome = feedback_pb2.Outcome(
+                type="purchase", item=item, receipt=answer.receipt, decision_id=one.decision_id
             )
-            for choice in decision.slate
-            if drawn.random() < RATES.get(choice.item, 0.1)
-        ]
+            found.append(feedback_pb2.FeedbackEvent(subject=who, outcome=outcome))
     for at, event in enumerate(found):
         event.sequence = sequence + at
     return found
