@@ -119,7 +119,7 @@ def _of_journal(
         wait = milliseconds(asked.wait) if asked.wait else None
     except ValueError as error:
         raise InvalidRequest(f"--wait {asked.wait}: {error}", "wait") from None
-    times = _time(asked.since, "from", 0), _time(asked.until, "to", 1 << 62)
+    times = moment(asked.since, "from", 0), moment(asked.until, "to", 1 << 62)
     wanted = Wanted(Asked(asked.brand, name, *times, asked.most), chosen, asked.response, wait, asked.model)
     with Store.open(data, read_only=True) as store:
         found = replay(store, data, wanted, told)
@@ -157,8 +157,8 @@ def _not_given(what: str, **given: Any) -> None:
             raise InvalidRequest(f"--{option} goes with --{what} alone", option)
 
 
-def _time(text: str, field: str, otherwise: int) -> int:
-    """Milliseconds."""
+def moment(text: str, field: str, otherwise: int) -> int:
+    """A time of the command line, ms. Raises InvalidRequest."""
     try:
         at = datetime.fromisoformat(text) if text else None
     except ValueError:

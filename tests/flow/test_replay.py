@@ -260,3 +260,29 @@ def exposures(shop: Shop) -> list[Exposure]:
 def digests(data: Path) -> Mapping[str, str]:
     files = [one for one in data.rglob("*") if one.is_file() and one.name != "lock.mdb"]
     return {str(one): sha256(one.read_bytes()).hexdigest() for one in files}
+
+
+def test_there_is_no_apprentice_where_the_policy_serves(shop: Shop) -> None:
+    """A placement that is online is refused, with what to use instead."""
+    shop.serve(30, RATES, "lottery")
+    shop.close()
+    words = ["policy", "apprentice", "lottery", "--data", str(shop.data)]
+    with pytest.raises(InvalidRequest, match="`automation: online`: there is no apprentice; `maitred replay`"):
+        CliRunner().invoke(app, words, catch_exceptions=False)
+    shop.open()
+
+
+def test_the_apprentices_page(tmp_path: Path) -> None:
+    """For people: since when, agreement, both values, the sentence, and last how to promote it."""
+    placements = """
+placements:
+  - {name: lottery, slots: 1, policy: inverse_gap, baseline: popular, automation: apprentice}
+"""
+    shop = Shop(tmp_path / "data", placements, learned())
+    shop.serve(60, RATES, "lottery")
+    shop.close()
+    words = ["policy", "apprentice", "lottery", "--data", str(shop.data), "--resamples", "200"]
+    text = " ".join(CliRunner().invoke(app, words, catch_exceptions=False).stdout.split())
+    for said in ("apprentice: lottery", "2025-06-15 15:07 UTC, 60 decisions", "of 60 slots", "the model (DM)"):
+        assert said in text
+    assert text.endswith("then run `maitred publish PLAYBOOK`")

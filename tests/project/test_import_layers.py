@@ -27,6 +27,7 @@ SERVER = (
 BESIDE = {
     "compacting": "runtime",
     "admin_client": "cli",
+    "cli_apprentice": "cli",
     "cli_check": "cli",
     "cli_caps": "cli",
     "cli_estimates": "cli",
@@ -64,6 +65,7 @@ HOMES = {
         f"maitred_server.{name}"
         for name in (
             "cli",
+            "cli_apprentice",
             "cli_caps",
             "cli_check",
             "cli_explain",

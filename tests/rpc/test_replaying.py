@@ -1,4 +1,4 @@
-"""`maitred replay` over the data directory of a server that goes on serving."""
+"""`maitred replay` and `maitred policy apprentice` over the data directory of a server that goes on serving."""
 
 from __future__ import annotations
 
@@ -22,6 +22,21 @@ placements:
       responses: [{type: purchase, wait: 7d}]
       exploration: 1
   - {name: lottery, slots: 1, policy: uniform, order: [SOAP]}
+"""
+APPRENTICES = b"""
+placements:
+  - name: strict
+    slots: 1
+    policy: inverse_gap
+    baseline: popular
+    automation: apprentice
+    learning: {responses: [{type: purchase, wait: 7d}]}
+  - name: loose
+    slots: 1
+    policy: inverse_gap
+    baseline: uniform
+    automation: apprentice
+    learning: {responses: [{type: purchase, wait: 7d}]}
 """
 RATES = {"APPLES": 0.8, "SOAP": 0.5}
 
@@ -76,3 +91,24 @@ def test_a_live_server_is_replayed(start: Callable[..., Running]) -> None:
     (snips,) = [one for one in soap["estimates"] if one["name"] == "SNIPS"]
     assert abs(snips["value"] - RATES["SOAP"]) <= 4.0 * snips["error"]
     assert server.decide("subject-1", "home").decisions[0].slate
+
+
+def test_an_apprentice_reports(start: Callable[..., Running]) -> None:
+    """The baseline is served, and the model learns beside it. Where the baseline draws lots, agreement is chance and
+    the model's worth is told; where it never varies, it is a guess that says so. Both say how to promote.
+    """
+    server = start("--set", "publish_interval_s=0.05")
+    server.publish({**PLAYBOOK, "placements.yaml": APPRENTICES})
+    serve(server, 250, "loose", "strict")
+    report = ("policy", "apprentice")
+    options = ("--data", str(server.data), "--resamples", "200")
+    loose = maitred(*report, "loose", *options)
+    assert (loose["slots"], loose["explores"], loose["journal"]["checked"]) == (250, True, 250)
+    assert 0.1 < loose["agreement"] < 0.3 < 0.4 < loose["top"] < 0.8
+    assert loose["by"] == "DR"
+    assert loose["sentence"].startswith("Better") or "Cannot be told from this much data" in loose["sentence"]
+    assert "under `name: loose`, put `automation: online` in place of `automation: apprentice`" in loose["promotion"]
+    strict = maitred(*report, "strict", *options)
+    assert (strict["slots"], strict["explores"], strict["by"]) == (250, False, "DM")
+    assert strict["sentence"].startswith("Cannot be told from what the baseline shows: `popular` never varies")
+    assert "then run `maitred publish PLAYBOOK`" in strict["promotion"]

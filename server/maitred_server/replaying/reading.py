@@ -52,6 +52,7 @@ class Found(NamedTuple):
     decisions: int
     left_out: Counter[str]
     young: int
+    since_ms: int
 
 
 def read(
@@ -143,8 +144,9 @@ class _Reading:
                         f"no outcome `{one.type}` is in the journal{hint}; there are {known}", "response"
                     )
         young = sum(at + self._rewards.wait_ms > self._clock for _, at in self._shown.values())
+        since_ms = min(at for _, at in self._shown.values())
         shown = sorted((one for one, _ in self._shown.values()), key=lambda one: (one.snapshot, one.sequences))
-        return Found(shown, self._came, self._decisions, self._left_out, young)
+        return Found(shown, self._came, self._decisions, self._left_out, young, since_ms)
 
     def _nothing(self) -> InvalidRequest | UnknownName:
         asked = self._asked

@@ -34,6 +34,7 @@ class Journal(msgspec.Struct, frozen=True):
     """Where the log came from. `left_out`, `notes`: decisions by reason. `sampled`: those that were looked at."""
 
     placement: str
+    since_ms: int  # when the first of the decisions was made that were looked at
     reward: str
     decisions: int
     sampled: int
@@ -72,7 +73,7 @@ def replay(store: AnyStore, data: Path, wanted: Wanted, told: Told = lambda what
     `told`: of each stage how far it is.
     """
     asked = wanted.asked
-    catalogue = _catalogue(data, asked.brand)
+    catalogue = catalogue_of(data, asked.brand)
     rewards = Rewards.of(catalogue, asked.placement, wanted.response, wanted.wait_ms)
     found = read(store, asked, rewards, lambda done, of: told("reading the journal", done, of))
     last = store.last_sequence()
@@ -92,7 +93,7 @@ def replay(store: AnyStore, data: Path, wanted: Wanted, told: Told = lambda what
 
 def placement_of(data: Path, brand: str, placement: str) -> str:
     """The placement that is asked about; without a name the only one there is. Raises InvalidRequest, UnknownName."""
-    known = sorted(_catalogue(data, brand).placements)
+    known = sorted(catalogue_of(data, brand).placements)
     if not placement and len(known) == 1:
         return known[0]
     if not placement:
@@ -126,7 +127,8 @@ def models_of(rebuilder: Rebuilder, data: Path, brand: str, model: str, last: in
     return found
 
 
-def _catalogue(data: Path, brand: str) -> Catalogue:
+def catalogue_of(data: Path, brand: str) -> Catalogue:
+    """The one in force. Raises NothingKept."""
     folder = brand_folder(data, brand) / CATALOGUE
     if not folder.is_dir():
         raise NothingKept(f"nothing was published for the brand `{brand}` in {data}", "brand")
@@ -147,6 +149,7 @@ def _journal(wanted: Wanted, rewards: Rewards, found: Found, retelling: Retellin
     check = retelling.check
     return Journal(
         placement=wanted.asked.placement,
+        since_ms=found.since_ms,
         reward=rewards.said(),
         decisions=found.decisions,
         sampled=len(found.shown),

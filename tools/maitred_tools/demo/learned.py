@@ -78,6 +78,7 @@ def sentences(report: dict[str, Any]) -> Sequence[str]:
     if behind := found["behind"]:
         said.append(
             f"The learner was {behind['median']:,} visits behind in the median, {behind['most']:,} at most: it"
-            f" publishes twice a second at best, and the replay makes {report['visits_per_second']:,.0f} visits a second."
+            " publishes twice a second at best, and the replay makes"
+            f" {report['visits_per_second']:,.0f} visits a second."
         )
     return said

@@ -126,9 +126,8 @@ def _policies(report: dict[str, Any]) -> str:
         "holdout are served the baseline, <i>popular</i>, and count for no policy. This is <i>till-welcome</i>, asked "
         "first: what people wrote for <i>till-more</i> does not touch it. The reference is what the policy "
         "would have scored at the very same visits of the second half, worked out without a server: exactly, but for "
-        "what the server's learner had not read yet, and for the luck of <i>uniform</i>. <i>learned</i> has none: it is "
-        "the policy <i>greedy</i> over a model that the server learns of all that is shown and bought here, while it "
-        "serves.",
+        "what the server's learner had not read yet, and for the luck of <i>uniform</i>. <i>learned</i> has none: it "
+        "is the policy <i>greedy</i> over a model that the server learns, while it serves, of all that is shown here.",
         table(("policy", "precision@3, second half", "reference", "precision@3, all", "visits", "households"), rows)
         + said,
     )

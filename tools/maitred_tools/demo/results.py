@@ -42,7 +42,7 @@ class Results:
     `recorded`: events that the till handed to the SDK, by its own count. `outage`: answers that fell back after a kill
     on purpose; each was asked again. `unacknowledged`: events that were on their way at each kill. `reference`: what
     the policies would have scored at each visit, worked out without a server. `more`, `segments` and `funnel`: the
-    second placement, the segments of each household, and how a sample of its decisions came about. `lag`: the learner's.
+    second placement, the segments of each household, and how some decisions came about; `lag`: the learner's.
     """
 
     tally: Tally
