@@ -35,6 +35,7 @@ class _Asked(NamedTuple):
     wait: str
     model: str
     most: int
+    arm: str
 
 
 def replay(
@@ -54,6 +55,7 @@ def replay(
     ] = None,
     since: Annotated[str, typer.Option("--from", help="Decisions from this time on, as 2026-05-01T12:00Z.")] = "",
     until: Annotated[str, typer.Option("--to", help="Decisions before this time.")] = "",
+    arm: Annotated[str, typer.Option(help="LAYER=ARM: only decisions in it; the one that explores, say.")] = "",
     response: Annotated[str, typer.Option(help="One outcome type is the reward, worth 1; else what is learned.")] = "",
     wait: Annotated[str, typer.Option(help="How long such an outcome may take, as 7d.")] = "",
     model: Annotated[str, typer.Option(help="VERSION or `latest`; else the model in force at each decision.")] = "",
@@ -74,7 +76,7 @@ def replay(
     if (journal is None) == (log is None):
         raise InvalidRequest("give --journal DIR, a data directory, or --log FILE, a file of decisions", "journal")
     options = Options(clip, resamples, confidence, seed)
-    asked = _Asked(brand, placement, setting or [], since, until, response, wait, model, most)
+    asked = _Asked(brand, placement, setting or [], since, until, response, wait, model, most, arm)
     source: Journal | None = None
     with progress() as told:
         if journal is not None:
@@ -98,7 +100,7 @@ def _of_log(path: Path, policy: str, columns: list[str], options: Options, told:
     from maitred_server.evaluate.build import build
     from maitred_server.evaluate.targets import target
 
-    read = table.read(path, dict(_renamed(text) for text in columns))
+    read = table.read(path, dict(_pair(text, "column", "FIELD=NAME, such as reward=click") for text in columns))
     built = build(read)
     return _evaluated(built, target(policy, built, read), options, told)
 
@@ -119,8 +121,9 @@ def _of_journal(
         wait = milliseconds(asked.wait) if asked.wait else None
     except ValueError as error:
         raise InvalidRequest(f"--wait {asked.wait}: {error}", "wait") from None
+    arm = _pair(asked.arm, "arm", "LAYER=ARM, such as first=chance") if asked.arm else None
     times = moment(asked.since, "from", 0), moment(asked.until, "to", 1 << 62)
-    wanted = Wanted(Asked(asked.brand, name, *times, asked.most), chosen, asked.response, wait, asked.model)
+    wanted = Wanted(Asked(asked.brand, name, *times, asked.most, arm=arm), chosen, asked.response, wait, asked.model)
     with Store.open(data, read_only=True) as store:
         found = replay(store, data, wanted, told)
     _refuse_certainty(found.log, name)
@@ -168,11 +171,11 @@ def moment(text: str, field: str, otherwise: int) -> int:
     return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1_000)
 
 
-def _renamed(text: str) -> tuple[str, str]:
-    field, equals, name = text.partition("=")
-    if not (field and equals and name):
-        raise InvalidRequest(f"{text!r} is no FIELD=NAME, such as reward=click", "column")
-    return field, name
+def _pair(text: str, field: str, form: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise InvalidRequest(f"{text!r} is no {form}", field)
+    return name, value
 
 
 def _print_json(found: Evaluation, source: Journal | None) -> None:

@@ -188,9 +188,11 @@ def test_a_journal_that_does_not_give_back_its_probabilities_is_refused(shop: Sh
         (
             ("popular", "--response", "clicked", "--from", "2030-01-01"),
             InvalidRequest,
-            "no such decisions in this time",
+            "no such decisions",
         ),
         (("popular", "--response", "clicked", "--brand", "other"), NothingKept, "nothing was published"),
+        (("popular", "--response", "clicked", "--arm", "first=chance"), InvalidRequest, "no such decisions"),
+        (("popular", "--response", "clicked", "--arm", "first"), InvalidRequest, "is no LAYER=ARM"),
         (("popular", "--log", "x.csv"), InvalidRequest, "give --journal DIR"),
         (("popular", "--column", "reward=r"), InvalidRequest, "--column goes with --log alone"),
     ],

@@ -34,6 +34,7 @@ class Asked(NamedTuple):
     until: int = 1 << 62
     most: int = 20_000
     reason: Reason | None = None  # only those with this reason
+    arm: tuple[str, str] | None = None  # only those in this layer's arm
 
 
 class Shown(NamedTuple):
@@ -105,7 +106,7 @@ class _Reading:
         self._others.add(body.placement)
         if body.placement != asked.placement or body.showing != 1 or asked.reason not in (None, body.reason):
             return
-        if not asked.since <= body.decided_at < asked.until:
+        if not asked.since <= body.decided_at < asked.until or (asked.arm and asked.arm not in body.arms):
             return
         if body.decision_id in self._shown:
             known, at = self._shown[body.decision_id]
@@ -154,7 +155,7 @@ class _Reading:
             why = ", ".join(f"{count:,} {reason}" for reason, count in self._left_out.items())
             return InvalidRequest(f"no decision of placement `{asked.placement}` is left: {why}", "placement")
         if asked.placement in self._others:
-            return InvalidRequest(f"placement `{asked.placement}` has no such decisions in this time", "from")
+            return InvalidRequest(f"placement `{asked.placement}` has no such decisions (of this time, of this arm)", "from")
         known = ", ".join(f"`{name}`" for name in sorted(self._others)) or "none at all"
         return UnknownName(f"the journal has no exposure of placement `{asked.placement}`; it has {known}", "placement")
 
