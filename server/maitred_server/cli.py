@@ -14,6 +14,7 @@ from rich.table import Table
 
 from maitred_server import (
     admin_client,
+    cli_apprentice,
     cli_caps,
     cli_check,
     cli_explain,
@@ -38,6 +39,7 @@ app = typer.Typer(
 )
 app.add_typer(cli_item.app, name="item")
 app.add_typer(cli_subject.app, name="subject")
+cli_policy.app.command()(cli_apprentice.apprentice)
 app.add_typer(cli_policy.app, name="policy")
 app.command("import")(cli_import.import_)
 app.command()(cli_check.check)

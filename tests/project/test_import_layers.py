@@ -27,8 +27,10 @@ SERVER = (
 BESIDE = {
     "compacting": "runtime",
     "admin_client": "cli",
+    "cli_apprentice": "cli",
     "cli_check": "cli",
     "cli_caps": "cli",
+    "cli_estimates": "cli",
     "cli_explain": "cli",
     "cli_funnel": "cli",
     "cli_import": "cli",
@@ -49,6 +51,7 @@ BESIDE = {
     "load": "cli",
     "processes": "runtime",
     "publishing": "runtime",
+    "replaying": "runtime",
     "__main__": "cli",
 }
 APART = {frozenset(pair) for pair in (("decide", "learn"), ("decide", "evaluate"), ("learn", "evaluate"))}
@@ -74,6 +77,7 @@ HOMES = {
         f"maitred_server.{name}"
         for name in (
             "cli",
+            "cli_apprentice",
             "cli_caps",
             "cli_check",
             "cli_explain",

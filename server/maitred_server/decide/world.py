@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from difflib import get_close_matches
 
 import numpy as np
@@ -69,6 +70,12 @@ class World:
     def fallback(self, name: str) -> Ground:
         """The items that a placement serves when no candidate may be: not weighted, and without a plan of slots."""
         return self._fallbacks[name]
+
+    def serving(self, ground: Ground) -> World:
+        """The same, with another ground of a placement: to ask what would be decided if the playbook said so."""
+        other = copy(self)
+        other._grounds = {**self._grounds, ground.placement.name: ground}
+        return other
 
     def _ground(self, placement: Placement, before: Ground | None, same: World | None) -> Ground:
         gate = self.rulebook.gate(placement) if before is None else self.rulebook.renewed(before.gate)
