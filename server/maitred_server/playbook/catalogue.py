@@ -53,6 +53,7 @@ class Catalogue:
         self._contents = columns["contents"].data
         read_id = partial(_item_id, columns["item_id_offsets"], columns["item_ids"].data)
         self._item_id = lru_cache(MOST_READ)(read_id)  # few items make up most of what is chosen
+        self.names_of = lru_cache(MOST_READ)(self._names_of)  # item and variant of an action
         self._groups_known: dict[str, tuple[str, ...]] = {}  # of items that were asked for
 
     @classmethod
@@ -83,6 +84,9 @@ class Catalogue:
     def variant(self, action: int) -> str:
         """The variant's name."""
         return self._frozen.variants[int(self._columns["variant_index"][action])]
+
+    def _names_of(self, action: int) -> tuple[str, str]:
+        return self.item(action), self.variant(action)
 
     def content(self, action: int) -> bytes:
         """What to show."""

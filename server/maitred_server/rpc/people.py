@@ -77,11 +77,12 @@ class People:
         """Raises InvalidRequest; the message never repeats an id."""
         kind = convert.kind(wire.kind, self._default_kind, f"{field}.kind")
         key = self._pseudonyms.subject_key(brand, kind, convert.subject_id(wire.id, f"{field}.id"))
-        if not wire.aliases:
-            return Addressed(key, kind)
-        if len(wire.aliases) > convert.MAX_ALIASES:
+        aliases = wire.aliases
+        if not aliases:
+            return Addressed(key, kind, ())
+        if len(aliases) > convert.MAX_ALIASES:
             raise InvalidRequest(f"{field}.aliases has more than {convert.MAX_ALIASES}", f"{field}.aliases")
-        return Addressed(key, kind, tuple(self._alias(alias, brand, f"{field}.aliases") for alias in wire.aliases))
+        return Addressed(key, kind, tuple(self._alias(alias, brand, f"{field}.aliases") for alias in aliases))
 
     def _alias(self, wire: types_pb2.SubjectAlias, brand: str, field: str) -> tuple[Kind, SubjectKey]:
         kind = convert.kind(wire.kind, self._default_kind, f"{field}.kind")

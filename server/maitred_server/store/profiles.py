@@ -127,6 +127,11 @@ class Profile(msgspec.Struct, frozen=True, eq=False, dict=True):
         """How much the subject lets be used; None: it never said."""
         return consents.intensity(self.stored_consents)
 
+    @property
+    def silent(self) -> bool:
+        """Whether the subject never said anything of what it allows, or does not want."""
+        return self.stored_consents == consents.NONE
+
     def consent(self, purpose: str) -> ConsentState | None:
         """What the subject said about a purpose; None: nothing."""
         said = self.consents.get(purpose)
