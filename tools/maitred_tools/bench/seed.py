@@ -66,10 +66,10 @@ def data_directory(
     return data
 
 
-def server(data: Path) -> ServerProcess:
+def server(data: Path, front: str = "grpcio") -> ServerProcess:
     """The real server on a data directory, with one worker, on any free port."""
     settings = ["--data", str(data), "--listen", "127.0.0.1:0", "--metrics", "", "--set", "drain_s=0"]
-    return ServerProcess("maitred_server", ["serve", *settings])
+    return ServerProcess("maitred_server", ["serve", *settings, "--front", front])
 
 
 def _make(data: Path, profiles: int, done: Callable[[int], None]) -> None:
