@@ -68,7 +68,7 @@ WRONG = {
         "AdminService/Rollback",
         admin_pb2.RollbackRequest(version="\u00a7 9").SerializeToString(),
         INVALID,
-        "",
+        "version must be the number of a version, as 7",
         ["version"],
     ),
     "too many bytes": Wrong(
@@ -93,9 +93,9 @@ def test_a_refusal_is_the_same_over_every_front(server: Running, name: str) -> N
 
 def test_a_compressed_call_is_answered(server: Running) -> None:
     """A message that the client compressed is read, whichever call it is of."""
-    batch = feedback_pb2.FeedbackBatch(client="gzip", epoch=1, events=[purchase("g" * 300, 1, "SOAP")])
+    batch = feedback_pb2.FeedbackBatch(client="gzip", epoch=1, events=[purchase("g" * 200, 1, "SOAP")])
     packed = {
-        "DecisionService/Decide": decide("home", "x" * 300),
+        "DecisionService/Decide": decide("home", "x" * 200),
         "FeedbackService/Record": feedback_pb2.RecordRequest(batch=batch).SerializeToString(),
     }
     for method, request in packed.items():
