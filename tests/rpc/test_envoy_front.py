@@ -123,7 +123,9 @@ def test_the_example_of_the_page_works(envoy: Running) -> None:
 
 def workers(pid: int) -> list[int]:
     """The children of a server that are Envoy."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    children = [
+        child for thread in Path(f"/proc/{pid}/task").iterdir() for child in (thread / "children").read_text().split()
+    ]
     return [int(child) for child in children if program(child).endswith("envoy")]
 
 
