@@ -14,11 +14,13 @@ from rich.table import Table
 
 from maitred_server import (
     admin_client,
+    cli_apprentice,
     cli_caps,
     cli_check,
     cli_explain,
     cli_import,
     cli_item,
+    cli_load,
     cli_playbook,
     cli_policy,
     cli_replay,
@@ -37,6 +39,7 @@ app = typer.Typer(
 )
 app.add_typer(cli_item.app, name="item")
 app.add_typer(cli_subject.app, name="subject")
+cli_policy.app.command()(cli_apprentice.apprentice)
 app.add_typer(cli_policy.app, name="policy")
 app.command("import")(cli_import.import_)
 app.command()(cli_check.check)
@@ -48,6 +51,7 @@ app.command()(cli_playbook.rollback)
 app.command()(cli_caps.caps)
 app.command()(cli_explain.explain)
 app.command()(cli_replay.replay)
+app.command()(cli_load.load)
 app.command()(cli_store.compact)
 app.command()(cli_store.backup)
 app.command()(cli_store.restore)

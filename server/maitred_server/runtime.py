@@ -56,7 +56,7 @@ from maitred_server.rpc.envoy.bootstrap import Bootstrap
 from maitred_server.rpc.explaining import Explaining
 from maitred_server.rpc.feedback import Feedback
 from maitred_server.rpc.front import Front
-from maitred_server.rpc.grpc_front import GrpcFront
+from maitred_server.rpc.grpc_front import GrpcFront, run
 from maitred_server.rpc.handlers import Handlers
 from maitred_server.rpc.people import People
 from maitred_server.rpc.playbooks import Playbooks
@@ -74,6 +74,7 @@ from maitred_server.telemetry import Telemetry, multiprocess_registry, serve_met
 POLL_S = 0.2
 TICK_S = 0.5
 MAINTAIN_S = 30.0
+COLLECTIONS = (20_000, 20, 20)  # a group of events makes thousands of small things that are not garbage yet
 SWITCH_S = 0.001  # a thread that takes up a published version lets the event loop in after so long at most
 
 log = structlog.get_logger()
@@ -153,6 +154,7 @@ class Worker:
         await front.start()
         gc.collect()
         gc.freeze()  # what start-up made stays; collections need not look at it again
+        gc.set_threshold(*COLLECTIONS)
         on_ready()
         stopping = threading.Event()
         watcher = threading.Thread(target=self._watch, args=(stopping,), name="worlds", daemon=True)
@@ -237,7 +239,7 @@ def _on_signals(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
 def _worker_main(settings: Settings, listen: Address, started_at: int, ready: Connection) -> None:
     end_with_parent()
     set_up_logging(settings.log_format, settings.log_level)
-    asyncio.run(_over_grpc(Worker(settings, started_at), listen, lambda: ready.send(None)))
+    run(_over_grpc(Worker(settings, started_at), listen, lambda: ready.send(None)))
 
 
 def _learner_main(settings: Settings) -> None:
@@ -246,6 +248,7 @@ def _learner_main(settings: Settings) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to everybody; the main process decides
     signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
     set_up_logging(settings.log_format, settings.log_level)
+    gc.set_threshold(*COLLECTIONS)
     learner.run(settings.data, settings.map_size, stop, settings.publish_interval_s)
 
 
@@ -261,10 +264,11 @@ def serve(settings: Settings) -> None:
         Store.open(
             settings.data, map_size=settings.map_size
         ).close()  # makes it, or says why not, before any child starts
-        run = _serve_alone if settings.workers == 1 and settings.front == "grpcio" else _serve_together
+        alone = settings.workers == 1 and settings.front == "grpcio"
+        served = _serve_alone if alone else _serve_together
         compactor = Compactor(settings)
         with _reserved(address(settings.listen)) as listen:
-            run(settings, listen, wall_clock())
+            served(settings, listen, wall_clock())
         compactor.stop()
     log.info("stopped")
 
@@ -274,7 +278,7 @@ def _serve_alone(settings: Settings, listen: Address, started_at: int) -> None:
     nursery = Nursery([_learner_child(settings)])
     try:
         with _metrics(settings, worker.telemetry.registry):
-            asyncio.run(_over_grpc(worker, listen, lambda: _announce(settings, listen)))
+            run(_over_grpc(worker, listen, lambda: _announce(settings, listen)))
     finally:
         nursery.stop(settings.stop_s)
 

@@ -66,7 +66,7 @@ METHODS: dict[str, Method] = {
 }
 
 PACKAGE = "maitred.v1"
-SERVICES = sorted({name.split("/")[0] for name in METHODS})
+SERVICES = tuple(dict.fromkeys(name.split("/")[0] for name in METHODS))  # decisions first: gRPC asks them in turn
 
 
 class Handlers:
