@@ -20,6 +20,7 @@ from maitred_server import (
     cli_explain,
     cli_import,
     cli_item,
+    cli_load,
     cli_playbook,
     cli_policy,
     cli_replay,
@@ -50,6 +51,7 @@ app.command()(cli_playbook.rollback)
 app.command()(cli_caps.caps)
 app.command()(cli_explain.explain)
 app.command()(cli_replay.replay)
+app.command()(cli_load.load)
 app.command()(cli_store.compact)
 app.command()(cli_store.backup)
 app.command()(cli_store.restore)
@@ -61,6 +63,7 @@ def serve(
     config: Annotated[Path | None, typer.Option(help="TOML file of settings.")] = None,
     listen: Annotated[str | None, typer.Option(help="HOST:PORT to serve on.")] = None,
     metrics: Annotated[str | None, typer.Option(help="HOST:PORT of Prometheus metrics; '' for none.")] = None,
+    front: Annotated[str | None, typer.Option(help="grpcio, or envoy: needs maitred[envoy].")] = None,
     workers: Annotated[int | None, typer.Option(help="Worker processes.")] = None,
     brand: Annotated[str | None, typer.Option(help="Brand of callers without a key.")] = None,
     default_kind: Annotated[str | None, typer.Option(help="Kind of a subject that names none.")] = None,

@@ -43,7 +43,7 @@ class LearnedGround(NamedTuple):
         return cls(
             learning,
             placement.counts,
-            feature_space(learning.features, learning.traits),
+            feature_space(learning.features, learning.traits, learning.hashed),
             candidates,
             stage(items, candidates.groups, candidates.group_owner, len(candidates.items)),
             np.array([one.worth for one in learning.responses]),

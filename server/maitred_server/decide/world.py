@@ -96,11 +96,12 @@ class World:
             return ground
         counts = self.snapshot.counts(ground.placement.counts, ground.item_keys).astype(np.float64)
         if ground.learned is None:
-            return ground._replace(popularity=counts)
+            return ground.with_popularity(counts)
         of_items = counts[ground.first_row == np.arange(len(counts))]
         responses = tuple(one.type for one in ground.learned.learning.responses)
         model = self.snapshot.model(ground.placement.name, ground.learned.space.name, responses)
-        return ground._replace(popularity=counts, learned=ground.learned.renewed(counts, float(of_items.sum()), model))
+        learned = ground.learned.renewed(counts, float(of_items.sum()), model)
+        return ground.with_popularity(counts)._replace(learned=learned)
 
     def _near(self, name: str) -> str:
         near = get_close_matches(name, self._grounds, n=3)

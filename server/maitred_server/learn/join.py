@@ -12,6 +12,7 @@ still join, and a day longer: so far the clock may be set back.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple, TypeAlias
 
 from maitred_server.learn.fixed import UNIT
@@ -146,9 +147,9 @@ class Reading:
 
     def lessons(self, held: Held) -> Lessons:
         """By slot. Of a slot that was told twice, one telling counts: the same whichever came first."""
-        found: dict[int, Row] = {}
-        for row in sorted(held.rows, reverse=True):
-            found[row.slot] = row
+        found = {row.slot: row for row in held.rows}
+        if len(found) < len(held.rows):
+            found = {row.slot: row for row in sorted(held.rows, reverse=True)}
         return {slot: Lesson(row, self.responses(row, held.came)) for slot, row in found.items()}
 
     def until(self, held: Held) -> int:
@@ -177,6 +178,8 @@ class Reading:
 
     def responses(self, row: Row, came: Sequence[Came]) -> tuple[int, ...]:
         """What a shown choice came to, in fixed point: of each response the best that joins it, or its default."""
+        if not came:
+            return self._defaults
         best: list[int | None] = [None] * len(self._defaults)
         for one in came:
             if one.item == row.item and self._joins(row, one):
@@ -191,9 +194,12 @@ class Reading:
 
 def row_of(shown: Shown, decided_at: int, received_at: int) -> Row:
     """The row of a shown choice."""
-    groups = tuple(dict.fromkeys(map(group_key, shown.groups)))
-    item, variant = item_key(shown.item), action_key(shown.item, shown.variant)
-    return Row(shown.slot, item, variant, groups, shown.features, decided_at, received_at)
+    return Row(shown.slot, *_keys(shown.item, shown.variant, shown.groups), shown.features, decided_at, received_at)
+
+
+@lru_cache(maxsize=262_144)
+def _keys(item: str, variant: str, groups: tuple[str, ...]) -> tuple[int, int, tuple[int, ...]]:
+    return item_key(item), action_key(item, variant), tuple(dict.fromkeys(map(group_key, groups)))
 
 
 def _response(value: float, response: Response) -> int:

@@ -60,7 +60,7 @@ class FeatureSpace(NamedTuple):
             family.fill_shared(meeting, out[at : at + len(family.shared)])
             at += len(family.shared)
         if self.traits:
-            told(meeting.said, self.traits, out[at : at + TOLD_WIDTH])
+            told(meeting.said, self.traits, out[at:-1])
         out[-1] = 1.0
         return onto_grid(out)
 
@@ -76,17 +76,20 @@ class FeatureSpace(NamedTuple):
 
 
 @lru_cache(maxsize=256)
-def feature_space(families: Sequence[str] = (), traits: Sequence[str] = ()) -> FeatureSpace:
-    """The space of some families (none: the defaults) and of some traits and context keys. Raises KeyError."""
+def feature_space(families: Sequence[str] = (), traits: Sequence[str] = (), hashed: int = TOLD_WIDTH) -> FeatureSpace:
+    """The space of some families (none: the defaults) and of some traits and context keys. Raises KeyError.
+
+    `hashed`: the columns that values of traits and context share.
+    """
     chosen = tuple(FAMILIES[name] for name in families or DEFAULTS)
     own = [name for family in chosen for name in family.own]
-    said = [f"told_{number}" for number in range(TOLD_WIDTH)] if traits else []
+    said = [f"told_{number}" for number in range(hashed)] if traits else []
     shared = [name for family in chosen for name in family.shared] + said
     names = (*own, *shared, ONE)
     one = len(names) - 1
     narrow = {name for family in chosen for name in family.item} | set(said)
     group = tuple(at for at, name in enumerate(names) if name not in SLOT)
     item = (*(at for at, name in enumerate(names) if name in narrow), one)
-    definition = repr((VERSION, names, tuple(traits), TOLD_WIDTH, group, item))
+    definition = repr((VERSION, names, tuple(traits), hashed, group, item))
     name = blake2b(definition.encode(), digest_size=6, person=b"maitred.space").hexdigest()
     return FeatureSpace(name, chosen, tuple(traits), names, len(own), group, item, (one,))
