@@ -256,9 +256,10 @@ class Page:
 
 def _with_features(ground: Ground, seen: Seen, choices: Sequence[Choice]) -> list[Choice]:
     rows = ground.actions.searchsorted([choice.action for choice in choices]).tolist()
+    sealed = seen.sealed(rows, [choice.slot for choice in choices])
     return [
-        one._replace(features=seen.sealed(row, one.slot), met=bool(seen.met[row]))
-        for one, row in zip(choices, rows, strict=True)
+        one._replace(features=features, met=seen.met(row))
+        for one, row, features in zip(choices, rows, sealed, strict=True)
     ]
 
 

@@ -23,7 +23,7 @@ from maitred_server.decide.pipeline import Page, moment_of
 from maitred_server.decide.profile import Known
 from maitred_server.decide.slate import draw
 from maitred_server.decide.world import World
-from maitred_server.model import Event, Kind, Record, Trait, Traits, TraitSource
+from maitred_server.model import Event, Kind, Record, Trait, Traits, TraitSource, Value
 from maitred_server.playbook import loader
 from maitred_server.playbook.build import build
 from maitred_server.playbook.catalogue import Catalogue
@@ -46,7 +46,7 @@ NOW: Final = 1_700_000_000_000
 DAY_MS: Final = 86_400_000
 GROUPS: Final = 40
 SLOTS: Final = 3
-TRAITS: Final = {"city": "Ghent", "age": 41.0, "loyal": True}
+TRAITS: Final[dict[str, Value]] = {"city": "Ghent", "age": 41.0, "loyal": True}
 HEADER: Final = ("us of CPU", "median")
 
 out = Console()
@@ -111,7 +111,7 @@ def parts(published: World, policy: str, asked: Moment) -> dict[str, Callable[[]
     priority = seen.scores().priority
     seeds = iter(range(10**9))
 
-    def fill() -> list[bytes]:
+    def fill() -> object:
         """The slots as the slate fills them, less what it does for all policies alike."""
         left, chooser, seed = priority.copy(), seen.policy(policy, 7), next(seeds)
         rows = []
@@ -120,7 +120,7 @@ def parts(published: World, policy: str, asked: Moment) -> dict[str, Callable[[]
             assert chosen is not None
             left[chosen[0]] = CLOSED
             rows.append(chosen[0])
-        return [seen.sealed(row, slot) for slot, row in enumerate(rows)]
+        return seen.sealed(rows, range(SLOTS))
 
     def whole() -> object:
         fresh = learned.see(view, NOW)
