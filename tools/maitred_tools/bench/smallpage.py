@@ -77,7 +77,7 @@ def files(policy: str) -> dict[str, bytes]:
         f"  - {{id: {item}, groups: [{group}], attributes: {{margin: {1 + place % 3}}}}}\n"
         for place, (item, group) in enumerate(GROUP.items())
     )
-    learning = "learning: {exploration: 0.9}" if policy in LEARNED else ""
+    learning = "learning: {exploration: 0.9, scale: 3}" if policy in LEARNED else ""
     placements = PLACEMENTS.replace("POLICY", policy).replace("LEARNING", learning)
     placements = placements.replace("ORDER", f"[{', '.join(BOUGHT)}]")
     written = {**CONTROL, "items.yaml": f"items:\n{items}", "placements.yaml": placements}
