@@ -123,9 +123,9 @@ class BaseClient(Telling):
     def _kept(
         self, placement: Any, subject: Subject | str, slots: int | None, context: Mapping[str, Value] | None
     ) -> Decisions | None:
-        """A fresh answer kept for this request. Wrong arguments find none."""
+        """An answer kept for this request that need not be asked for now. Wrong arguments find none."""
         try:
-            return self._cache.get(_calls.key_of(placement, subject, slots, context))
+            return self._cache.get_known(_calls.key_of(placement, subject, slots, context))
         except (TypeError, AttributeError):
             return None
 

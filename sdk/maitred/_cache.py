@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from ._calls import REFUSALS, Answer, Ask, Key, served_again
 from ._drops import Drops
 from ._entry import Decisions, Entry
+from ._index import Index
 from .config import CacheConfig
 from .errors import CallFailed
 from .types import Decision, Reason
@@ -69,8 +70,8 @@ class Cache:
         self._clock = clock
         self._lock = threading.Lock()
         self._entries: OrderedDict[Key, Entry] = OrderedDict()
-        self._by_id: dict[str, set[Key]] = {}
-        self._by_tag: dict[bytes, set[Key]] = {}
+        self._by_id: Index[str] = Index()
+        self._by_tag: Index[bytes] = Index()
         self._flights: dict[Key, Flight] = {}  # those that may be shared
         self._airborne: dict[int, Flight] = {}  # all whose answer may be kept
         self._recent: deque[tuple[float, Drops]] = deque(maxlen=MOST_DROPS)
@@ -103,6 +104,27 @@ class Cache:
             self._served_cached += len(entry.decisions)
             return entry.cached or entry.as_cached()
 
+    def get_known(self, key: Key) -> Decisions | None:
+        """The answer kept for `key` while it may be served and need not be asked for again: fresh, or stale and just
+        asked for. Raises as `get`.
+        """
+        fresh = self.get(key)
+        if fresh is not None or key not in self._entries:
+            return fresh
+        with self._lock:
+            entry, now = self._entries.get(key), self._clock()
+            if entry is None or entry.spent or now >= max(entry.stale_until, entry.fresh_until):
+                return None
+            if now >= entry.refresh_at and (not self._checked or key not in self._flights):
+                return None
+            return self._stale(key, entry)
+
+    def _stale(self, key: Key, entry: Entry) -> Decisions:
+        self._entries.move_to_end(key)
+        self.hits += 1
+        self._served_stale += len(entry.decisions)
+        return entry.as_stale()
+
     def get_stale(self, key: Key) -> tuple[Decisions, bool] | None:
         """The answer kept for `key` while it is stale, and whether it is time to ask for it again."""
         with self._lock:
@@ -113,10 +135,7 @@ class Cache:
             if not self._checked and now >= entry.refresh_at:
                 self.misses += 1
                 return None
-            self._entries.move_to_end(key)
-            self.hits += 1
-            self._served_stale += len(entry.decisions)
-            return entry.as_stale(), now >= entry.refresh_at and key not in self._flights
+            return self._stale(key, entry), now >= entry.refresh_at and key not in self._flights
 
     def stand_in(self, ask: Ask, failure: CallFailed) -> tuple[Decision | None, ...] | None:
         """The last known answer, as it may be served for want of a fresh one; None: there is none, or for a placement:
@@ -183,16 +202,16 @@ class Cache:
             self._remove(next(iter(self._entries)))
         self._entries[key] = entry
         for id_ in entry.ids:
-            self._by_id.setdefault(id_, set()).add(key)
+            self._by_id.add(id_, key)
         if entry.tag:
-            self._by_tag.setdefault(entry.tag, set()).add(key)
+            self._by_tag.add(entry.tag, key)
 
     def _remove(self, key: Key) -> None:
         entry = self._entries.pop(key, None)
         if entry is not None:
             for id_ in entry.ids:
-                _discard(self._by_id, id_, key)
-            _discard(self._by_tag, entry.tag, key)
+                self._by_id.discard(id_, key)
+            self._by_tag.discard(entry.tag, key)
 
     # --- what feedback changes
 
@@ -227,7 +246,7 @@ class Cache:
             self._ground(id_)
         for flight in self._airborne.values():
             flight.void |= not set(ids).isdisjoint(flight.ask.ids)
-        return list({key for id_ in ids for key in self._by_id.get(id_, ())})
+        return list({key for id_ in ids for key in self._by_id.of(id_)})
 
     def _ground(self, id_: str) -> None:
         for key in [key for key, flight in self._flights.items() if id_ in flight.ask.ids]:
@@ -239,7 +258,7 @@ class Cache:
             decision.showings.count += 1
             for choice in decision.choices:
                 if choice.remaining_showings is not None and (not slots or choice.slot in slots):
-                    for key in self._by_id.get(id_, ()):
+                    for key in self._by_id.of(id_):
                         self._entries[key].spend((choice.item, choice.variant))
             return decision.showings.count
 
@@ -264,7 +283,7 @@ class Cache:
     def _candidates(self, drops: Drops) -> list[tuple[Key, Entry]]:
         if drops.lasting:
             return list(self._entries.items())
-        keys = {key for tag in drops.tags for key in self._by_tag.get(tag, ())}
+        keys = {key for tag in drops.tags for key in self._by_tag.of(tag)}
         return [(key, self._entries[key]) for key in keys]
 
     def distrust(self) -> None:
@@ -285,11 +304,3 @@ class Cache:
                 if entry.kept_at < before or (catalogue is not None and entry.catalogue != catalogue):
                     self._remove(key)
                     self.drops["unchecked"] += 1
-
-
-def _discard(index: dict[Any, set[Key]], name: Any, key: Key) -> None:
-    keys = index.get(name)
-    if keys is not None:
-        keys.discard(key)
-        if not keys:
-            del index[name]

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple, TypeAlias
 from google.protobuf.message import DecodeError
 
 from . import _check
+from ._held import arm_of, held_once, versions
 from ._wire import PENDING_IN_DECIDE, REQUESTS_IN_BATCH, field, subject_of, wire_subject, wire_values
 from .errors import CallFailed, InvalidArgument
-from .types import Arm, Choice, Decision, Exposer, Fallback, FallbackList, Moment, Reason, Request, Subject, Versions
+from .types import Choice, Decision, Exposer, Fallback, FallbackList, Moment, Reason, Request, Subject
 from .v1 import decision_pb2
 
 DECIDE = "/maitred.v1.DecisionService/Decide"
@@ -272,26 +273,26 @@ def answer_of(response: decision_pb2.DecideResponse, ask: Ask, client: Exposer) 
         placement="",
         choices=(),
         reason=Reason.UNSPECIFIED,
-        arms=tuple(Arm(arm.layer, arm.arm) for arm in response.arms if arm.arm),
-        overridden=tuple(arm.layer for arm in response.arms if arm.overridden),
-        versions=Versions(response.versions.catalogue, response.versions.policy),
+        arms=tuple([arm_of(arm.layer, arm.arm) for arm in response.arms if arm.arm]),
+        overridden=tuple([arm.layer for arm in response.arms if arm.overridden]),
+        versions=versions(response.versions.catalogue, response.versions.policy),
         decided_at_ms=response.decided_at_ms,
         subject=ask.given,
         receipt=response.receipt,
         client=client,
     )
-    decisions = tuple(_decision(part, shared) for part in parts)
+    decisions = tuple([_decision(part, name, shared) for part, (name, _) in zip(parts, ask.placements, strict=True)])
     ttl_ms, stale_ms = min(part.ttl_ms for part in parts), min(part.stale_ms for part in parts)
-    return Answer(decisions, ttl_ms, stale_ms, response.subject_tag, response.versions.catalogue)
+    return Answer(decisions, ttl_ms, stale_ms, response.subject_tag, shared.versions.catalogue)
 
 
-def _decision(part: decision_pb2.PlacementDecision, shared: Decision) -> Decision:
+def _decision(part: decision_pb2.PlacementDecision, placement: str, shared: Decision) -> Decision:
     return Decision(
-        placement=part.placement,
-        choices=tuple(_choice(choice) for choice in part.slate),
+        placement=placement,
+        choices=tuple([_choice(choice) for choice in part.slate]),
         reason=_reason(part.reason),
         id=part.decision_id,
-        policy=part.policy,
+        policy=sys.intern(part.policy),
         arms=shared.arms,
         overridden=shared.overridden,
         versions=shared.versions,
@@ -304,10 +305,10 @@ def _decision(part: decision_pb2.PlacementDecision, shared: Decision) -> Decisio
 
 def _choice(choice: decision_pb2.Choice) -> Choice:
     return Choice(
-        item=choice.item,
-        variant=choice.variant,
+        item=sys.intern(choice.item),
+        variant=sys.intern(choice.variant),
         slot=choice.slot,
-        raw=choice.content,
+        raw=held_once(choice.content),
         content_type=sys.intern(choice.content_type),
         reason=_reason(choice.reason),
         predicted_propensity=choice.predicted_propensity if choice.HasField("predicted_propensity") else None,
@@ -316,7 +317,7 @@ def _choice(choice: decision_pb2.Choice) -> Choice:
         remaining_showings=choice.remaining_showings if choice.HasField("remaining_showings") else None,
         reason_text=choice.reason_text,
         stretch=choice.stretch,
-        groups=tuple(choice.groups),
+        groups=tuple(map(sys.intern, choice.groups)),
     )
 
 

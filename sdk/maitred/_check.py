@@ -23,6 +23,8 @@ MAX_TRAITS = 64
 MAX_CONSENTS = 32
 MAX_OVERRIDES = 101
 MAX_QUANTITY = 2**32 - 1
+MOST_NAMES = 4_096
+_GOOD_NAMES: set[str] = set()  # names that were checked: the same few come again and again
 RESERVED_PURPOSES = ("not-for-me:", "intensity:")
 
 _FIRST_MS = int(datetime(1900, 1, 1, tzinfo=UTC).timestamp() * 1000)
@@ -44,9 +46,13 @@ def text(argument: str, value: object, most: int, *, empty: bool = False) -> str
 
 def name(argument: str, value: object, *, empty: bool = False) -> str:
     """A name: a text of at most 128 bytes without control characters."""
+    if value.__class__ is str and value in _GOOD_NAMES:
+        return value
     checked = text(argument, value, MAX_NAME_BYTES, empty=empty)
     if not checked.isprintable() and any(ord(sign) < 32 or 127 <= ord(sign) < 160 for sign in checked):
         raise InvalidArgument(argument, "must not contain control characters")
+    if checked and len(_GOOD_NAMES) < MOST_NAMES:
+        _GOOD_NAMES.add(checked)
     return checked
 
 
@@ -65,6 +71,8 @@ def subject_id(argument: str, value: object) -> str:
 
 def number(argument: str, value: object) -> float:
     """A finite number."""
+    if value.__class__ is float and math.isfinite(value):
+        return value
     if isinstance(value, bool) or not isinstance(value, Real):
         raise InvalidArgument(argument, f"must be a number, not {type(value).__name__}")
     try:

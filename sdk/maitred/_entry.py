@@ -11,6 +11,9 @@ from .types import Choice, Decision, Reason
 
 Decisions: TypeAlias = tuple[Decision, ...]
 
+_NONE: frozenset[str] = frozenset()
+_NO_LIMITS: dict[tuple[str, str], int] = {}  # shared by all answers that have none, and never changed
+
 
 class Entry:
     """One kept answer. Choices that must not be shown any more are left out of what it serves."""
@@ -53,8 +56,8 @@ class Entry:
         self.left = _showings_left(answer.decisions)
         self.spent = any(left <= 0 for left in self.left.values())
         """Nothing is left of a placement that had something."""
-        self._items: set[str] = set()
-        self._groups: set[str] = set()
+        self._items: frozenset[str] = _NONE
+        self._groups: frozenset[str] = _NONE
         if self.spent:
             self._look_again()
 
@@ -90,8 +93,8 @@ class Entry:
 
     def show_again(self, item: str, group: str, now: float) -> None:
         """It may be served again; the server is asked first, for it may have left it out."""
-        self._items.discard(item)
-        self._groups.discard(group)
+        self._items -= {item}
+        self._groups -= {group}
         self.fresh_until, self.stale_until = min(self.fresh_until, now), min(self.stale_until, now)
         self._look_again()
 
@@ -107,6 +110,8 @@ class Entry:
 
 
 def _showings_left(decisions: Decisions) -> dict[tuple[str, str], int]:
+    if all(choice.remaining_showings is None for decision in decisions for choice in decision.choices):
+        return _NO_LIMITS
     left: dict[tuple[str, str], int] = {}
     for choice in (choice for decision in decisions for choice in decision.choices):
         if choice.remaining_showings is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
+from time import time_ns
 from typing import Any, NamedTuple, TypeAlias
 
 from . import _check
@@ -42,10 +43,6 @@ class Exposure(NamedTuple):
     receipt: bytes
 
     @property
-    def rank(self) -> Rank:
-        return Rank.EXPOSURE
-
-    @property
     def size(self) -> int:
         return _USUAL_BYTES + len(self.receipt)
 
@@ -64,10 +61,6 @@ class Outcome(NamedTuple):
     variant: str
     decision_id: str
     receipt: bytes
-
-    @property
-    def rank(self) -> Rank:
-        return Rank.OUTCOME
 
     @property
     def size(self) -> int:
@@ -90,12 +83,8 @@ class Event(NamedTuple):
     attributes: Mapping[str, types_pb2.Value]
 
     @property
-    def rank(self) -> Rank:
-        return Rank.EVENT
-
-    @property
     def size(self) -> int:
-        return _USUAL_BYTES + _bytes_of(self.attributes)
+        return _USUAL_BYTES + _bytes_of(self.attributes) if self.attributes else _USUAL_BYTES
 
     def fill(self, event: feedback_pb2.FeedbackEvent) -> None:
         happened = event.event
@@ -109,10 +98,6 @@ class Traits(NamedTuple):
     """Traits were learned or changed; in wire form already."""
 
     traits: tuple[types_pb2.Trait, ...]
-
-    @property
-    def rank(self) -> Rank:
-        return Rank.TRAITS
 
     @property
     def size(self) -> int:
@@ -129,10 +114,6 @@ class Consents(NamedTuple):
     intensity: int = 0
 
     @property
-    def rank(self) -> Rank:
-        return Rank.CONSENTS
-
-    @property
     def size(self) -> int:
         return _USUAL_BYTES + sum(consent.ByteSize() for consent in self.consents)
 
@@ -146,10 +127,6 @@ class Merge(NamedTuple):
     """Another subject turned out to be this one."""
 
     other: Subject | str
-
-    @property
-    def rank(self) -> Rank:
-        return Rank.MERGE
 
     @property
     def size(self) -> int:
@@ -169,10 +146,6 @@ class NotForMe(NamedTuple):
     decision_id: str
 
     @property
-    def rank(self) -> Rank:
-        return Rank.NOT_FOR_ME
-
-    @property
     def size(self) -> int:
         return _USUAL_BYTES + 4 * len(self.reason)
 
@@ -183,6 +156,16 @@ class NotForMe(NamedTuple):
 
 
 Body: TypeAlias = Exposure | Outcome | Event | Traits | Consents | Merge | NotForMe
+
+RANKS: dict[type[Any], Rank] = {
+    Exposure: Rank.EXPOSURE,
+    Event: Rank.EVENT,
+    Outcome: Rank.OUTCOME,
+    Traits: Rank.TRAITS,
+    Consents: Rank.CONSENTS,
+    Merge: Rank.MERGE,
+    NotForMe: Rank.NOT_FOR_ME,
+}
 
 
 class Feedback(NamedTuple):
@@ -209,14 +192,17 @@ class Feedback(NamedTuple):
         return event.SerializeToString()
 
 
-def exposure(decision: Decision, slots: Sequence[int] | None, showing: int) -> Exposure:
-    """An exposure of these slots; None: all. Raises InvalidArgument for a slot that the decision does not have."""
-    if slots is None and decision.partial:  # not all that the server decided
-        slots = [choice.slot for choice in decision.choices]
-    return Exposure(decision.id, () if slots is None else _shown(decision, slots), showing, decision.receipt)
+def shown(decision: Decision, slots: Sequence[int] | None) -> tuple[int, ...]:
+    """The slots that were shown, of these (None: all); () is all that the server decided.
+
+    Raises InvalidArgument for a slot that the decision does not have.
+    """
+    if slots is None:
+        return tuple([choice.slot for choice in decision.choices]) if decision.partial else ()
+    return _named(decision, slots)
 
 
-def _shown(decision: Decision, slots: Sequence[int]) -> tuple[int, ...]:
+def _named(decision: Decision, slots: Sequence[int]) -> tuple[int, ...]:
     known = {choice.slot for choice in decision.choices}
     shown = tuple(_check.whole("slots", slot, 0, _check.MAX_SLOTS - 1) for slot in slots)
     if not shown or not known.issuperset(shown):
@@ -236,7 +222,8 @@ def happened(
     """An outcome when a server's decision offered the item, else an event. Raises InvalidArgument."""
     _check.name("type", type_)
     _check.name("item", item, empty=decision is None)
-    _check.name("variant", variant or "", empty=True)
+    if variant:
+        _check.name("variant", variant)
     value = _check.number("value", value)
     offered = None if decision is None or not decision.id else _offered(decision, item)
     if decision is None or offered is None:
@@ -315,9 +302,9 @@ def not_for_me(item: object, group: object, reason: object, decision: Decision |
     return said
 
 
-def moment(at: Moment | None, now_ms: int) -> int:
+def moment(at: Moment | None) -> int:
     """When it happened, in ms: as given, or now."""
-    return now_ms if at is None else _check.moment("at", at)
+    return time_ns() // 1_000_000 if at is None else _check.moment("at", at)
 
 
 def _bytes_of(values: Mapping[str, types_pb2.Value]) -> int:

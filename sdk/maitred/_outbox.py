@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from itertools import islice
 
 from ._draft import Batch, Draft, Who, who
-from ._feedback import Feedback, Rank
+from ._feedback import RANKS, Feedback, Rank
 from ._outbox_file import OutboxFile, Row
 from ._wire import wire_batch
 from ._words import Objections, Words
@@ -36,7 +36,7 @@ class Outbox:
     """See the module. Thread-safe. Callers wait for nothing but its short lock."""
 
     def __init__(self, config: OutboxConfig, file: OutboxFile | None = None) -> None:
-        self._config = config
+        self._most_events, self._most_bytes = config.events, config.size
         self._file = file
         self.client = file.client if file else secrets.token_hex(16)
         self.epoch = file.epoch if file else time.time_ns() // 1_000_000
@@ -76,10 +76,11 @@ class Outbox:
     def add(self, feedback: Feedback) -> None:
         """Take one piece of feedback. Never raises and never waits for the disk or the network."""
         body = feedback.body
-        draft = Draft(feedback, b"", body.rank, who(feedback.subject), body.size)
+        draft = Draft(feedback, b"", RANKS[type(body)], who(feedback.subject), body.size)
         with self._lock:
             self._recorded += 1
-            if self._closed or not self._make_room(draft):
+            full = len(self._waiting) >= self._most_events or self._size + draft.size > self._most_bytes
+            if self._closed or (full and not self._make_room(draft)):
                 self._dropped[draft.rank.word] += 1
                 return
             self._sequence += 1
@@ -124,7 +125,7 @@ class Outbox:
             self._drop(cheapest)
 
     def _too_much(self, events: int, size: int) -> bool:
-        return len(self._waiting) + events > self._config.events or self._size + size > self._config.size
+        return len(self._waiting) + events > self._most_events or self._size + size > self._most_bytes
 
     def _cheapest(self) -> Draft | None:
         """Of what waits: what is under way may have arrived already, so that to drop it is no use."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 
 from . import _calls, _check, _feedback
 from ._cache import Cache
 from ._delivery import Delivery
-from ._feedback import Feedback
+from ._feedback import Exposure, Feedback
 from ._outbox import Outbox
 from ._wire import subject_of
 from .types import Consent, ConsentState, Decision, Intensity, Moment, Source, Subject, Trait, Value
@@ -31,11 +30,11 @@ class Telling:
         """
         if not decision.id or (decision.partial and not decision.choices):
             return
-        shown = _feedback.exposure(decision, slots, 0)
-        subject = decision.subject
+        shown = _feedback.shown(decision, slots)
+        subject, at_ms = decision.subject, _feedback.moment(at)
         id_ = subject if isinstance(subject, str) else subject.id
-        number = self._cache.show(decision, id_, shown.slots)
-        self._add(subject, id_, _feedback.moment(at, _now_ms()), "", shown._replace(showing=number))
+        number = self._cache.show(decision, id_, shown)
+        self._add(subject, id_, at_ms, "", Exposure(decision.id, shown, number, decision.receipt))
 
     def record(
         self,
@@ -60,7 +59,7 @@ class Telling:
         """
         body = _feedback.happened(type, item, variant, value, quantity, attributes, decision)
         id_ = subject.id if isinstance(subject, Subject) else _check.subject_id("subject", subject)
-        at_ms = _feedback.moment(at, _now_ms())
+        at_ms = _feedback.moment(at)
         if purpose:
             _check.name("purpose", purpose)
         self._add(subject, id_, at_ms, purpose, body, touchpoint)
@@ -81,7 +80,7 @@ class Telling:
         """
         body = _feedback.traits(traits, source, purpose)
         known = subject_of(subject)
-        self._add(subject, known.id, _feedback.moment(at, _now_ms()), "", body)
+        self._add(subject, known.id, _feedback.moment(at), "", body)
         self._drop_answers(known)
 
     def put_consents(
@@ -100,7 +99,7 @@ class Telling:
         """
         body = _feedback.consents(consents, source)
         known = subject_of(subject)
-        self._add(subject, known.id, _feedback.moment(at, _now_ms()), "", body)
+        self._add(subject, known.id, _feedback.moment(at), "", body)
         self._drop_answers(known)
 
     def consent(
@@ -126,7 +125,7 @@ class Telling:
         body = _feedback.intensity(level)
         known = subject_of(subject)
         _check.name("source", source, empty=True)
-        self._add(subject, known.id, _feedback.moment(at, _now_ms()), "", body, source=source)
+        self._add(subject, known.id, _feedback.moment(at), "", body, source=source)
         self._drop_answers(known)
 
     def not_for_me(
@@ -153,7 +152,7 @@ class Telling:
 
     def _object(self, subject: Subject | str, body: _feedback.NotForMe, at: Moment | None) -> None:
         known = subject_of(subject)
-        self._add(subject, known.id, _feedback.moment(at, _now_ms()), "", body)
+        self._add(subject, known.id, _feedback.moment(at), "", body)
         change = self._cache.show_again if body.withdrawn else self._cache.hide
         change(_ids(known), body.item, body.group)
 
@@ -165,7 +164,7 @@ class Telling:
         InvalidArgument.
         """
         known, joining = subject_of(subject), subject_of(other)
-        self._add(subject, known.id, _feedback.moment(at, _now_ms()), "", _feedback.Merge(other))
+        self._add(subject, known.id, _feedback.moment(at), "", _feedback.Merge(other))
         self._drop_answers(known)
         self._drop_answers(joining)
 
@@ -191,7 +190,3 @@ class Telling:
 
 def _ids(subject: Subject) -> list[str]:
     return [subject.id, *(_calls.id_of(alias) for alias in subject.aliases)]
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

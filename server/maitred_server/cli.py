@@ -14,11 +14,13 @@ from rich.table import Table
 
 from maitred_server import (
     admin_client,
+    cli_apprentice,
     cli_caps,
     cli_check,
     cli_explain,
     cli_import,
     cli_item,
+    cli_load,
     cli_playbook,
     cli_policy,
     cli_replay,
@@ -37,6 +39,7 @@ app = typer.Typer(
 )
 app.add_typer(cli_item.app, name="item")
 app.add_typer(cli_subject.app, name="subject")
+cli_policy.app.command()(cli_apprentice.apprentice)
 app.add_typer(cli_policy.app, name="policy")
 app.command("import")(cli_import.import_)
 app.command()(cli_check.check)
@@ -48,6 +51,7 @@ app.command()(cli_playbook.rollback)
 app.command()(cli_caps.caps)
 app.command()(cli_explain.explain)
 app.command()(cli_replay.replay)
+app.command()(cli_load.load)
 app.command()(cli_store.compact)
 app.command()(cli_store.backup)
 app.command()(cli_store.restore)
@@ -59,6 +63,7 @@ def serve(
     config: Annotated[Path | None, typer.Option(help="TOML file of settings.")] = None,
     listen: Annotated[str | None, typer.Option(help="HOST:PORT to serve on.")] = None,
     metrics: Annotated[str | None, typer.Option(help="HOST:PORT of Prometheus metrics; '' for none.")] = None,
+    front: Annotated[str | None, typer.Option(help="grpcio, or envoy: needs maitred[envoy].")] = None,
     workers: Annotated[int | None, typer.Option(help="Worker processes.")] = None,
     brand: Annotated[str | None, typer.Option(help="Brand of callers without a key.")] = None,
     default_kind: Annotated[str | None, typer.Option(help="Kind of a subject that names none.")] = None,

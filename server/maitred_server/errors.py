@@ -14,6 +14,8 @@ MaitredError
 |-- TooLarge              a message over its limit
 |-- TooMany               more calls or streams at once than a worker takes
 |-- DeadlinePassed        the caller no longer waits
+|-- Stopping              the server stops; another one, or the next one, answers
+|-- Lacking               what is asked for is not installed here; says how to get it
 |-- StoreError
 |   |-- StoreFull         the map or the disk is full
 |   |-- StoreBroken       the environment cannot be used until it is reopened
@@ -90,6 +92,14 @@ class TooMany(MaitredError):
 
 class DeadlinePassed(MaitredError):
     """The caller no longer waits."""
+
+
+class Stopping(MaitredError):
+    """The server stops."""
+
+
+class Lacking(MaitredError):
+    """What is asked for is not installed."""
 
 
 class StoreError(MaitredError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from multiprocessing.context import SpawnProcess
 import structlog
 
 RESTART_S = 1.0
+STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 log = structlog.get_logger()
 spawn = multiprocessing.get_context("spawn")  # never fork: gRPC and LMDB do not survive it
@@ -22,9 +24,15 @@ def end_with_parent() -> None:
     """A child must not outlive the main process, not even one that was killed with -9."""
     parent = multiprocessing.parent_process()
     assert parent is not None
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)  # a parent inside Envoy has them blocked
+    end_with(parent.sentinel)
+
+
+def end_with(sentinel: int) -> None:
+    """End this process when the one that a file descriptor stands for has gone."""
 
     def wait() -> None:
-        connection.wait([parent.sentinel])
+        connection.wait([sentinel])
         os._exit(1)
 
     threading.Thread(target=wait, name="parent-watch", daemon=True).start()

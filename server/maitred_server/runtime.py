@@ -17,13 +17,15 @@ import shutil
 import signal
 import socket
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import version
-from multiprocessing.synchronize import Event as ProcessEvent
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,6 +38,7 @@ from maitred_server.decide.pipeline import Pipeline, wall_clock
 from maitred_server.decide.receipt import Sealer
 from maitred_server.decide.stamps import Stamper
 from maitred_server.decide.worlds import Worlds
+from maitred_server.envoy_process import APP, become_envoy, launch
 from maitred_server.errors import InvalidRequest, StoreError
 from maitred_server.learn import learner
 from maitred_server.learn.publish import forgotten_through, held_back, learned_through
@@ -48,15 +51,18 @@ from maitred_server.rpc.access import Access
 from maitred_server.rpc.admin import Admin, ServerFacts
 from maitred_server.rpc.admission import DAY_MS, Admission, Limits
 from maitred_server.rpc.decisions import Decisions
+from maitred_server.rpc.envoy import bootstrap
+from maitred_server.rpc.envoy.bootstrap import Bootstrap
 from maitred_server.rpc.explaining import Explaining
 from maitred_server.rpc.feedback import Feedback
-from maitred_server.rpc.grpc_front import GrpcFront
+from maitred_server.rpc.front import Front
+from maitred_server.rpc.grpc_front import GrpcFront, run
 from maitred_server.rpc.handlers import Handlers
 from maitred_server.rpc.people import People
 from maitred_server.rpc.playbooks import Playbooks
 from maitred_server.rpc.rights import Rights
 from maitred_server.rpc.subjects import Subjects
-from maitred_server.rpc.watch import Watch
+from maitred_server.rpc.watch import MOST_STREAMS, Watch
 from maitred_server.settings import Settings
 from maitred_server.store import Keeping, Store
 from maitred_server.store.directory import ALLOW_OVERLAY, lock_directory
@@ -68,6 +74,7 @@ from maitred_server.telemetry import Telemetry, multiprocess_registry, serve_met
 POLL_S = 0.2
 TICK_S = 0.5
 MAINTAIN_S = 30.0
+COLLECTIONS = (20_000, 20, 20)  # a group of events makes thousands of small things that are not garbage yet
 SWITCH_S = 0.001  # a thread that takes up a published version lets the event loop in after so long at most
 
 log = structlog.get_logger()
@@ -92,11 +99,10 @@ def address(text: str) -> Address:
 
 
 class Worker:
-    """One serving process: store, pipeline, front and their housekeeping."""
+    """One serving process: store, pipeline, handlers and their housekeeping; whichever front carries the calls."""
 
-    def __init__(self, settings: Settings, listen: Address, started_at: int) -> None:
+    def __init__(self, settings: Settings, started_at: int) -> None:
         self._settings = settings
-        self._listen = listen
         keys = KeyDirectory(settings.data / "keys")
         clock = wall_clock
         self._store = Store.open(settings.data, map_size=settings.map_size, history_records=settings.history_records)
@@ -119,7 +125,7 @@ class Worker:
         past = Past(self._store, settings.data, self._rebuilder)
         decisions = Decisions(pipeline, admission, people, self.telemetry, replay_clock=settings.replay_clock)
         self._explaining = Explaining(decisions, pipeline, sealer, past)
-        self._handlers = Handlers(
+        self.handlers = Handlers(
             decisions,
             self._explaining,
             Feedback(self._store, admission, self.telemetry),
@@ -129,28 +135,26 @@ class Worker:
             Admin(self._store, self._worlds, clock, facts),
             self._watching,
         )
-        self._access = Access.from_file(settings.access) if settings.access else Access.open_to_all(settings.brand)
+        self.access = Access.from_file(settings.access) if settings.access else Access.open_to_all(settings.brand)
 
     def _leads_to(self, key: bytes) -> bytes | None:
         found = self._store.find(key)
         return None if found is None else found.subject
 
-    async def run(self, on_ready: Callable[[], None]) -> None:
-        """Serve until SIGTERM or SIGINT; a second signal ends the process at once."""
+    def grpc_front(self, listen: Address) -> GrpcFront:
+        """The front that needs nothing else. In the event loop that is to serve; raises OSError."""
+        limit, reflection = self._settings.max_concurrent_calls, self._settings.reflection
+        front = GrpcFront(self.handlers, self.access, self.telemetry, max_calls=limit, reflection=reflection)
+        front.bind(str(listen))
+        return front
+
+    async def run(self, front: Front, on_ready: Callable[[], None], stop: asyncio.Event) -> None:
+        """Serve until `stop`, then drain and close."""
         sys.setswitchinterval(SWITCH_S)
-        stop = asyncio.Event()
-        _on_signals(asyncio.get_running_loop(), stop)
-        front = GrpcFront(
-            self._handlers,
-            self._access,
-            self.telemetry,
-            max_calls=self._settings.max_concurrent_calls,
-            reflection=self._settings.reflection,
-        )
-        front.bind(str(self._listen))
         await front.start()
         gc.collect()
         gc.freeze()  # what start-up made stays; collections need not look at it again
+        gc.set_threshold(*COLLECTIONS)
         on_ready()
         stopping = threading.Event()
         watcher = threading.Thread(target=self._watch, args=(stopping,), name="worlds", daemon=True)
@@ -176,7 +180,7 @@ class Worker:
             self._worlds.poll()
             self._watching.poll()
 
-    async def _keep_house(self, front: GrpcFront) -> None:
+    async def _keep_house(self, front: Front) -> None:
         healthy, maintained = True, time.monotonic()
         while True:
             await asyncio.sleep(TICK_S)
@@ -212,6 +216,13 @@ class Worker:
         return max(0, last - learned_through(self._settings.data))
 
 
+async def _over_grpc(worker: Worker, listen: Address, on_ready: Callable[[], None]) -> None:
+    """Serve until SIGTERM or SIGINT; a second signal ends the process at once."""
+    stop = asyncio.Event()
+    _on_signals(asyncio.get_running_loop(), stop)
+    await worker.run(worker.grpc_front(listen), on_ready, stop)
+
+
 def _on_signals(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
     def asked() -> None:
         if stop.is_set():
@@ -225,11 +236,10 @@ def _on_signals(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
 # What children run. Module-level, so that a spawned process can import them.
 
 
-def _worker_main(settings: Settings, listen: Address, started_at: int, ready: ProcessEvent) -> None:
+def _worker_main(settings: Settings, listen: Address, started_at: int, ready: Connection) -> None:
     end_with_parent()
     set_up_logging(settings.log_format, settings.log_level)
-    worker = Worker(settings, listen, started_at)
-    asyncio.run(worker.run(ready.set))
+    run(_over_grpc(Worker(settings, started_at), listen, lambda: ready.send(None)))
 
 
 def _learner_main(settings: Settings) -> None:
@@ -238,12 +248,15 @@ def _learner_main(settings: Settings) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to everybody; the main process decides
     signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
     set_up_logging(settings.log_format, settings.log_level)
+    gc.set_threshold(*COLLECTIONS)
     learner.run(settings.data, settings.map_size, stop, settings.publish_interval_s)
 
 
 def serve(settings: Settings) -> None:
     """Run the server until it is told to stop. Raises StoreRefused, InvalidRequest, OSError."""
     set_up_logging(settings.log_format, settings.log_level)
+    if settings.front == "envoy":
+        bootstrap.require(reflection=settings.reflection)
     if settings.allow_overlay is not None:  # children open the same store
         os.environ[ALLOW_OVERLAY] = str(int(settings.allow_overlay))
     with lock_directory(settings.data):
@@ -251,42 +264,64 @@ def serve(settings: Settings) -> None:
         Store.open(
             settings.data, map_size=settings.map_size
         ).close()  # makes it, or says why not, before any child starts
-        run = _serve_alone if settings.workers == 1 else _serve_together
+        alone = settings.workers == 1 and settings.front == "grpcio"
+        served = _serve_alone if alone else _serve_together
         compactor = Compactor(settings)
         with _reserved(address(settings.listen)) as listen:
-            run(settings, listen, wall_clock())
+            served(settings, listen, wall_clock())
         compactor.stop()
     log.info("stopped")
 
 
 def _serve_alone(settings: Settings, listen: Address, started_at: int) -> None:
-    worker = Worker(settings, listen, started_at)
+    worker = Worker(settings, started_at)
     nursery = Nursery([_learner_child(settings)])
     try:
         with _metrics(settings, worker.telemetry.registry):
-            asyncio.run(worker.run(lambda: _announce(settings, listen)))
+            run(_over_grpc(worker, listen, lambda: _announce(settings, listen)))
     finally:
         nursery.stop(settings.stop_s)
 
 
 def _serve_together(settings: Settings, listen: Address, started_at: int) -> None:
     folder = _shared_metrics(settings.data / "run" / "metrics")
-    ready = [spawn.Event() for _ in range(settings.workers)]
-    workers = [_worker_child(settings, listen, started_at, event) for event in ready]
-    nursery = Nursery([*workers, _learner_child(settings)])
-    stop = _stop_on_signal()
-    try:
-        with _metrics(settings, multiprocess_registry(folder)):
-            if all(_wait_either(event, stop) for event in ready):
-                _announce(settings, listen)
-            stop.wait()
-            log.info("stopping")
-    finally:
-        nursery.stop(settings.drain_s + 2 * settings.stop_s)
+    with _worker_mains(settings, listen, started_at) as mains:
+        pipes = [spawn.Pipe(duplex=False) for _ in mains]
+        workers = [Child("worker", partial(_process, main, pipe[1])) for main, pipe in zip(mains, pipes, strict=True)]
+        nursery = Nursery([*workers, _learner_child(settings)])
+        stop = _stop_on_signal()
+        try:
+            with _metrics(settings, multiprocess_registry(folder)):
+                if all(_wait_either(is_ready, stop) for is_ready, _ in pipes):
+                    _announce(settings, listen)
+                stop.wait()
+                log.info("stopping")
+        finally:
+            nursery.stop(settings.drain_s + 2 * settings.stop_s)
 
 
-def _worker_child(settings: Settings, listen: Address, started_at: int, ready: ProcessEvent) -> Child:
-    return Child("worker", lambda: spawn.Process(target=_worker_main, args=(settings, listen, started_at, ready)))
+@contextmanager
+def _worker_mains(settings: Settings, listen: Address, started_at: int) -> Iterator[list[Callable[[Connection], None]]]:
+    """What each worker process runs; it is given the pipe on which it tells that it serves."""
+    if settings.front == "grpcio":
+        yield [partial(_worker_main, settings, listen, started_at)] * settings.workers
+        return
+    if settings.access:
+        Access.from_file(settings.access)  # here a mistake is one line, and not a worker that does not start
+    with tempfile.TemporaryDirectory(prefix="maitred-") as sockets:
+        wanted = partial(Bootstrap, APP, listen.host, listen.port)
+        streams = settings.max_concurrent_calls + MOST_STREAMS
+        admins = [Path(sockets) / str(number) for number in range(settings.workers)]
+        starts = [launch(settings.model_dump_json(), wanted(admin, streams, _json_log(settings))) for admin in admins]
+        yield [partial(become_envoy, start, started_at) for start in starts]
+
+
+def _json_log(settings: Settings) -> bool:
+    return settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
+
+
+def _process(main: Callable[[Connection], None], ready: Connection) -> SpawnProcess:
+    return spawn.Process(target=main, args=(ready,))
 
 
 def _learner_child(settings: Settings) -> Child:
@@ -306,10 +341,10 @@ def _stop_on_signal() -> threading.Event:
     return stop
 
 
-def _wait_either(ready: ProcessEvent, stop: threading.Event) -> bool:
+def _wait_either(ready: Connection, stop: threading.Event) -> bool:
     """True when `ready` comes first."""
     while not stop.is_set():
-        if ready.wait(TICK_S):
+        if ready.poll(TICK_S):
             return True
     return False
 
@@ -353,6 +388,7 @@ def _shared_metrics(folder: Path) -> Path:
 
 
 def _announce(settings: Settings, listen: Address) -> None:
-    log.info("serving", listen=str(listen), workers=settings.workers, data=str(settings.data), pid=os.getpid())
+    how = {"front": settings.front, "workers": settings.workers, "data": str(settings.data), "pid": os.getpid()}
+    log.info("serving", listen=str(listen), **how)
     if settings.ready_file:
         write_file(settings.ready_file, [f"{listen}\n".encode()])

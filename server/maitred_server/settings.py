@@ -32,6 +32,11 @@ class Settings(BaseModel):
     data: Path = Field(description="The data directory. Made when it is not there.")
     listen: str = Field("127.0.0.1:7400", description="Host and port to serve on; port 0 takes any free one.")
     metrics: str = Field("127.0.0.1:7401", description="Host and port of the Prometheus metrics; empty: none.")
+    front: Literal["grpcio", "envoy"] = Field(
+        "grpcio",
+        description="What carries the calls: `grpcio`, or `envoy` (less CPU a call, and JSON over HTTP; needs "
+        "`maitred[envoy]`); see docs/fronts.md.",
+    )
     workers: int = Field(1, ge=1, le=64, description="Worker processes that share the port.")
     brand: str = Field(
         "default",

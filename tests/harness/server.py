@@ -77,8 +77,9 @@ def _violations(error: grpc.RpcError) -> list[error_details_pb2.BadRequest.Field
 class Running:
     """A server process and a channel to it."""
 
-    def __init__(self, data: Path, *options: str) -> None:
+    def __init__(self, data: Path, *options: str, front: str = "grpcio") -> None:
         self.data = data
+        self.front = front
         self.log = data.parent / f"{data.name}.log"
         self.ready = data.parent / f"{data.name}.ready"
         self.ready.unlink(missing_ok=True)
@@ -92,6 +93,8 @@ class Running:
             str(self.ready),
             "--set",
             "drain_s=0",
+            "--front",
+            front,
             *options,
         ]
         environment = {**os.environ, "MAITRED_ALLOW_OVERLAY": "1"}

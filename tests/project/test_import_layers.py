@@ -27,12 +27,15 @@ SERVER = (
 BESIDE = {
     "compacting": "runtime",
     "admin_client": "cli",
+    "cli_apprentice": "cli",
     "cli_check": "cli",
     "cli_caps": "cli",
+    "cli_estimates": "cli",
     "cli_explain": "cli",
     "cli_funnel": "cli",
     "cli_import": "cli",
     "cli_item": "cli",
+    "cli_load": "cli",
     "cli_options": "cli",
     "cli_playbook": "cli",
     "cli_policy": "cli",
@@ -40,11 +43,15 @@ BESIDE = {
     "cli_show": "cli",
     "cli_store": "cli",
     "cli_subject": "cli",
+    "envoy_app": "runtime",
+    "envoy_process": "runtime",
     "evaluate": "learn",
     "import_client": "cli",
     "importing": "runtime",
+    "load": "cli",
     "processes": "runtime",
     "publishing": "runtime",
+    "replaying": "runtime",
     "__main__": "cli",
 }
 APART = {frozenset(pair) for pair in (("decide", "learn"), ("decide", "evaluate"), ("learn", "evaluate"))}
@@ -53,20 +60,30 @@ ASIDE = {"settings": {"model", "errors"}, "telemetry": {"model", "errors", "sett
 USES_ASIDE = {"rpc", "runtime", "publishing", "compacting", "cli", "cli_import", "cli_show"}
 # The only homes of these libraries in the server.
 HOMES = {
-    "grpc": ("maitred_server.rpc.grpc_front", "maitred_server.admin_client"),
-    "grpc_health": ("maitred_server.rpc.grpc_front",),
+    "grpc": ("maitred_server.rpc.grpc_front", "maitred_server.admin_client", "maitred_server.load.wire"),
+    "grpc_health": ("maitred_server.rpc.grpc_front", "maitred_server.rpc.envoy"),
+    "connectrpc": ("maitred_server.rpc.envoy",),
+    "pyvoy": ("maitred_server.rpc.envoy",),
     "grpc_reflection": ("maitred_server.rpc.grpc_front",),
-    "maitred": ("maitred_server.rpc", "maitred_server.admin_client", "maitred_server.import_client"),
+    "maitred": (
+        "maitred_server.rpc",
+        "maitred_server.admin_client",
+        "maitred_server.import_client",
+        "maitred_server.load",
+    ),
+    "hdrh": ("maitred_server.load.latency",),
     "lmdb": ("maitred_server.store",),
     "typer": tuple(
         f"maitred_server.{name}"
         for name in (
             "cli",
+            "cli_apprentice",
             "cli_caps",
             "cli_check",
             "cli_explain",
             "cli_import",
             "cli_item",
+            "cli_load",
             "cli_options",
             "cli_playbook",
             "cli_policy",
@@ -211,6 +228,13 @@ def cycle(folder: Path) -> list[str]:
 def test_the_server_imports_one_way() -> None:
     """No module of the server imports from a later layer, or uses a library outside its home."""
     assert server_violations(ROOT / "server") == []
+
+
+def test_the_load_tester_is_a_client() -> None:
+    """What puts load on a server knows the wire, the nouns and the errors, and nothing of the server's inside."""
+    found = [one for one in imports(modules(ROOT / "server")) if within(one.module, "maitred_server.load")]
+    inside = {part(one.target) for one in found if within(one.target, "maitred_server")}
+    assert inside == {"load", "errors", "model"}
 
 
 def test_the_sdk_stands_alone() -> None:

@@ -23,6 +23,20 @@ class Decision(NamedTuple):
     channel: str = ""
     space: str = ""  # the feature space of the choices' features
 
+    def with_slate(self, slate: Sequence[Choice]) -> Decision:
+        """The same of choices of which more is known. Much quicker than `_replace`."""
+        return Decision(
+            self.decision_id,
+            self.placement,
+            slate,
+            self.reason,
+            self.policy,
+            self.ttl_ms,
+            self.stale_ms,
+            self.channel,
+            self.space,
+        )
+
 
 class Answer(NamedTuple):
     """The answer to one `Ask`."""

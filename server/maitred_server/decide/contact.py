@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from maitred_server.decide.allowance import Allowances
 from maitred_server.decide.caps import Cap, CapTable, Closed, Pool, Targets, single_key
 from maitred_server.decide.quiet import Quiet
 from maitred_server.decide.reach import items_in, reaches
@@ -28,7 +29,8 @@ class ContactGround(NamedTuple):
     elsewhere: Bools  # bool[p]: which hold in a channel that no policy names
     by_channel: Mapping[str, Bools]  # bool[p]: and in each channel that one names
     quiet: tuple[Quiet, ...]
-    shares: bool  # what is shown in one slot may close others
+    tightest: int | None  # the least bound over what a slate may show several of; None: there is none
+    allowances: Allowances
 
     @classmethod
     def lay(cls, catalogue: Catalogue, placement: Placement, plan: SlatePlan) -> ContactGround | None:
@@ -48,17 +50,18 @@ class ContactGround(NamedTuple):
         caps = tuple(cap for cap, _ in reached)
         reach = np.array([rows for _, rows in reached], np.bool_).reshape(len(caps), len(placement.candidates))
         pools = tuple(pool for at, cap in enumerate(caps) if (pool := _pool(catalogue, placement, cap, at)) is not None)
-        shares = any(cap.shows and cap.policy.per == "group" for cap in caps) or any(pool.of_items for pool in pools)
         named = sorted({name for cap in caps for name in cap.policy.scope.channels})
+        table = CapTable.lay(catalogue, placement, caps, reach)
         return cls(
             caps,
             reach,
-            CapTable.lay(catalogue, placement, caps, reach),
+            table,
             pools,
             _holding(caps, None),
             {name: _holding(caps, name) for name in named},
             quiet,
-            shares,
+            _tightest(caps, pools),
+            Allowances(placement.name, table, reach),
         )
 
     def without(self, caps: Targets, targets: Targets, closed: Iterable[Closed]) -> Bools:
@@ -79,6 +82,10 @@ class ContactGround(NamedTuple):
         about = self.table.rows_of(target)
         rows[about] &= ~self.reach[cap, about]
 
+    def named(self, channel: str) -> str:
+        """A channel that a policy names; "" for all others, which are alike."""
+        return channel if channel in self.by_channel else ""
+
     def holding(self, channel: str) -> Bools:
         """bool[p]: which policies hold in a channel."""
         return self.by_channel.get(channel, self.elsewhere)
@@ -87,6 +94,12 @@ class ContactGround(NamedTuple):
 def _cap(policy: ContactPolicy) -> Cap:
     limit = Limit(policy.most, policy.window_ms, policy.suppress_ms)
     return Cap(policy, limit, policy.counts == EXPOSURE_TYPE, type_mask(type_code(policy.counts)))
+
+
+def _tightest(caps: tuple[Cap, ...], pools: tuple[Pool, ...]) -> int | None:
+    of_items = {pool.cap for pool in pools if pool.of_items}
+    shared = (cap for at, cap in enumerate(caps) if cap.shows and (cap.policy.per == "group" or at in of_items))
+    return min((cap.limit.most for cap in shared), default=None)
 
 
 def _holding(caps: tuple[Cap, ...], channel: str | None) -> Bools:

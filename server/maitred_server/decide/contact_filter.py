@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from maitred_server.decide.allowance import Allowance
 from maitred_server.decide.caps import Cap, Closed
 from maitred_server.decide.contact import ContactGround
 from maitred_server.decide.contacts import Contacts
@@ -16,6 +17,7 @@ from maitred_server.decide.quiet import clock
 from maitred_server.policy.base import CLOSED, Bools, Floats
 from maitred_server.store.windows import closed_until
 
+_NOTHING = np.zeros(0, np.intp)
 _UNITS = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1))
 
 
@@ -95,36 +97,34 @@ class QuietTimes:
 class Spending:
     """What one slate uses up of what its subject may still be shown."""
 
-    def __init__(self, contacts: Contacts, ground: Ground, channel: str) -> None:
-        self._contacts, self._ground, self._channel = contacts, ground, channel
+    def __init__(self, contacts: Contacts, ground: Ground, contact: ContactGround, channel: str) -> None:
+        self._contacts, self._ground, self._contact, self._channel = contacts, ground, contact, channel
         self._closed: Bools | None = None
 
     def chose(self, row: int, priority: Floats) -> None:
         """A row was chosen: closes, in `priority`, what a policy forbids beside it."""
-        groups = self._contacts.chose(self._ground, row, self._channel)
-        contact = self._ground.contact
-        if contact is None or not contact.shares:
-            return
-        rows = np.ones(len(priority), np.bool_)
-        for one in self._used_up(contact, groups):
-            contact.close(rows, one.cap, one.target)
-        priority[~rows] = CLOSED
-        self._closed = ~rows if self._closed is None else self._closed | ~rows
+        (allowance,) = self._contacts.chose(self._ground, (row,), self._channel)
+        used_up = list(self._used_up(allowance))
+        if used_up:
+            closed = ~self._contact.without(_NOTHING, _NOTHING, used_up)
+            priority[closed] = CLOSED
+            self._closed = closed if self._closed is None else self._closed | closed
 
     def closed(self, row: int) -> bool:
         """Whether what was chosen before forbids a row."""
         return self._closed is not None and bool(self._closed[row])
 
-    def _used_up(self, contact: ContactGround, groups: Sequence[int]) -> Iterator[Closed]:
-        holding = contact.holding(self._channel) & contact.table.shows
-        yield from self._contacts.used_up(contact, groups, holding)
+    def _used_up(self, allowance: Allowance) -> Iterator[Closed]:
+        contact, channel = self._contact, self._channel
+        yield from self._contacts.used_up(contact, allowance.shared)
         for pool in contact.pools:
-            if pool.of_items and holding[pool.cap]:
-                yield from self._contacts.pool_used_up(contact, pool, self._channel)
+            if pool.of_items and contact.holding(channel)[pool.cap] and contact.caps[pool.cap].shows:
+                yield from self._contacts.pool_used_up(contact, pool, channel)
 
 
-def spending(ground: Ground, moment: Moment) -> Spending | None:
-    """Of a slate that begins; None: no policy counts anything."""
-    if moment.contacts is None:
+def spending(ground: Ground, moment: Moment, slots: int) -> Spending | None:
+    """Of a slate of so many slots that begins; None: whatever it shows closes nothing beside it."""
+    contacts, contact = moment.contacts, ground.contact
+    if contacts is None or contact is None or not contacts.may_use_up(contact, slots):
         return None
-    return Spending(moment.contacts, ground, ground.channel(moment.ask.context))
+    return Spending(contacts, ground, contact, ground.channel(moment.ask.context))

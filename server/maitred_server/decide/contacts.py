@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
 
 import numpy as np
 
-from maitred_server.decide.caps import WHOLE, Cap, Closed, Numbers, Pool, Targets
+from maitred_server.decide.allowance import EXPOSURE_MASK, Allowance, Bound, showing_keys
+from maitred_server.decide.caps import WHOLE, Cap, Closed, Pool, Targets
 from maitred_server.decide.contact import ContactGround
 from maitred_server.decide.ground import Ground
 from maitred_server.policy.base import Bools, Keys
 from maitred_server.store import Profile, counters
 from maitred_server.store.columns import find
-from maitred_server.store.keys import (
-    ALL_PLACEMENTS_KEY,
-    EXPOSURE_TYPE,
-    channel_key,
-    placement_key,
-    type_code,
-    type_mask,
-)
+from maitred_server.store.counters import Rows
+from maitred_server.store.keys import channel_key
 from maitred_server.store.windows import closed, closed_until, counts_since, lost_through
 
-NO_LIMIT = 1 << 62
-EXPOSURE_MASK = np.uint64(type_mask(type_code(EXPOSURE_TYPE)))
+NO_LIMIT: Final = 1 << 62
+MANY_ROWS: Final = 256  # of a profile: where there are more, the recent ones are sought out first
 
 
 class Hits(NamedTuple):
@@ -35,8 +30,33 @@ class Hits(NamedTuple):
     places: Targets  # intp[n], in the profile's rows
 
 
+class Met(NamedTuple):
+    """Counters of a profile that a placement's policies look at: n of them."""
+
+    places: Targets  # intp[n], in the profile's rows
+    at: Targets  # intp[n], in the policies' table
+
+
+class Counter(NamedTuple):
+    """One of them. `total`: all that it ever counted."""
+
+    place: int
+    total: int
+
+
+class Share(NamedTuple):
+    """One of the rows that a page shows, and a counter of which it takes a part each time."""
+
+    row: int  # its number among those rows
+    place: int
+    share: int
+    bound: Bound
+
+
 _NOBODY = np.zeros(0, np.intp)
-NO_HITS = Hits(_NOBODY, _NOBODY, _NOBODY)
+NO_HITS: Final = Hits(_NOBODY, _NOBODY, _NOBODY)
+NO_MET: Final = Met(_NOBODY, _NOBODY)
+NOT_COUNTED: Final = Counter(0, 0)
 
 
 class Contacts:
@@ -53,6 +73,8 @@ class Contacts:
         self.unknown: set[str] = set()  # policies that closed all they reach: their counters cannot be known
         self._group_keys = group_keys
         self._shown: set[str] = set()
+        self._met: dict[int, Met] = {}  # by what a placement obeys
+        self._counters: dict[int, dict[int, Counter]] = {}
 
     def for_page(self) -> Contacts:
         """The same before any page: a moment may be looked at more than once."""
@@ -64,7 +86,7 @@ class Contacts:
         """bool[m]: the rows of a placement that policies leave open, shown through a channel; None: all of them."""
         holding = contact.holding(channel)
         hits = self._by_table(contact, holding)
-        closed = [*self._by_pools(contact, holding, channel), *self._unknown(contact, holding)]
+        closed = self._beside_table(contact, holding, channel)
         if self.added:
             closed += self._by_page(contact, holding & contact.table.shows, channel)
         return contact.without(hits.caps, hits.targets, closed) if len(hits.caps) or closed else None
@@ -74,20 +96,28 @@ class Contacts:
         holding = contact.holding(channel)
         hits = (column.tolist() for column in self._by_table(contact, holding))
         found = [Closed(cap, target, (place,)) for cap, target, place in zip(*hits, strict=True)]
-        found += self._by_pools(contact, holding, channel)
-        found += self._unknown(contact, holding)
+        found += self._beside_table(contact, holding, channel)
         return found + list(self._by_page(contact, holding & contact.table.shows, channel) if self.added else ())
 
-    def _by_table(self, contact: ContactGround, holding: Bools) -> Hits:
-        profile, table, now = self.profile, contact.table, self.now
-        if profile is None:
-            return NO_HITS
-        rows = profile.rows
-        recent = (rows["last"] > now - table.longest).nonzero()[0]
-        found = table.look_up(rows["id"][recent]) if len(recent) else None
+    def _look_up(self, contact: ContactGround) -> Met:
+        """Of the profile's counters those that policies look at, and that may still matter."""
+        self._met[id(contact)] = found = NO_MET if self.profile is None else self._met_in(self.profile.rows, contact)
+        return found
+
+    def _met_in(self, rows: Rows, contact: ContactGround) -> Met:
+        recent = None
+        if len(rows) > MANY_ROWS:
+            recent = (rows["last"] > self.now - contact.table.longest).nonzero()[0]
+        found = contact.table.look_up(rows["id"] if recent is None else rows["id"][recent])
         if found is None:
+            return NO_MET
+        return Met(found.which if recent is None else recent[found.which], found.at)
+
+    def _by_table(self, contact: ContactGround, holding: Bools) -> Hits:
+        (places, at), table, now = self._look_up(contact), contact.table, self.now
+        if self.profile is None or not len(places):
             return NO_HITS
-        places, at = recent[found.which], found.at
+        rows = self.profile.rows
         counts, last = rows["count"][places], rows["last"][places]
         which = ((counts >= table.least[at]) & (last > now - table.latest[at])).nonzero()[0]
         if not len(which):
@@ -98,8 +128,12 @@ class Contacts:
         if not len(hits):
             return NO_HITS
         places = places[hits]
-        kept = closed(profile, places, table.limits.of(caps), now)
+        kept = closed(self.profile, places, table.limits.of(caps), now)
         return Hits(caps[kept], table.targets[at[hits[kept]]], places[kept])
+
+    def _beside_table(self, contact: ContactGround, holding: Bools, channel: str) -> list[Closed]:
+        found = list(self._by_pools(contact, holding, channel)) if contact.pools else []
+        return found if self.profile is None or not self.profile.evicted else [*found, *self._unknown(contact, holding)]
 
     def _by_pools(self, contact: ContactGround, holding: Bools, channel: str) -> Iterator[Closed]:
         profile = self.profile
@@ -126,38 +160,69 @@ class Contacts:
 
     # What the page adds
 
-    def chose(self, ground: Ground, row: int, channel: str) -> list[int]:
-        """A row was chosen for a slot. Gives the keys of its groups."""
-        item, groups = int(ground.item_keys[row]), self._groups(ground, row)
+    def may_use_up(self, contact: ContactGround, slots: int) -> bool:
+        """Whether a slate of so many slots may reach a bound that closes others; a first look at all bounds at once."""
+        if contact.tightest is None:
+            return False
+        if self.added or slots >= contact.tightest:
+            return True
+        return bool(self._counters_of(contact)) or any(pool.of_items for pool in contact.pools)
+
+    def chose(self, ground: Ground, rows: Sequence[int], channel: str) -> list[Allowance]:
+        """Some rows were chosen for a slot each. Gives what policies say of them."""
+        allowances, added = self._allowances(ground, rows, channel), self.added
+        for allowance in allowances:
+            for key in allowance.keys:
+                added[key] = added.get(key, 0) + 1
         name = ground.placement.name
-        shown = [] if name in self._shown else [ALL_PLACEMENTS_KEY, placement_key(name)]
-        if shown and channel:
-            shown.append(channel_key(channel))
-        self._shown.add(name)
-        for key in (item, *groups, *shown):
-            self.added[key] = self.added.get(key, 0) + 1
-        return groups
+        if rows and name not in self._shown:
+            self._shown.add(name)
+            for key in showing_keys(name, channel):
+                added[key] = added.get(key, 0) + 1
+        return allowances
+
+    def _allowances(self, ground: Ground, rows: Sequence[int], channel: str) -> list[Allowance]:
+        contact = ground.contact
+        if contact is None:
+            return [Allowance((int(ground.item_keys[row]), *self._groups(ground, row)), (), ()) for row in rows]
+        named = contact.named(channel)
+        kept = contact.allowances.at(named)
+        return [kept.get(row) or self._allowance(ground, contact, row, named) for row in rows]
+
+    def _allowance(self, ground: Ground, contact: ContactGround, row: int, named: str) -> Allowance:
+        item, groups = int(ground.item_keys[row]), self._groups(ground, row)
+        return contact.allowances.put(row, named, item, groups, contact.holding(named))
 
     def _by_page(self, contact: ContactGround, holding: Bools, channel: str) -> Iterator[Closed]:
         """What the placements before have used up."""
-        yield from self.used_up(contact, list(self.added), holding)
+        yield from self.used_up(contact, contact.allowances.bounds(tuple(self.added), holding))
         for pool in contact.pools:
             if holding[pool.cap]:
                 yield from self.pool_used_up(contact, pool, channel)
 
-    def used_up(self, contact: ContactGround, keys: Sequence[int], holding: Bools) -> Iterator[Closed]:
-        """Of some keys those that reach a policy's bound with what the page shows of them."""
-        ids = np.array(keys, np.uint64) ^ EXPOSURE_MASK
-        found = contact.table.look_up(ids)
+    def used_up(self, contact: ContactGround, bounds: Sequence[Bound]) -> Iterator[Closed]:
+        """Of some counters those that reach a policy's bound with what the page shows of them."""
+        counters = self._counters_of(contact)
+        for bound in bounds:
+            place, counted = counters.get(bound.at, NOT_COUNTED)
+            added = self.added.get(bound.key, 0)
+            if added + counted < bound.least:
+                continue
+            places = np.array((place,) if counted else (), np.intp)
+            for number, most in zip(bound.caps, bound.most, strict=True):
+                if added + self.count(places, contact.caps[number]) >= most:
+                    yield Closed(number, int(contact.table.targets[bound.at]), tuple(places.tolist()), added)
+
+    def _counters_of(self, contact: ContactGround) -> Mapping[int, Counter]:
+        """The subject's counters by their places in a placement's table, as far as they may still matter."""
+        found = self._counters.get(id(contact))
         if found is None:
-            return
-        pairs = (contact.table.applies(found) & holding).nonzero()
-        for hit, cap in zip(*(part.tolist() for part in pairs), strict=True):
-            at = found.which[hit]
-            places = _places(self.profile, ids[at : at + 1])
-            added = self.added.get(keys[at], 0)
-            if added + self.count(places, contact.caps[cap]) >= contact.caps[cap].limit.most:
-                yield Closed(cap, int(contact.table.targets[found.at[hit]]), tuple(places.tolist()), added)
+            found = self._counters[id(contact)] = {}
+            places, ats = self._met.get(id(contact)) or self._look_up(contact)
+            if self.profile is not None and len(places):
+                totals = self.profile.rows["count"][places].tolist()
+                found.update(zip(ats.tolist(), map(Counter, places.tolist(), totals), strict=True))
+        return found
 
     def pool_used_up(self, contact: ContactGround, pool: Pool, channel: str) -> Iterator[Closed]:
         """Likewise of a policy over several counters."""
@@ -167,10 +232,9 @@ class Contacts:
         if added and added + self.count(places, cap) >= cap.limit.most:
             yield Closed(pool.cap, WHOLE, tuple(places.tolist()), added)
 
-    def _groups(self, ground: Ground, row: int) -> list[int]:
+    def _groups(self, ground: Ground, row: int) -> tuple[int, ...]:
         low, high = ground.wishes.rows.searchsorted((row, row + 1))
-        keys: list[int] = self._group_keys[ground.wishes.groups[low:high]].tolist()
-        return keys
+        return tuple(self._group_keys[ground.wishes.groups[low:high]].tolist())
 
     # What is left
 
@@ -179,38 +243,38 @@ class Contacts:
         contact = ground.contact
         if contact is None:
             return [None] * len(rows)
+        left, counted = [NO_LIMIT] * len(rows), []
+        counters, added = self._counters_of(contact), self.added
+        for number, allowance in enumerate(self._allowances(ground, rows, channel)):
+            for bound in allowance.bounds:
+                share = added.get(bound.key, 1)
+                if bound.at in counters:
+                    counted.append(Share(number, counters[bound.at].place, share, bound))
+                elif bound.least // share < left[number]:
+                    left[number] = bound.least // share
+        if counted:
+            self._lower(contact, counted, left)
+        if contact.pools:
+            self._lower_by_pools(contact, rows, channel, left)
+        return [None if most == NO_LIMIT else max(most, 1) for most in left]
+
+    def _lower(self, contact: ContactGround, counted: Sequence[Share], left: list[int]) -> None:
+        """Lowers `left` to what counters allow that counted something."""
+        assert self.profile is not None, "it counted"
+        caps = [(one, most, cap) for one in counted for most, cap in zip(one.bound.most, one.bound.caps, strict=True)]
+        windows = contact.table.limits.window_ms[[cap for _, _, cap in caps]]
+        places = np.array([one.place for one, _, _ in caps], np.intp)
+        counts = counts_since(self.profile, places, self.now - windows + 1).tolist()
+        for (one, most, _), count in zip(caps, counts, strict=True):
+            left[one.row] = min(left[one.row], (most - count) // one.share)
+
+    def _lower_by_pools(self, contact: ContactGround, rows: Sequence[int], channel: str, left: list[int]) -> None:
         holding = contact.holding(channel) & contact.table.shows
-        left = np.full(len(rows), NO_LIMIT)
-        if holding.any():
-            self._by_keys(contact, ground, rows, holding, left)
         for pool in contact.pools:
             if holding[pool.cap]:
-                about = contact.reach[pool.cap, rows]
-                left[about] = np.minimum(left[about], self._left_of_pool(contact, pool, channel))
-        return [None if most == NO_LIMIT else max(most, 1) for most in left.tolist()]
-
-    def _by_keys(
-        self, contact: ContactGround, ground: Ground, rows: Sequence[int], holding: Bools, left: Numbers
-    ) -> None:
-        """Lowers `left` to what single counters allow."""
-        whole = (ALL_PLACEMENTS_KEY, placement_key(ground.placement.name))
-        keys = [[int(ground.item_keys[row]), *whole, *self._groups(ground, row)] for row in rows]
-        owners = np.arange(len(rows)).repeat([len(some) for some in keys])
-        flat = [key for some in keys for key in some]
-        ids = np.array(flat, np.uint64) ^ EXPOSURE_MASK
-        found = contact.table.look_up(ids)
-        if found is None:
-            return
-        owner = owners[found.which]
-        hits, caps = (contact.table.applies(found) & holding & contact.reach[:, rows].T[owner]).nonzero()
-        which = found.which[hits]
-        allowed = contact.table.limits.most[caps]
-        if self.profile is not None:
-            at, known = find(self.profile.rows["id"], ids[which])
-            since = self.now - contact.table.limits.window_ms[caps[known]] + 1
-            allowed[known] -= counts_since(self.profile, at[known], since)
-        share = np.array([self.added.get(key, 1) for key in flat])[which]
-        np.minimum.at(left, owner[hits], allowed // share)
+                most = self._left_of_pool(contact, pool, channel)
+                for number in contact.reach[pool.cap, rows].nonzero()[0].tolist():
+                    left[number] = min(left[number], most)
 
     def _left_of_pool(self, contact: ContactGround, pool: Pool, channel: str) -> int:
         cap = contact.caps[pool.cap]

@@ -11,6 +11,7 @@ import numpy as np
 from maitred_server.decide.contact import ContactGround
 from maitred_server.decide.gates import Gates
 from maitred_server.decide.learned import LearnedGround
+from maitred_server.decide.own import OwnIndex
 from maitred_server.decide.slots import SlotPlan
 from maitred_server.decide.variants import Fitting
 from maitred_server.decide.weights import Weights
@@ -34,7 +35,9 @@ class Ground(NamedTuple):
     end_row: Positions  # int32[m]: and end before this one
     item_keys: Keys  # uint64[m]
     key_index: KeyIndex
+    own_index: OwnIndex  # of what the placement counts
     popularity: Floats  # float64[m]
+    scaled: Floats  # float64[m]: see `policy.base.Situation`
     order: Floats  # float64[m]
     wishes: WishGround  # which rows a subject's wishes are about
     gate: Gates | None  # the rules that candidates must meet; None: none
@@ -44,6 +47,12 @@ class Ground(NamedTuple):
     slots: SlotPlan | None  # pins, reserved and stretch slots, limits of groups; None: none
     learned: LearnedGround | None = None  # None: nothing is learned here
     available: Bools | None = None  # bool[m]: not closed by a live state; None: none is
+
+    def with_popularity(self, counts: Floats) -> Ground:
+        """With that of another snapshot. `counts`: float64[m]."""
+        scaled = counts / (counts.max(initial=0.0) + 1.0)
+        counts.flags.writeable = scaled.flags.writeable = False
+        return self._replace(popularity=counts, scaled=scaled)
 
     def channel(self, context: Mapping[str, Value]) -> str:
         """Where it is shown: what the request's context says, else the placement's own."""
@@ -67,7 +76,9 @@ def lay(catalogue: Catalogue, placement: Placement, gate: Gates | None) -> Groun
         end_row=item_index.searchsorted(item_index, side="right").astype(np.int32),
         item_keys=item_keys,
         key_index=key_index,
+        own_index=OwnIndex.lay(placement.counts, item_keys),
         popularity=np.zeros(len(item_keys)),
+        scaled=np.zeros(len(item_keys)),
         order=_places(catalogue.item_index[placement.order], item_index),
         wishes=WishGround.lay(catalogue, placement),
         gate=gate,

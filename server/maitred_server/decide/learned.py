@@ -41,7 +41,7 @@ class LearnedGround(NamedTuple):
         if learning is None or not learning.responses:
             return None
         candidates = _candidates(catalogue, placement)
-        space = feature_space(learning.features, learning.traits)
+        space = feature_space(learning.features, learning.traits, learning.hashed)
         return cls(
             learning,
             placement.counts,
@@ -77,6 +77,11 @@ class Seen(NamedTuple):
 
     ground: LearnedGround
     encounter: Encounter
+
+    @property
+    def shared(self) -> Floats:
+        """float64[d - own], on the grid: the features of subject and context, of the first slot; the last is 1."""
+        return self.encounter.shared
 
     def scores(self) -> Scores:
         """What is predicted: the first response as propensity, the sum of all times their worth as priority."""

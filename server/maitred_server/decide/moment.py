@@ -25,6 +25,10 @@ class Moment(NamedTuple):
     segments: tuple[str, ...] = ()
     contacts: Contacts | None = None  # None: there are no contact policies
 
+    def for_page(self, contacts: Contacts) -> Moment:
+        """The same, as a page begins. Much quicker than `_replace`."""
+        return Moment(*self[:7], contacts.for_page())
+
     @property
     def context(self) -> Mapping[str, object]:
         """The request's context, as rules see it."""

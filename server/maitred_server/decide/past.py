@@ -114,12 +114,32 @@ class Again(NamedTuple):
     notes: list[str]
 
 
+class Origin(NamedTuple):
+    """What a world is made from."""
+
+    brand: str
+    catalogue: str
+    item_states: int
+    snapshot: str
+
+
+class Learned(NamedTuple):
+    """A world with what was learned. `note` "": it is the very one."""
+
+    world: World
+    note: str
+
+
 class Past:
     """Worlds and moments as they were. Safe between threads."""
 
-    def __init__(self, store: AnyStore, data: Path, snapshots: Snapshots) -> None:
-        """`data`: the data directory."""
+    def __init__(self, store: AnyStore, data: Path, snapshots: Snapshots, keep: bool = False) -> None:
+        """`data`: the data directory. `keep`: hold on to the last world, with what was learned: for who makes many
+        decisions again and ends.
+        """
         self._store = store
+        self._keep = keep
+        self._kept: tuple[Origin, Learned] | None = None
         self._data = data
         self._snapshots = snapshots
         self._catalogue = lru_cache(maxsize=CATALOGUES_KEPT)(self._open_catalogue)
@@ -128,12 +148,21 @@ class Past:
 
     def rerun(self, rerun: Rerun) -> Again:
         """The world and the moment of a decision. Raises NothingKept, TooLarge, RecordDamaged."""
-        remade = self._snapshots.snapshot(rerun.brand, rerun.snapshot) if rerun.snapshot else None
-        base = self._world(rerun.brand, rerun.catalogue, rerun.item_states)
-        world = World(base.catalogue, remade.snapshot if remade else None, base, base.overlay)
         profile = self._profile(rerun)
-        notes = [remade.note] if remade and remade.note else []
+        world, note = self._learned(Origin(rerun.brand, rerun.catalogue, rerun.item_states, rerun.snapshot))
+        notes = [note] if note else []
         return Again(world, _moment(world, rerun, profile), notes + self._missing(rerun))
+
+    def _learned(self, origin: Origin) -> Learned:
+        if self._kept is not None and self._kept[0] == origin:
+            return self._kept[1]
+        remade = self._snapshots.snapshot(origin.brand, origin.snapshot) if origin.snapshot else None
+        base = self._world(origin.brand, origin.catalogue, origin.item_states)
+        world = World(base.catalogue, remade.snapshot if remade else None, base, base.overlay)
+        found = Learned(world, remade.note if remade else "")
+        if self._keep:
+            self._kept = origin, found
+        return found
 
     def _profile(self, rerun: Rerun) -> Profile | None:
         tombstone = self._store.tombstone(rerun.asked_for)

@@ -23,7 +23,7 @@ from maitred_server.decide.world import World
 from maitred_server.errors import NotPublished
 from maitred_server.model import Reason
 from maitred_server.policy.base import Floats, Scores
-from maitred_server.subjects.assignment import Assignment, Situation, assign, own_unit
+from maitred_server.subjects.assignment import NOT_ASSIGNED, Assignment, Situation, assign, own_unit
 from maitred_server.subjects.dimensions import dimensions
 
 
@@ -101,7 +101,9 @@ class Pipeline:
         stopwatch("profile")
         view = world.sight.see(who.profile, who.kind, ask.context)
         stopwatch("view")
-        assignment = assign(world.layers, _situation(self._reader, world, ask, who, view), ask.overrides)
+        assignment = NOT_ASSIGNED
+        if world.layers or ask.overrides:
+            assignment = assign(world.layers, _situation(self._reader, world, ask, who, view), ask.overrides)
         stopwatch("assignment")
         moment = moment_of(world, ask, who, view, assignment, now)
         stopwatch("rules")
@@ -138,7 +140,7 @@ class Page:
 
     def __init__(self, world: World, moment: Moment, seed: int, stopwatch: Stopwatch = no_stopwatch) -> None:
         self.world = world
-        self.moment = moment if moment.contacts is None else moment._replace(contacts=moment.contacts.for_page())
+        self.moment = moment if moment.contacts is None else moment.for_page(moment.contacts)
         self.seed = seed
         self._stopwatch = stopwatch
         self._taken: list[int] = []  # item numbers, in fill order over the page
@@ -191,12 +193,12 @@ class Page:
         placement, name = ready.ground.placement, ready.ground.placement.name
         space = ""
         if choices and ready.seen is not None:
-            choices, space = _with_features(ready.ground, ready.seen, choices), ready.seen.ground.space.name
+            choices, space = _with_features(ready.seen, choices), ready.seen.ground.space.name
         if not choices:
             choices = slate.fallback(self.world, self.world.fallback(name), self.moment, ready.closed, ready.slots)
         if not self.world.wording.silent:
             choices = self.world.wording.worded(choices, name, self.moment)
-        self._taken.extend(int(self.world.catalogue.item_index[choice.action]) for choice in choices)
+        self._taken += [int(self.world.catalogue.item_index[choice.action]) for choice in choices]
         self._stopwatch("slate")
         return Decision(
             decision_id,
@@ -223,10 +225,8 @@ class Page:
         ground = self.world.ground(decision.placement)
         if decision.slate[0].reason is Reason.FALLBACK:
             ground = self.world.fallback(decision.placement)
-        rows = ground.actions.searchsorted([choice.action for choice in decision.slate]).tolist()
-        left = contacts.remaining(ground, rows, decision.channel)
-        slate = [choice._replace(remaining=most) for choice, most in zip(decision.slate, left, strict=True)]
-        return decision._replace(slate=slate)
+        left = contacts.remaining(ground, [choice.row for choice in decision.slate], decision.channel)
+        return decision.with_slate(list(map(Choice.with_remaining, decision.slate, left)))
 
     def _closed(self) -> list[int]:
         """Items that this placement may not show: the page shows them already, or they are pinned further on."""
@@ -254,12 +254,10 @@ class Page:
         return [int(ground.item_index[row]) for row in pins.values()]
 
 
-def _with_features(ground: Ground, seen: Seen, choices: Sequence[Choice]) -> list[Choice]:
-    rows = ground.actions.searchsorted([choice.action for choice in choices]).tolist()
-    sealed = seen.sealed(rows, [choice.slot for choice in choices])
+def _with_features(seen: Seen, choices: Sequence[Choice]) -> list[Choice]:
+    sealed = seen.sealed([one.row for one in choices], [one.slot for one in choices])
     return [
-        one._replace(features=features, met=seen.met(row))
-        for one, row, features in zip(choices, rows, sealed, strict=True)
+        one._replace(features=features, met=seen.met(one.row)) for one, features in zip(choices, sealed, strict=True)
     ]
 
 
@@ -291,7 +289,7 @@ def _receipt(page: Page, decisions: Sequence[Decision], cuts: dict[str, str]) ->
         page.world.catalogue.version,
         page.world.snapshot_version,
         moment.assignment.arms,
-        tuple(sealed(decision, wanted) for decision, (_, wanted) in zip(decisions, moment.ask.placements, strict=True)),
+        tuple([sealed(one, wanted) for one, (_, wanted) in zip(decisions, moment.ask.placements, strict=True)]),
         cuts,
         segments=moment.segments,
         merged=who.profile is not None and who.profile.merged,
@@ -306,8 +304,12 @@ def _receipt(page: Page, decisions: Sequence[Decision], cuts: dict[str, str]) ->
 def sealed(decision: Decision, wanted: int) -> SealedDecision:
     """What a receipt holds of a decision. `wanted`: slots, as the request had it."""
     slots = tuple(
-        SealedSlot(c.slot, c.item, c.variant, c.reason, c.propensity, c.probability, c.priority, c.stretch, c.features)
-        for c in decision.slate
+        [
+            SealedSlot(
+                c.slot, c.item, c.variant, c.reason, c.propensity, c.probability, c.priority, c.stretch, c.features
+            )
+            for c in decision.slate
+        ]
     )
     return SealedDecision(
         decision.decision_id,

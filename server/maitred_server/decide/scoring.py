@@ -13,7 +13,7 @@ from maitred_server.decide.view import View
 from maitred_server.model import Intensity, Reason
 from maitred_server.playbook.nouns import Placement
 from maitred_server.policy import POLICIES, Policy
-from maitred_server.policy.base import CLOSED, Bools, Floats, Scores, Situation
+from maitred_server.policy.base import CLOSED, Bools, Floats, Own, Scores, Situation
 from maitred_server.policy.exploring import LEARNED
 
 
@@ -55,6 +55,7 @@ def situation(moment: Moment, ground: Ground) -> Situation:
     return Situation(
         size=len(ground.actions),
         popularity=ground.popularity,
+        scaled=ground.scaled,
         order=ground.order,
         own=_own(moment.view, ground),
         context=moment.ask.context,
@@ -62,12 +63,11 @@ def situation(moment: Moment, ground: Ground) -> Situation:
     )
 
 
-def _own(view: View, ground: Ground) -> Floats | None:
-    """How often the subject did what the placement counts, with each candidate's item; None: nothing may be known."""
+def _own(view: View, ground: Ground) -> Own | None:
+    """How often the subject did what the placement counts, with the candidates' items; None: nothing may be known."""
     if view.profile is None or not view.may_count(ground.placement.counts):
         return None
-    table = view.profile.counters(ground.placement.counts)
-    return ground.key_index.scatter(table.keys, table.counts)
+    return ground.own_index.of(view.profile.rows)
 
 
 def closed_where(priority: Floats, open_rows: Bools | None) -> Floats:
@@ -75,9 +75,9 @@ def closed_where(priority: Floats, open_rows: Bools | None) -> Floats:
 
     Without anything to close it is `priority` itself.
     """
-    finite = np.isfinite(priority)
-    if not finite.all():
-        priority = np.where(finite, priority, CLOSED)
+    if len(priority) and not priority[priority.argmax()] < np.inf:  # the first NaN counts as the highest
+        priority = np.where(np.isfinite(priority), priority, CLOSED)
     if open_rows is not None:
-        priority = np.where(open_rows, priority, CLOSED)
+        priority = priority.copy()
+        priority[~open_rows] = CLOSED
     return priority

@@ -16,7 +16,7 @@ from maitred_server.decide.turns import NO_PINS, NO_ROW, Turn, turns
 from maitred_server.decide.world import World
 from maitred_server.model import Reason
 from maitred_server.policy import POLICIES
-from maitred_server.policy.base import CLOSED, Floats, Policy, Scores
+from maitred_server.policy.base import CLOSED, Floats, Greedy, Policy, Scores
 
 _MASK = (1 << 64) - 1
 
@@ -71,24 +71,30 @@ def fill(
     if not len(priority):
         return choices
     limits = ground.slots.limits.begin() if ground.slots and ground.slots.limits else None
-    spent = spending(ground, moment)
-    guarded = _guarded(ground, served)
+    spent = spending(ground, moment, slots)
+    guarded, certain, single = _guarded(ground, served), isinstance(served.policy, Greedy), ground.own_index.single
     for turn in turns(ground, moment, served, slots, pins):
         if spent is not None and turn.pinned != NO_ROW and spent.closed(turn.pinned):
             turn = turn._replace(pinned=NO_ROW)
         offered = above_nothing(priority) if guarded else priority
-        chosen = _choose(turn, served.policy, offered, draw(seed, step + len(choices)))
+        drawn = 0.0 if certain else draw(seed, step + len(choices))
+        chosen = _choose(turn, served.policy, offered, drawn)
         if chosen is None:
             break  # the turns that are left would find nothing either
         if watch is not None:
             watch(turn, chosen, offered)
         choices.append(_choice(world, ground, served, scores, turn, chosen, float(priority[chosen.row])))
         row = chosen.row
-        priority[ground.first_row[row] : ground.end_row[row]] = CLOSED  # no item twice, in whatever variant
+        if single:
+            priority[row] = CLOSED
+        else:
+            priority[ground.first_row[row] : ground.end_row[row]] = CLOSED  # no item twice, in whatever variant
         if limits is not None:
             limits.chose(row, priority)
         if spent is not None:
             spent.chose(row, priority)
+    if spent is None and moment.contacts is not None:
+        moment.contacts.chose(ground, [choice.row for choice in choices], ground.channel(moment.ask.context))
     return choices
 
 
@@ -107,14 +113,13 @@ def _choose(turn: Turn, policy: Policy, offered: Floats, drawn: float) -> Chosen
         narrowed = turn.narrowed(offered)
         found = policy.choose(narrowed, drawn)
         if found is not None:
-            return _chosen(found, narrowed, turn.stretch)
+            return Chosen(*found, turn.stretch, _tried(found, narrowed))
     found = policy.choose(offered, drawn)
-    return None if found is None else _chosen(found, offered, False)
+    return None if found is None else Chosen(*found, False, found[1] < 1.0 and _tried(found, offered))
 
 
-def _chosen(found: tuple[int, float], offered: Floats, stretch: bool) -> Chosen:
-    row, probability = found
-    return Chosen(row, probability, stretch, bool(offered[row] < offered.max()))
+def _tried(found: tuple[int, float], offered: Floats) -> bool:
+    return bool(offered[found[0]] < offered.max())
 
 
 def _choice(
@@ -123,15 +128,15 @@ def _choice(
     row, catalogue = chosen.row, world.catalogue
     action = int(ground.actions[row])
     return Choice(
-        slot=turn.slot,
-        action=action,
-        item=catalogue.item(action),
-        variant=catalogue.variant(action),
-        reason=_reason(served, scores, turn, chosen),
-        propensity=None if scores.propensity is None else float(scores.propensity[row]),
-        probability=chosen.probability,
-        priority=priority if priority > CLOSED else 0.0,  # a pin stands where the policy would choose nothing
-        stretch=chosen.stretch,
+        turn.slot,
+        action,
+        *catalogue.names_of(action),
+        _reason(served, scores, turn, chosen),
+        None if scores.propensity is None else float(scores.propensity[row]),
+        chosen.probability,
+        priority if priority > CLOSED else 0.0,  # a pin stands where the policy would choose nothing
+        chosen.stretch,
+        row=row,
     )
 
 

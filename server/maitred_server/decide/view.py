@@ -84,7 +84,9 @@ class Sight:
         subject, typed_context = _KINDS[kind], typed(context, self._context) if self._context else _NOTHING
         if known is None:
             return View(self, None, self._intensity, None, subject, typed_context, self._assumed, True)
-        purposes, intensity = self.purposes(known), known.intensity or self._intensity
+        purposes, intensity = self._assumed, self._intensity
+        if not known.silent:
+            purposes, intensity = self.purposes(known), known.intensity or intensity
         if intensity >= Intensity.EXPLICIT and self._subject:
             subject = {**self._traits(known, purposes, intensity), **subject}
         profile = known if intensity is Intensity.FULL else None

@@ -41,7 +41,7 @@ class NotForMe:
 def _objections(moment: Moment) -> Objections | None:
     """Of the whole profile: they protect the subject, whatever it lets be used. None: there are none."""
     profile = moment.who.profile
-    if profile is None:
+    if profile is None or profile.silent:
         return None
     said = profile.objections
     return said if said.items or said.groups else None

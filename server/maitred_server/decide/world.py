@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from difflib import get_close_matches
 
 import numpy as np
@@ -70,6 +71,12 @@ class World:
         """The items that a placement serves when no candidate may be: not weighted, and without a plan of slots."""
         return self._fallbacks[name]
 
+    def serving(self, ground: Ground) -> World:
+        """The same, with another ground of a placement: to ask what would be decided if the playbook said so."""
+        other = copy(self)
+        other._grounds = {**self._grounds, ground.placement.name: ground}
+        return other
+
     def _ground(self, placement: Placement, before: Ground | None, same: World | None) -> Ground:
         gate = self.rulebook.gate(placement) if before is None else self.rulebook.renewed(before.gate)
         ground = lay(self.catalogue, placement, gate) if before is None else before._replace(gate=gate)
@@ -89,11 +96,12 @@ class World:
             return ground
         counts = self.snapshot.counts(ground.placement.counts, ground.item_keys).astype(np.float64)
         if ground.learned is None:
-            return ground._replace(popularity=counts)
+            return ground.with_popularity(counts)
         of_items = counts[ground.first_row == np.arange(len(counts))]
         responses = tuple(one.type for one in ground.learned.learning.responses)
         model = self.snapshot.model(ground.placement.name, ground.learned.space.name, responses)
-        return ground._replace(popularity=counts, learned=ground.learned.renewed(counts, float(of_items.sum()), model))
+        learned = ground.learned.renewed(counts, float(of_items.sum()), model)
+        return ground.with_popularity(counts)._replace(learned=learned)
 
     def _near(self, name: str) -> str:
         near = get_close_matches(name, self._grounds, n=3)

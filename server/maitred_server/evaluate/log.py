@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from maitred_server.errors import InvalidRequest, TooLarge
+
 Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
+
+MOST_CELLS: Final = 20_000_000  # candidates over all rows
 
 
 class Candidates(NamedTuple):
@@ -70,7 +74,7 @@ class LoggedSlot(NamedTuple):
     probability: float
     reward: float
     candidates: Sequence[str]
-    target: Sequence[float]
+    target: Sequence[float] | Floats
 
 
 class LoggedDecision(NamedTuple):
@@ -82,36 +86,70 @@ class LoggedDecision(NamedTuple):
 
 
 def gather(decisions: Iterable[LoggedDecision], name: str) -> tuple[Log, Target]:
-    """A log and the new policy on it. Each action must be among its candidates; all features have one length."""
-    codes: dict[str, int] = {}
-    subjects: dict[str, int] = {}
-    rows: list[tuple[int, int, LoggedSlot]] = []
-    cluster, features = [], []
+    """A log and the new policy on it. Each action must be among its candidates; all features have one length.
+
+    Raises TooLarge for more than MOST_CELLS candidates in all, InvalidRequest when there is nothing.
+    """
+    found = _Gathered({}, {}, [], [], [], [], [], [])
+    cells = 0
     for number, one in enumerate(decisions):
-        cluster.append(subjects.setdefault(one.subject, len(subjects)))
-        rows += [(number, rank, slot) for rank, slot in enumerate(one.slots)]
-        features += [one.features] * len(one.slots)
-    slots = [slot for _, _, slot in rows]
-    offered = [[codes.setdefault(action, len(codes)) for action in slot.candidates] for slot in slots]
-    starts = np.concatenate([[0], np.cumsum([len(one) for one in offered])]).astype(np.int64)
-    action = [codes[slot.action] for slot in slots]
-    chosen = starts[:-1] + _ints(one.index(code) for one, code in zip(offered, action, strict=True))
-    candidates = Candidates(starts, _ints(code for one in offered for code in one), chosen)
-    whole = np.array([share for slot in slots for share in slot.target], np.float64)
-    log = Log(
-        decision=_ints(number for number, _, _ in rows),
-        rank=_ints(rank for _, rank, _ in rows),
-        slot=_ints(slot.slot for slot in slots),
-        action=_ints(action),
-        actions=tuple(codes),
-        probability=np.array([slot.probability for slot in slots]),
-        reward=np.array([slot.reward for slot in slots], np.float64),
-        cluster=_ints(cluster),
-        features=np.array(features, np.float64).reshape(len(rows), -1 if rows and features[0] else 0),
-        candidates=candidates,
-        source_row=np.arange(len(rows)),
-    )
-    return log, Target(name, whole[chosen], whole)
+        found.cluster.append(found.subjects.setdefault(one.subject, len(found.subjects)))
+        for rank, slot in enumerate(one.slots):
+            found.add(number, rank, slot, one.features)
+            cells += len(slot.candidates)
+        if cells > MOST_CELLS:
+            raise TooLarge(
+                f"the first {number + 1:,} decisions have {cells:,} candidates; look at fewer (--most)", "most"
+            )
+    if not found.rows:
+        raise InvalidRequest("no decision is left to look at", "log")
+    return found.log(), found.target(name)
+
+
+class _Gathered(NamedTuple):
+    """What was gathered so far: a list entry for each row, and of `cluster` for each decision."""
+
+    codes: dict[str, int]
+    subjects: dict[str, int]
+    cluster: list[int]
+    rows: list[tuple[int, int, int, float, float]]  # decision, rank, slot, probability, reward
+    features: list[Floats]
+    offered: list[Ints]
+    chosen: list[int]  # place among the row's candidates
+    shares: list[Floats]
+
+    def add(self, decision: int, rank: int, slot: LoggedSlot, features: Sequence[float]) -> None:
+        self.rows.append((decision, rank, slot.slot, slot.probability, slot.reward))
+        self.features.append(np.asarray(features, np.float64))
+        self.offered.append(_ints(self.codes.setdefault(one, len(self.codes)) for one in slot.candidates))
+        self.chosen.append(slot.candidates.index(slot.action))
+        self.shares.append(np.asarray(slot.target, np.float64))
+
+    @property
+    def starts(self) -> Ints:
+        return np.concatenate([[0], np.cumsum([len(one) for one in self.offered])]).astype(np.int64)
+
+    def log(self) -> Log:
+        decision, rank, slot, probability, reward = zip(*self.rows, strict=True)
+        starts, action = self.starts, np.concatenate(self.offered)
+        chosen = starts[:-1] + _ints(self.chosen)
+        return Log(
+            decision=_ints(decision),
+            rank=_ints(rank),
+            slot=_ints(slot),
+            action=action[chosen],
+            actions=tuple(self.codes),
+            probability=np.array(probability, np.float64),
+            reward=np.array(reward, np.float64),
+            cluster=_ints(self.cluster),
+            features=np.stack(self.features),
+            candidates=Candidates(starts, action, chosen),
+            source_row=np.arange(len(decision)),
+        )
+
+    def target(self, name: str) -> Target:
+        whole = np.concatenate(self.shares)
+        return Target(name, whole[self.starts[:-1] + _ints(self.chosen)], whole)
 
 
 def _ints(values: Iterable[Any]) -> Ints:

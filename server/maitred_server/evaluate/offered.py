@@ -7,10 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from maitred_server.evaluate.cells import Mistakes, coded, lists, name_of, starts_of
-from maitred_server.evaluate.log import Candidates, Ints
+from maitred_server.evaluate.log import MOST_CELLS, Candidates, Ints
 from maitred_server.evaluate.table import Table
-
-MOST_CELLS = 20_000_000  # rows times actions, where the log names no candidates
 
 
 class Offered(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from itertools import chain
 
 from maitred_server.learn.entries import Entries
 from maitred_server.learn.reached import Reached
@@ -24,7 +25,7 @@ class Brand:
     def add(self, entries: Entries) -> None:
         """Adds records of rising sequences; those that the sums hold already are passed over."""
         fresh = [record for sequence, record in entries if sequence > self.reached.through]
-        found: Counter[Met] = Counter(met for record in fresh for met in met_in(record))
+        found: Counter[Met] = Counter(chain.from_iterable(map(met_in, fresh)))
         self.sums.add(found)
         self.reached = self.reached._replace(through=max(self.reached.through, entries[-1][0]))
         self.changed = self.changed or bool(fresh)

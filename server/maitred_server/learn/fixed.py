@@ -14,7 +14,6 @@ import numpy.typing as npt
 from maitred_server.policy.base import Floats
 
 UNIT: Final = 1 << 12  # what 1.0 is: the grid is 2^-12
-LARGEST: Final = ((1 << 15) - 1) / UNIT  # 7.99976: larger values are cut off there
 # Products of two features are below 2^30 and sums are int64: 2^33 exposures fit into one sum.
 MOST_SUMMED: Final = 1 << 33
 
@@ -31,8 +30,3 @@ def fixed(values: Floats) -> Fixed:
 def floating(values: npt.NDArray[np.integer]) -> Floats:
     """The numbers that points of the grid stand for."""
     return values / float(UNIT)
-
-
-def cut_off(values: Floats) -> int:
-    """How many of some values are beyond the grid, or no number."""
-    return int(np.count_nonzero(~(np.abs(values) <= LARGEST)))

@@ -11,7 +11,8 @@ still join, and a day longer: so far the clock may be set back.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple, TypeAlias
 
 from maitred_server.learn.fixed import UNIT
@@ -122,7 +123,7 @@ class Reading:
     """What records say to one placement."""
 
     def __init__(self, plan: Plan) -> None:
-        self._plan = plan
+        self.plan = plan
         self._bytes = 2 * plan.space.width
         self._defaults = tuple(_fixed(one.default) for one in plan.responses)
         self._types: Mapping[str, list[int]] = {
@@ -146,36 +147,39 @@ class Reading:
 
     def lessons(self, held: Held) -> Lessons:
         """By slot. Of a slot that was told twice, one telling counts: the same whichever came first."""
-        found: dict[int, Row] = {}
-        for row in sorted(held.rows, reverse=True):
-            found[row.slot] = row
-        return {slot: Lesson(row, self._responses(row, held.came)) for slot, row in found.items()}
+        found = {row.slot: row for row in held.rows}
+        if len(found) < len(held.rows):
+            found = {row.slot: row for row in sorted(held.rows, reverse=True)}
+        return {slot: Lesson(row, self.responses(row, held.came)) for slot, row in found.items()}
 
     def until(self, held: Held) -> int:
         """Until when something may join, ms, and a day more for clocks that are set back."""
-        of_rows = (max(row.decided_at + self._plan.longest_wait, row.received_at) for row in held.rows)
+        of_rows = (max(row.decided_at + self.plan.longest_wait, row.received_at) for row in held.rows)
         return max([*of_rows, *(one.received_at for one in held.came)]) + 2 * DAY_MS
 
     def _teaches(self, body: Exposure) -> bool:
-        plan = self._plan
+        plan = self.plan
         if body.placement != plan.placement or body.space != plan.space.name:
             return False
         return body.showing == 1 and not body.merged and not body.overridden
 
     def _rows(self, record: Record, body: Exposure) -> list[Row]:
         known = (one for one in body.shown if len(one.features) == self._bytes)
-        return [_row(one, body.decided_at, record.received_at) for one in known]
+        return [row_of(one, body.decided_at, record.received_at) for one in known]
 
     def _came(self, record: Record, body: Outcome) -> list[Came]:
-        if not body.decision_id or body.placement not in ("", self._plan.placement):
+        if not body.decision_id or body.placement not in ("", self.plan.placement):
             return []
-        item, responses = item_key(body.item), self._plan.responses
+        item, responses = item_key(body.item), self.plan.responses
         return [
             Came(item, at, _response(body.value, responses[at]), record.occurred_at, record.received_at)
             for at in self._types.get(body.type, ())
         ]
 
-    def _responses(self, row: Row, came: list[Came]) -> tuple[int, ...]:
+    def responses(self, row: Row, came: Sequence[Came]) -> tuple[int, ...]:
+        """What a shown choice came to, in fixed point: of each response the best that joins it, or its default."""
+        if not came:
+            return self._defaults
         best: list[int | None] = [None] * len(self._defaults)
         for one in came:
             if one.item == row.item and self._joins(row, one):
@@ -183,15 +187,19 @@ class Reading:
         return tuple(default if value is None else value for value, default in zip(best, self._defaults, strict=True))
 
     def _joins(self, row: Row, came: Came) -> bool:
-        until = row.decided_at + self._plan.responses[came.response].wait_ms
+        until = row.decided_at + self.plan.responses[came.response].wait_ms
         told_in_time = came.received_at <= max(until, row.received_at) + DAY_MS
         return came.occurred_at <= until and told_in_time and row.received_at <= came.received_at + DAY_MS
 
 
-def _row(shown: Shown, decided_at: int, received_at: int) -> Row:
-    groups = tuple(dict.fromkeys(map(group_key, shown.groups)))
-    item, variant = item_key(shown.item), action_key(shown.item, shown.variant)
-    return Row(shown.slot, item, variant, groups, shown.features, decided_at, received_at)
+def row_of(shown: Shown, decided_at: int, received_at: int) -> Row:
+    """The row of a shown choice."""
+    return Row(shown.slot, *_keys(shown.item, shown.variant, shown.groups), shown.features, decided_at, received_at)
+
+
+@lru_cache(maxsize=262_144)
+def _keys(item: str, variant: str, groups: tuple[str, ...]) -> tuple[int, int, tuple[int, ...]]:
+    return item_key(item), action_key(item, variant), tuple(dict.fromkeys(map(group_key, groups)))
 
 
 def _response(value: float, response: Response) -> int:

@@ -64,7 +64,7 @@ class Plan(msgspec.Struct, frozen=True, dict=True):
 
 def plan_of(learning: Learning) -> Plan:
     """The plan of one placement."""
-    space = feature_space(learning.features, learning.traits)
+    space = feature_space(learning.features, learning.traits, learning.hashed)
     return Plan(learning.placement, space, learning.responses, learning.half_life_days)
 
 

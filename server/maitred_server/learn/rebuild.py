@@ -7,6 +7,7 @@ the nearest one is where to begin.
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from maitred_server.errors import NothingKept, RecordDamaged, TooLarge
 from maitred_server.learn.entries import ReadChanges
 from maitred_server.learn.publish import policy_folder, reached_by_all
 from maitred_server.learn.reached import Reached
-from maitred_server.learn.remodel import Remodelled, remodelled
+from maitred_server.learn.remodel import Forward, Remodelled
 from maitred_server.learn.sums import Sums
 from maitred_server.model import Record
 from maitred_server.policy.fitted import Stamp
@@ -27,6 +28,7 @@ from maitred_server.store.published import current
 
 CHUNK: Final = 1_000  # records read at once
 KEPT: Final = 4  # remade snapshots that stay in memory
+IDLE_S: Final = 60.0  # after which what models were made from is let go of
 MOST: Final = 2_000_000  # records between two snapshots, unless asked for more
 
 
@@ -35,6 +37,15 @@ class Base(NamedTuple):
 
     reached: Reached
     snapshot: PolicySnapshot
+
+
+class _Walker(NamedTuple):
+    """What models are made from, and when it was used last."""
+
+    brand: str
+    forgotten: int
+    forward: Forward
+    at: float
 
 
 class Rebuilder:
@@ -57,6 +68,8 @@ class Rebuilder:
         self._progress = progress
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[str, Reached], PolicySnapshot] = OrderedDict()
+        self._walking = threading.Lock()  # models are made by one thread at a time
+        self._walker: _Walker | None = None
         self._models: OrderedDict[tuple[str, Stamp, int], Remodelled] = OrderedDict()
 
     def snapshot(self, brand: str, version: str) -> Remade:
@@ -74,6 +87,9 @@ class Rebuilder:
         with self._lock:
             for key in [key for key in self._kept if key[1].forgotten < forgotten]:
                 del self._kept[key]
+        walker = self._walker
+        if walker and (walker.forgotten < forgotten or time.monotonic() - walker.at > IDLE_S):
+            self._walker = None
 
     def _published(self, brand: str, version: str) -> PolicySnapshot | None:
         try:
@@ -101,12 +117,22 @@ class Rebuilder:
             known = self._models.get((brand, stamp, forgotten))
         if known is None:
             self._check(stamp.through)
-            known = remodelled(self._read_changes, self._data, brand, stamp, self._progress)
+            known = self._walked(brand, stamp, forgotten)
             with self._lock:
                 self._models[brand, stamp, forgotten] = known
                 while len(self._models) > KEPT:
                     self._models.popitem(last=False)
         return known
+
+    def _walked(self, brand: str, stamp: Stamp, forgotten: int) -> Remodelled:
+        """From where the last models were made, if that was before: who asks for many asks in their order."""
+        with self._walking:
+            walker = self._walker
+            if walker is None or (walker.brand, walker.forgotten) != (brand, forgotten):
+                walker = _Walker(brand, forgotten, Forward(self._read_changes, self._data, brand, self._progress), 0.0)
+            found = walker.forward.models(stamp)
+            self._walker = walker._replace(at=time.monotonic())
+            return found
 
     def _check(self, away: int) -> None:
         if away > self._most:

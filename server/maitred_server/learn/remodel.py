@@ -28,33 +28,67 @@ class Remodelled(NamedTuple):
     note: str = ""
 
 
-def remodelled(
-    read_changes: ReadChanges,
-    data: Path,
-    brand: str,
-    stamp: Stamp,
-    progress: Callable[[int, int], None] = lambda done, of: None,
-) -> Remodelled:
-    """The models that a stamp says, from the whole journal up to it. Raises StoreError."""
-    folder = brand_folder(data, brand)
-    try:
-        catalogue = Catalogue.open(folder / CATALOGUE, str(stamp.catalogue))
-    except (NotPublished, RecordDamaged, FileNotFoundError):
-        return Remodelled({}, f"playbook {stamp.catalogue}, by which the models were made, is kept no more")
-    fitters = {name: Fitter(Lane(plan)) for name, plan in plans_of(catalogue).items()}
-    replay = _Replay(read_changes, brand, [one.lane for one in fitters.values()])
-    replay.run(stamp.base, lambda done: progress(done, stamp.through))
-    for one in fitters.values():
-        one.anew(catalogue, stamp.day)
-    replay.run(stamp.through, lambda done: progress(done, stamp.through))
-    for one in fitters.values():
-        one.further(catalogue, stamp.day)
-    held = [
-        one.placement for one in holds(folder / POLICY) if one.since <= stamp.through < (one.until or stamp.through + 1)
-    ]
-    fitted = {name: one.fitted(stamp) for name, one in fitters.items() if name not in held}
-    models = {name: one for name, one in fitted.items() if one.model.exposures}
-    return Remodelled(models, f"the model of {', '.join(held)} was held back, and is kept no more" if held else "")
+class Forward:
+    """Models of the past one after the other, in the order in which they were made: the journal is read once for all.
+
+    An earlier one, or one by another playbook, is made from the journal's beginning.
+    """
+
+    def __init__(
+        self,
+        read_changes: ReadChanges,
+        data: Path,
+        brand: str,
+        progress: Callable[[int, int], None] = lambda done, of: None,
+    ) -> None:
+        self._read_changes = read_changes
+        self._folder = brand_folder(data, brand)
+        self._brand = brand
+        self._progress = progress
+        self._catalogue: Catalogue | None = None
+        self._fitters: dict[str, Fitter] = {}
+        self._replay = _Replay(read_changes, brand, [])
+        self._base = (-1, -1)  # record and day
+
+    def models(self, stamp: Stamp) -> Remodelled:
+        """The models that a stamp says. Raises StoreError."""
+        try:
+            catalogue = self._begun(stamp)
+        except (NotPublished, RecordDamaged, FileNotFoundError):
+            return Remodelled({}, f"playbook {stamp.catalogue}, by which the models were made, is kept no more")
+        if self._base != (stamp.base, stamp.day):
+            self._run(stamp.base, stamp)
+            for one in self._fitters.values():
+                one.anew(catalogue, stamp.day)
+            self._base = stamp.base, stamp.day
+        self._run(stamp.through, stamp)
+        for one in self._fitters.values():
+            one.further(catalogue, stamp.day)
+        return self._fitted(stamp)
+
+    def _begun(self, stamp: Stamp) -> Catalogue:
+        """Where the stamp can be reached from, by its catalogue."""
+        version = str(stamp.catalogue)
+        base = stamp.through if self._base == (stamp.base, stamp.day) else stamp.base
+        if self._catalogue is not None and self._catalogue.version == version and base >= self._replay.at:
+            return self._catalogue
+        catalogue = self._catalogue = Catalogue.open(self._folder / CATALOGUE, version)
+        self._fitters = {name: Fitter(Lane(plan)) for name, plan in plans_of(catalogue).items()}
+        self._replay = _Replay(self._read_changes, self._brand, [one.lane for one in self._fitters.values()])
+        self._base = (-1, -1)
+        return catalogue
+
+    def _run(self, until: int, stamp: Stamp) -> None:
+        self._replay.run(until, lambda done: self._progress(done, stamp.through))
+
+    def _fitted(self, stamp: Stamp) -> Remodelled:
+        through = stamp.through
+        held = [
+            one.placement for one in holds(self._folder / POLICY) if one.since <= through < (one.until or through + 1)
+        ]
+        fitted = {name: one.fitted(stamp) for name, one in self._fitters.items() if name not in held}
+        models = {name: one for name, one in fitted.items() if one.model.exposures}
+        return Remodelled(models, f"the model of {', '.join(held)} was held back, and is kept no more" if held else "")
 
 
 class _Replay:
@@ -64,20 +98,20 @@ class _Replay:
         self._read_changes = read_changes
         self._brand = brand
         self._lanes = lanes
-        self._at = self._noted = 0
+        self.at = self._noted = 0
 
     def run(self, until: int, progress: Callable[[int], None]) -> None:
-        while self._at < until:
-            changes = self._read_changes(self._at, CHUNK, self._noted)
+        while self.at < until:
+            changes = self._read_changes(self.at, CHUNK, self._noted)
             for note in changes.notes:
                 self._noted = note.number
                 for lane in self._lanes:
                     lane.unlearn(note, self._brand)
-            if not changes.notes and changes.through == self._at:
+            if not changes.notes and changes.through == self.at:
                 break
             through = min(changes.through, until)
             entries = by_brand(changes.records, through).get(self._brand, ())
             for lane in self._lanes:
                 lane.learn(about(entries, lane.plan.placement), through)
-            self._at = through
+            self.at = through
             progress(through)

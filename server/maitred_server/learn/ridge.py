@@ -23,6 +23,7 @@ from maitred_server.learn.fixed import Fixed, Sum
 from maitred_server.policy.base import Keys, Positions
 
 Days: TypeAlias = npt.NDArray[np.int32]
+_Exact: TypeAlias = npt.NDArray[np.float64]  # of whole numbers
 
 _EXACT_ROWS: Final = 1 << 22  # so many products of 2^30 are exact in float64, where a matrix product is fast
 _MAGIC: Final = b"maitredS"
@@ -225,12 +226,12 @@ class _Table:
         order = np.argsort(at, kind="stable")
         begins = np.flatnonzero(np.diff(at[order], prepend=-1))
         ends = np.append(begins[1:], len(order))
-        for begin, end in zip(begins.tolist(), ends.tolist(), strict=True):
-            chosen = order[begin:end]
-            self._add_block(int(at[chosen[0]]), features[chosen], responses[chosen], sign, counts)
+        wide, came = features[order].astype(np.float64), responses[order].astype(np.float64)
+        narrow = wide[:, self._rows]
+        for place, begin, end in zip(at[order[begins]].tolist(), begins.tolist(), ends.tolist(), strict=True):
+            self._add_block(place, narrow[begin:end], wide[begin:end], came[begin:end], sign, counts)
 
-    def _add_block(self, at: int, features: Fixed, responses: npt.NDArray[np.int32], sign: int, counts: bool) -> None:
-        narrow = features[:, self._rows]
+    def _add_block(self, at: int, narrow: _Exact, features: _Exact, responses: _Exact, sign: int, counts: bool) -> None:
         self._answers[at] += sign * _product(responses, narrow)
         if counts:
             self._products[at] += sign * _product(narrow, features)
@@ -327,12 +328,14 @@ class _Table:
         self._answers[:size] = np.frombuffer(frozen.answers, "<i8").reshape(size, self._types, narrow)
 
 
-def _product(left: npt.NDArray[np.integer], right: npt.NDArray[np.integer]) -> Sum:
+def _product(left: _Exact, right: _Exact) -> Sum:
     """left' right, exactly: int64[k, d] of [n, k] and [n, d]. In float64 as far as that is exact, for its speed."""
+    if len(left) <= _EXACT_ROWS:
+        return (left.T @ right).astype(np.int64)
     total = np.zeros((left.shape[1], right.shape[1]), np.int64)
     for begin in range(0, len(left), _EXACT_ROWS):
         part = slice(begin, begin + _EXACT_ROWS)
-        total += (left[part].astype(np.float64).T @ right[part].astype(np.float64)).astype(np.int64)
+        total += (left[part].T @ right[part]).astype(np.int64)
     return total
 
 

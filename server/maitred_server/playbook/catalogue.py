@@ -53,6 +53,8 @@ class Catalogue:
         self._contents = columns["contents"].data
         read_id = partial(_item_id, columns["item_id_offsets"], columns["item_ids"].data)
         self._item_id = lru_cache(MOST_READ)(read_id)  # few items make up most of what is chosen
+        self.names_of = lru_cache(MOST_READ)(self._names_of)  # item and variant of an action
+        self._groups_known: dict[str, tuple[str, ...]] = {}  # of items that were asked for
 
     @classmethod
     def open(cls, folder: Path, version: str | None = None, whole: bool = False) -> Catalogue:
@@ -82,6 +84,9 @@ class Catalogue:
     def variant(self, action: int) -> str:
         """The variant's name."""
         return self._frozen.variants[int(self._columns["variant_index"][action])]
+
+    def _names_of(self, action: int) -> tuple[str, str]:
+        return self.item(action), self.variant(action)
 
     def content(self, action: int) -> bytes:
         """What to show."""
@@ -113,8 +118,14 @@ class Catalogue:
 
     def groups_of(self, item: str) -> tuple[str, ...]:
         """The groups of an item; none when it is unknown."""
+        known = self._groups_known.get(item)
+        if known is not None:
+            return known
         number = self._find("item_lookup", item_key(item))
-        return self._groups(number) if number >= 0 and self.item_id(number) == item else ()
+        if number < 0 or self.item_id(number) != item:
+            return ()
+        self._groups_known[item] = groups = self._groups(number)
+        return groups
 
     def actions_of(self, item: str) -> range:
         """The actions of an item; none when it is unknown."""

@@ -202,6 +202,7 @@ class Learning(_Noun, frozen=True):
     half_life_days: float = 0.0  # 0: nothing fades
     exploration: float = 0.05  # share of the choices that may explore; the others take the best
     scale: float = 0.0  # how large a gap between priorities is 1; 0: the best priority's size
+    hashed: int = 16  # columns that the values of `traits` are hashed into
 
 
 class ReasonText(_Noun, frozen=True):

@@ -50,6 +50,7 @@ def _learning(part: PlacementPart, said: LearningPart) -> Learning:
         milliseconds(said.half_life, LONGEST_WINDOW_MS) / DAY_MS if said.half_life else 0.0,
         said.exploration,
         said.scale,
+        said.hashed,
     )
 
 

@@ -7,29 +7,39 @@ slot, so a decision can be rerun from its seed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import NamedTuple, Protocol, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import NDArray
 
 from maitred_server.model import Reason, Value
 
-Floats: TypeAlias = npt.NDArray[np.float64]
-Bools: TypeAlias = npt.NDArray[np.bool_]
-Keys: TypeAlias = npt.NDArray[np.uint64]
-Positions: TypeAlias = npt.NDArray[np.int32]
+Floats: TypeAlias = NDArray[np.float64]
+Bools: TypeAlias = NDArray[np.bool_]
+Keys: TypeAlias = NDArray[np.uint64]
+Positions: TypeAlias = NDArray[np.int32]
+Places: TypeAlias = NDArray[np.intp]
+Counts: TypeAlias = NDArray[np.uint32]
 
 CLOSED = -np.inf  # priority of a candidate that may not be chosen
 
 
+class Own(NamedTuple):
+    """How often a subject did what the placement counts, with the candidates that it did it with at all: k of them."""
+
+    rows: Places  # intp[k], each once
+    counts: Counts  # uint32[k], 1 and more
+
+
 class Situation(NamedTuple):
-    """All that a policy may look at. Arrays are aligned: one row for each of the n candidates."""
+    """All that a policy may look at. Arrays are aligned: one row for each of the n candidates. Read-only."""
 
     size: int  # n
     popularity: Floats  # how often all subjects did what the placement counts, with this item
+    scaled: Floats  # popularity as a share of one more than the highest: at least 0, below 1
     order: Floats  # place in the playbook's own order, from 0; inf: not in it
-    own: Floats | None  # how often this subject did it; None: nothing is known of the subject
+    own: Own | None  # how often this subject did it; None: nothing is known of the subject
     context: Mapping[str, Value]
     now: int
 
@@ -40,11 +50,11 @@ class Scores(NamedTuple):
     priority: Floats
     propensity: Floats | None  # P(positive outcome); None: the policy predicts none
     reasons: tuple[Reason, ...]  # the reasons it may give
-    reason_of: npt.NDArray[np.bool_] | None = None  # row -> index into `reasons` (0 or 1); None: always the first
+    second: Set[int] = frozenset()  # the rows that have the second of `reasons`; all others have the first
     worth_is_in: bool = False  # `priority` is what all responses are worth together; the propensity is the first alone
 
     def reason(self, row: int) -> Reason:
-        return self.reasons[0 if self.reason_of is None else int(self.reason_of[row])]
+        return self.reasons[1 if row in self.second else 0]
 
 
 class Policy(Protocol):

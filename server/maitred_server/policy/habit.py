@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from maitred_server.model import Reason
 from maitred_server.policy.base import Greedy, Scores, Situation
+
+REASONS: Final = (Reason.POPULAR, Reason.HABIT)
 
 
 class Habit(Greedy):
@@ -13,9 +17,8 @@ class Habit(Greedy):
     weighted = True
 
     def score(self, situation: Situation) -> Scores:
-        popularity = situation.popularity
-        scaled = popularity / (popularity.max(initial=0.0) + 1.0)
-        own = situation.own
+        priority, own = situation.scaled.copy(), situation.own
         if own is None:
-            return Scores(scaled, None, (Reason.POPULAR,))
-        return Scores(own + scaled, None, (Reason.POPULAR, Reason.HABIT), own > 0)
+            return Scores(priority, None, REASONS)
+        priority[own.rows] += own.counts
+        return Scores(priority, None, REASONS, frozenset(own.rows.tolist()))

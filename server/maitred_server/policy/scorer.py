@@ -100,15 +100,15 @@ class Encounter:
         self._popular, self._of_groups = meeting.popular, meeting.of_groups
         self._factors = space.factors(meeting)
         self._own = space.met(meeting)  # float64[k, own]
-        self._shared = space.shared(meeting)  # float64[d - own]
+        self.shared = space.shared(meeting)  # float64[d - own]
 
     def predict(self) -> Floats:
         """Responses float64[t, n], in [0, 1]."""
-        return self._scorer.predict(self._points(_ALL), self._met, self._own, self._shared)
+        return self._scorer.predict(self._points(_ALL), self._met, self._own, self.shared)
 
     def deviations(self) -> Floats:
         """float64[n]: of the first response; see `Linear.deviations`."""
-        return self._scorer.linear.deviations(self.own(), self._shared)
+        return self._scorer.linear.deviations(self.own(), self.shared)
 
     def own(self) -> Floats:
         """float64[n, own]: the own features of all candidates."""
@@ -121,7 +121,7 @@ class Encounter:
         space, which = self._scorer.space, np.array(rows, np.intp)
         found = np.empty((len(rows), space.width), "<i2")
         found[:, : space.own] = self._unmet(which)
-        found[:, space.own :] = space.in_slots(self._shared, slots) * UNIT
+        found[:, space.own :] = space.in_slots(self.shared, slots) * UNIT
         chosen, met = (which[:, None] == self._met).nonzero()
         found[chosen, : space.own] = self._own[met] * UNIT
         return found

@@ -67,7 +67,7 @@ class FeatureSpace(NamedTuple):
         """float64[d - own], on the grid: what all candidates of the first slot share."""
         found = [point(number) for family in self.families for number in family.told(meeting)]
         if self.traits:
-            said = told(meeting.said, self.traits)
+            said = told(meeting.said, self.traits, self.width - self.own - len(found) - 1)
             found += said if max(map(abs, said)) < _FEW else map(point, said)
         found.append(1.0)
         return np.array(found)
@@ -85,18 +85,21 @@ class FeatureSpace(NamedTuple):
 
 
 @lru_cache(maxsize=256)
-def feature_space(families: Sequence[str] = (), traits: Sequence[str] = ()) -> FeatureSpace:
-    """The space of some families (none: the defaults) and of some traits and context keys. Raises KeyError."""
+def feature_space(families: Sequence[str] = (), traits: Sequence[str] = (), hashed: int = TOLD_WIDTH) -> FeatureSpace:
+    """The space of some families (none: the defaults) and of some traits and context keys. Raises KeyError.
+
+    `hashed`: the columns that values of traits and context share.
+    """
     chosen = tuple(FAMILIES[name] for name in families or DEFAULTS)
     own = [name for family in chosen for name in family.own]
-    said = [f"told_{number}" for number in range(TOLD_WIDTH)] if traits else []
+    said = [f"told_{number}" for number in range(hashed)] if traits else []
     shared = [name for family in chosen for name in family.shared] + said
     names = (*own, *shared, ONE)
     one = len(names) - 1
     narrow = {name for family in chosen for name in family.item} | set(said)
     group = tuple(at for at, name in enumerate(names) if name not in SLOT)
     item = (*(at for at, name in enumerate(names) if name in narrow), one)
-    definition = repr((VERSION, names, tuple(traits), TOLD_WIDTH, group, item))
+    definition = repr((VERSION, names, tuple(traits), hashed, group, item))
     name = blake2b(definition.encode(), digest_size=6, person=b"maitred.space").hexdigest()
     slot = names.index(SLOT[0]) if SLOT[0] in names else -1
     unmet = tuple(one for family in chosen for one in family.unmet)

@@ -17,13 +17,13 @@ TOLD_WIDTH: Final = 16
 _WHOLE: Final = 64  # whole numbers below it are values of their own, others go by powers of two
 
 
-def told(said: Mapping[str, object], names: Sequence[str]) -> list[float]:
-    """TOLD_WIDTH columns of what is said of `names`; what is not said adds nothing."""
-    out = [0.0] * TOLD_WIDTH
+def told(said: Mapping[str, object], names: Sequence[str], width: int = TOLD_WIDTH) -> list[float]:
+    """`width` columns of what is said of `names`; what is not said adds nothing."""
+    out = [0.0] * width
     for name in names:
         if (value := said.get(name)) is not None:
             for one in values(value):
-                column, sign = place(name, one)
+                column, sign = place(name, one, len(out))
                 out[column] += sign
     return out
 
@@ -46,15 +46,15 @@ def _number(value: float) -> str:
 
 
 @lru_cache(maxsize=65_536)
-def place(name: str, value: str) -> tuple[int, float]:
-    """Column and sign of a value."""
+def place(name: str, value: str, width: int = TOLD_WIDTH) -> tuple[int, float]:
+    """Column, of so many, and sign of a value."""
     digest = blake2b(f"{len(name)}:{name}{value}".encode(), digest_size=8, person=b"maitred.told").digest()
-    return int.from_bytes(digest[:7], "big") % TOLD_WIDTH, 1.0 if digest[7] & 1 else -1.0
+    return int.from_bytes(digest[:7], "big") % width, 1.0 if digest[7] & 1 else -1.0
 
 
-def collisions(said: Iterable[tuple[str, str]]) -> list[tuple[tuple[str, str], ...]]:
+def collisions(said: Iterable[tuple[str, str]], width: int = TOLD_WIDTH) -> list[tuple[tuple[str, str], ...]]:
     """The pairs of name and value that share a column, of some; for lint."""
     pairs = list(dict.fromkeys(said))
-    counts = Counter(place(*pair)[0] for pair in pairs)
+    counts = Counter(place(*pair, width)[0] for pair in pairs)
     shared = (column for column, number in sorted(counts.items()) if number > 1)
-    return [tuple(pair for pair in pairs if place(*pair)[0] == column) for column in shared]
+    return [tuple(pair for pair in pairs if place(*pair, width)[0] == column) for column in shared]

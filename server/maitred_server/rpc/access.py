@@ -90,6 +90,11 @@ class Access:
             raise InvalidRequest(f"cannot read the access file {path}: {error}", "access") from None
         return cls({_digest(entry, number): _caller(entry, number) for number, entry in enumerate(entries)}, None)
 
+    @property
+    def everybody(self) -> Caller | None:
+        """Who calls, whatever the credential; None: that depends on it."""
+        return None if self._keys else self._anonymous
+
     def caller(self, authorization: str | None) -> Caller:
         """The caller of the `authorization` metadata. Raises NotAuthenticated."""
         if authorization is None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import structlog
-from maitred.v1 import feedback_pb2
+from maitred.v1 import feedback_pb2, types_pb2
 
 from maitred_server.decide.receipt import Receipt, SealedDecision, SealedSlot, Sealer
 from maitred_server.decide.world import World
@@ -83,7 +83,7 @@ class Admission:
         self._people = people
         self._sealer = sealer
         self._world_of = world_of
-        self._clock = clock
+        self.clock = clock
         self._limits = limits
         self._leads_to = leads_to
 
@@ -93,13 +93,17 @@ class Admission:
             raise InvalidRequest(f"batch.client is longer than {CLIENT_BYTES} bytes", "batch.client")
         return client_key(caller.brand, batch.client) if batch.client else b""
 
-    def admit(self, batch: feedback_pb2.FeedbackBatch, caller: Caller) -> Admitted:
-        """Sort a batch into entries and refusals. Raises InvalidRequest when the batch itself is wrong."""
+    def admit(self, batch: feedback_pb2.FeedbackBatch, caller: Caller, came_at: int | None = None) -> Admitted:
+        """Sort a batch into entries and refusals. Raises InvalidRequest when the batch itself is wrong.
+
+        `came_at`: when it was received, ms; None: now. For any thread.
+        """
         if len(batch.events) > MAX_EVENTS:
             raise InvalidRequest(
                 f"batch.events has {len(batch.events)}; at most {MAX_EVENTS} are allowed", "batch.events"
             )
-        reading = _Reading(self, caller, self.client(batch, caller), batch.epoch)
+        now = self.clock() if came_at is None else came_at
+        reading = _Reading(self, caller, self.client(batch, caller), batch.epoch, now)
         admitted = Admitted([], [], [])
         for index, wire in enumerate(batch.events):
             try:
@@ -118,55 +122,74 @@ class Admission:
 class _Reading:
     """One batch being read; remembers the receipts that it opened."""
 
-    def __init__(self, admission: Admission, caller: Caller, client: bytes, epoch: int) -> None:
+    def __init__(self, admission: Admission, caller: Caller, client: bytes, epoch: int, now: int) -> None:
         self._people = admission._people
         self._sealer = admission._sealer
         self._limits = admission._limits
         self._leads_to = admission._leads_to
-        self._now = admission._clock()
+        self._now = now
+        self._earliest = max(1, now - self._limits.receipt_ms)
+        self._latest = min(now + self._limits.future_ms, convert.MAX_TIME_MS - 1)
         self._caller = caller
         self._client = client
         self._epoch = epoch
+        self._numbers = bool(client) and epoch <= 2**63
         world = admission._world_of(caller.brand)
         self._groups_of = world.catalogue.groups_of if world else _no_groups
         self._receipts: dict[bytes, Receipt] = {}
-        self._since: int | None = None
+        self._people_met: dict[tuple[int, str], Addressed] = {}
+        self._since_always = _ALWAYS if self._limits.replay_clock else None
+        self._since = self._since_always
 
     def entry(self, wire: feedback_pb2.FeedbackEvent) -> Entry:
         """One event. Raises MaitredError with the field from the event."""
         event_id = self._event_id(wire)
-        who = self._people.addressed(wire.subject, self._caller.brand)
+        who = self._who(wire.subject)
         occurred_at = self._occurred_at(wire.occurred_at_ms)
-        self._since = _ALWAYS if self._limits.replay_clock else None
+        self._since = self._since_always
         subject, body = self._body(wire, who, occurred_at)
+        source, touchpoint, purpose = wire.source, wire.touchpoint, wire.purpose
         record = Record(
-            subject=subject,
-            kind=who.kind_of(subject),
-            received_at=self._now,
-            occurred_at=occurred_at,
-            body=body,
-            source=convert.name(wire.source, "source", required=False),
-            touchpoint=convert.name(wire.touchpoint, "touchpoint", required=False),
-            purpose=convert.purpose(wire.purpose, "purpose", required=False) or "service",
+            subject,
+            who.kind_of(subject),
+            self._now,
+            occurred_at,
+            body,
+            convert.name(source, "source", required=False) if source else "",
+            convert.name(touchpoint, "touchpoint", required=False) if touchpoint else "",
+            convert.purpose(purpose, "purpose") if purpose else "service",
         )
         return Entry(record, event_id, self._since)
 
+    def _who(self, wire: types_pb2.Subject) -> Addressed:
+        """The keys of a subject; a batch often tells several things of one."""
+        asked = (wire.kind, wire.id)
+        who = self._people_met.get(asked)
+        if who is None or wire.aliases:
+            who = self._people.addressed(wire, self._caller.brand)
+            if not who.aliases:
+                self._people_met[asked] = who
+        return who
+
     def _event_id(self, wire: feedback_pb2.FeedbackEvent) -> EventId:
+        sequence = wire.sequence
+        if 0 < sequence <= 2**63 and self._numbers and not wire.foreign_id:
+            return Sequenced(self._client, self._epoch, sequence)
         if wire.foreign_id:
             uuid = convert.foreign_id(wire.foreign_id, "foreign_id")
             self._check_age(int.from_bytes(uuid.bytes[:6], "big"), "foreign_id")
             return Foreign(self._caller.brand, uuid.bytes)
-        if wire.sequence == 0:
+        if sequence == 0:
             raise InvalidRequest("sequence is missing: number events from 1, or give a foreign_id", "sequence")
         if not self._client:
             raise InvalidRequest("batch.client is missing: it says who numbers these events", "batch.client")
-        if wire.sequence > 2**63 or self._epoch > 2**63:
-            raise InvalidRequest("sequence and epoch must be below 2^63", "sequence")
-        return Sequenced(self._client, self._epoch, wire.sequence)
+        raise InvalidRequest("sequence and epoch must be below 2^63", "sequence")
 
     def _occurred_at(self, time_ms: int) -> int:
         if time_ms == 0:
             return self._now
+        if self._earliest <= time_ms <= self._latest:
+            return time_ms
         if not 0 < time_ms < convert.MAX_TIME_MS:
             raise InvalidRequest("occurred_at_ms must be milliseconds since 1970", "occurred_at_ms")
         self._check_age(time_ms, "occurred_at_ms")
@@ -183,12 +206,12 @@ class _Reading:
 
     def _body(self, wire: feedback_pb2.FeedbackEvent, who: Addressed, at: int) -> tuple[SubjectKey, Body]:
         kind = wire.WhichOneof("kind")
+        if kind == "event":
+            return who.resolved(self._is_known) if who.aliases else who.subject, self._event(wire.event)
         if kind == "exposure":
             return self._exposure(wire.exposure, who, at)
         if kind == "outcome":
             return self._outcome(wire.outcome, who, at)
-        if kind == "event":
-            return who.resolved(self._is_known), self._event(wire.event)
         if kind == "traits":
             return who.resolved(self._is_known), Traits(convert.traits(wire.traits.traits, at, "traits.traits"))
         if kind == "consents":
@@ -272,15 +295,15 @@ class _Reading:
         )
 
     def _event(self, wire: feedback_pb2.Event) -> Event:
-        item = convert.name(wire.item, "event.item", required=False)
+        item, variant, attributes = wire.item, wire.variant, wire.attributes
         return Event(
-            type=convert.name(wire.type, "event.type"),
-            item=item,
-            variant=convert.name(wire.variant, "event.variant", required=False),
-            groups=self._groups_of(item) if item else (),
-            value=convert.finite(wire.value, "event.value"),
-            quantity=wire.quantity or 1,
-            attributes=convert.values(wire.attributes, convert.MAX_ATTRIBUTES, "event.attributes"),
+            convert.name(wire.type, "event.type"),
+            convert.name(item, "event.item") if item else "",
+            convert.name(variant, "event.variant") if variant else "",
+            self._groups_of(item) if item else (),
+            convert.finite(wire.value, "event.value"),
+            wire.quantity or 1,
+            convert.values(attributes, convert.MAX_ATTRIBUTES, "event.attributes") if attributes else {},
         )
 
     def _open(self, token: bytes, who: Addressed, at: int, field: str) -> Receipt:

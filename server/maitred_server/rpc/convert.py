@@ -43,6 +43,7 @@ MAX_VARIANTS, MAX_GROUPS, CONTENT_BYTES = 32, 16, 16_384
 MAX_FITS = 64  # devices, locales or formats of a variant
 MIN_TIME_MS, MAX_TIME_MS = -2_208_988_800_000, 7_258_118_400_000  # years 1900 and 2200
 
+_KINDS = {int(kind): kind for kind in Kind}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 M = TypeVar("M", bound=Message)
 N = TypeVar("N", int, float)
@@ -58,8 +59,15 @@ def parse(message: type[M], data: bytes) -> M:
         ) from None
 
 
+def is_short_name(text: str) -> bool:
+    """Whether a quick look is enough to know that it is a name: so it is with nearly all of them."""
+    return 0 < len(text) <= NAME_BYTES // 4 and text.isprintable()
+
+
 def name(text: str, field: str, *, required: bool = True) -> str:
     """A name as it may stand in playbooks and keys."""
+    if is_short_name(text):
+        return text
     if not text:
         if required:
             raise InvalidRequest(f"{field} is missing", field)
@@ -94,10 +102,10 @@ def subject_id(text: str, field: str) -> str:
 def kind(number: int, default: Kind, field: str) -> Kind:
     if number == 0:
         return default
-    try:
-        return Kind(number)
-    except ValueError:
-        raise InvalidRequest(f"{field} {number} is unknown; known are 1 to {max(Kind)}", field) from None
+    found = _KINDS.get(number)
+    if found is None:
+        raise InvalidRequest(f"{field} {number} is unknown; known are 1 to {max(Kind)}", field)
+    return found
 
 
 def finite(number: float, field: str) -> float:
@@ -157,7 +165,14 @@ def values(wire: Mapping[str, types_pb2.Value], limit: int, field: str) -> dict[
         return {}
     if len(wire) > limit:
         raise InvalidRequest(f"{field} has {len(wire)} keys; at most {limit} are allowed", field)
-    return {name(key, f"{field} key"): value(item, f"{field}[{key}]") for key, item in wire.items()}
+    key_field = f"{field} key"
+    return {name(key, key_field): _value(wire[key], field, key) for key in wire}
+
+
+def _value(wire: types_pb2.Value, field: str, key: str) -> Value:
+    """The value of a key. Short texts, which most are, need no closer look."""
+    text = wire.text  # empty, when it is no text
+    return text if 0 < len(text) <= TEXT_BYTES // 4 else value(wire, f"{field}[{key}]")
 
 
 def trait(wire: types_pb2.Trait, now: int, field: str) -> Trait:

@@ -10,10 +10,9 @@ from maitred_server import model
 from maitred_server.decide.ask import Ask
 from maitred_server.decide.pipeline import Pipeline
 from maitred_server.errors import InvalidRequest, MaitredError, WrongMode
-from maitred_server.rpc import convert
+from maitred_server.rpc import convert, encoded
 from maitred_server.rpc.access import OVERRIDE, Caller
 from maitred_server.rpc.admission import Admission
-from maitred_server.rpc.answers import answer_to_wire
 from maitred_server.rpc.people import People
 from maitred_server.rpc.status import code_of
 from maitred_server.telemetry import Telemetry
@@ -32,48 +31,48 @@ class Decisions:
         self._people = people
         self._telemetry = telemetry
         self._replay_clock = replay_clock
+        self._encoder = encoded.Encoder()
 
     def decide(self, data: bytes, caller: Caller) -> bytes:
-        return self._decide(convert.parse(decision_pb2.DecideRequest, data), caller).SerializeToString()
+        return self._decide(convert.parse(decision_pb2.DecideRequest, data), caller)
 
     def decide_batch(self, data: bytes, caller: Caller) -> bytes:
         wire = convert.parse(decision_pb2.DecideBatchRequest, data)
         if not 1 <= len(wire.requests) <= MAX_REQUESTS:
             raise InvalidRequest(f"requests must hold 1 to {MAX_REQUESTS}", "requests")
-        return decision_pb2.DecideBatchResponse(
-            results=[self._result(request, caller) for request in wire.requests]
-        ).SerializeToString()
+        return encoded.batch([self._result(request, caller) for request in wire.requests])
 
-    def _result(self, wire: decision_pb2.DecideRequest, caller: Caller) -> decision_pb2.DecideResult:
+    def _result(self, wire: decision_pb2.DecideRequest, caller: Caller) -> bytes:
         try:
-            return decision_pb2.DecideResult(response=self._decide(wire, caller))
+            return encoded.result(self._decide(wire, caller))
         except MaitredError as error:
             self._telemetry.refused(code_of(error))
             return decision_pb2.DecideResult(
                 error=decision_pb2.CallError(code=code_of(error), field=error.field, message=error.message)
-            )
+            ).SerializeToString()
 
-    def _decide(self, wire: decision_pb2.DecideRequest, caller: Caller) -> decision_pb2.DecideResponse:
+    def _decide(self, wire: decision_pb2.DecideRequest, caller: Caller) -> bytes:
         timer = self._telemetry.timer()
         answer = self._pipeline.decide(self.ask(wire, caller))
-        response = answer_to_wire(answer)
+        response = self._encoder.response(answer)
         self._telemetry.decided(answer.decisions, timer, answer.caps_unknown)
         return response
 
     def ask(self, wire: decision_pb2.DecideRequest, caller: Caller) -> Ask:
         """What the pipeline is asked. Raises InvalidRequest, NotAllowed, WrongMode."""
         who = self._people.addressed(wire.subject, caller.brand)
+        at_ms, overrides = wire.at_ms, wire.overrides
         return Ask(
-            brand=caller.brand,
-            subject=who.subject,
-            kind=who.kind,
-            units=who.units(),
-            placements=_placements(wire.placements),
-            aliases=who.looked_up,
-            context=convert.values(wire.context, convert.MAX_CONTEXT, "context"),
-            pending=self._pending(wire, caller, who.is_subject) if wire.HasField("pending") else (),
-            at=self._at(wire.at_ms),
-            overrides=_overrides(wire, caller) if wire.overrides else {},
+            caller.brand,
+            who.subject,
+            who.kind,
+            who.units(),
+            _placements(wire.placements),
+            who.looked_up,
+            convert.values(wire.context, convert.MAX_CONTEXT, "context"),
+            self._pending(wire, caller, who.is_subject) if wire.HasField("pending") else (),
+            self._at(at_ms) if at_ms else None,
+            _overrides(wire, caller) if overrides else {},
         )
 
     def _pending(
@@ -87,9 +86,7 @@ class Decisions:
         entries = self._admission.admit(wire.pending, caller).entries
         return [entry for entry in entries if is_subject(entry.record.subject)]
 
-    def _at(self, at_ms: int) -> int | None:
-        if at_ms == 0:
-            return None
+    def _at(self, at_ms: int) -> int:
         if not self._replay_clock:
             raise WrongMode("at_ms is accepted only by a server that runs with a replay clock", "at_ms")
         return convert.moment(at_ms, "at_ms")
@@ -103,14 +100,16 @@ def _overrides(wire: decision_pb2.DecideRequest, caller: Caller) -> dict[str, st
 def _placements(wire: Sequence[decision_pb2.PlacementRequest]) -> list[tuple[str, int]]:
     if not 1 <= len(wire) <= MAX_PLACEMENTS:
         raise InvalidRequest(f"placements must hold 1 to {MAX_PLACEMENTS}", "placements")
-    found = []
-    for number, placement in enumerate(wire):
-        name = convert.name(placement.placement, f"placements[{number}].placement")
-        if placement.slots > MAX_SLOTS:
-            raise InvalidRequest(
-                f"placements[{number}].slots must be at most {MAX_SLOTS}", f"placements[{number}].slots"
-            )
-        found.append((name, placement.slots))
-    if len({name for name, _ in found}) < len(found):
+    found = [_placement(wire[number], number) for number in range(len(wire))]  # quicker than an iterator of theirs
+    if len(found) > 1 and len({name for name, _ in found}) < len(found):
         raise InvalidRequest("placements must not repeat", "placements")
     return found
+
+
+def _placement(wire: decision_pb2.PlacementRequest, number: int) -> tuple[str, int]:
+    name, slots = wire.placement, wire.slots
+    if not convert.is_short_name(name):
+        convert.name(name, f"placements[{number}].placement")
+    if slots > MAX_SLOTS:
+        raise InvalidRequest(f"placements[{number}].slots must be at most {MAX_SLOTS}", f"placements[{number}].slots")
+    return name, slots

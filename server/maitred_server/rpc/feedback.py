@@ -68,15 +68,20 @@ class Feedback:
     def _deliver(
         self, batch: feedback_pb2.FeedbackBatch, caller: Caller, answer: Callable[[feedback_pb2.BatchResult], bytes]
     ) -> Durable:
-        admitted = self._admission.admit(batch, caller)
-        sequences = [event.sequence for event in batch.events]
+        came_at = self._admission.clock()
+        admitted: list[Admitted] = []
+
+        def admit() -> list[Entry]:
+            """On the writer's thread: two threads that compute would only take turns, and this one has decisions."""
+            admitted.append(self._admission.admit(batch, caller, came_at))
+            return admitted[-1].entries
 
         def finish(commit: Commit) -> bytes:
-            result = _batch_result(admitted, commit, sequences)
+            result = _batch_result(admitted[-1], commit, [event.sequence for event in batch.events])
             self._telemetry.delivered(result.accepted, result.duplicates, len(result.refused))
             return answer(result)
 
-        return Durable(self._store.submit(admitted.entries), finish)
+        return Durable(self._store.submit_made(len(batch.events), admit), finish)
 
 
 def _batch_result(admitted: Admitted, commit: Commit, sequences: list[int]) -> feedback_pb2.BatchResult:

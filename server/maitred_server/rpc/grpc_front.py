@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from typing import TypeAlias
 
 import grpc
-import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from maitred_server.errors import DeadlinePassed, MaitredError, TooMany
+from maitred_server.errors import DeadlinePassed
 from maitred_server.rpc.access import Access, Caller
-from maitred_server.rpc.durable import Durable
-from maitred_server.rpc.handlers import METHODS, Handlers, Method
-from maitred_server.rpc.status import INTERNAL, Status, status_of
-from maitred_server.rpc.watch import MOST_STREAMS, Subscription
-from maitred_server.telemetry import Telemetry, frames
-
-PACKAGE = "maitred.v1"
-SERVICES = sorted({name.split("/")[0] for name in METHODS})
-BATCHES_UNDER_WAY = 8  # per stream; beyond it the client is not read from
+from maitred_server.rpc.calls import UnderWay, durable, in_order, pushed, refusal
+from maitred_server.rpc.handlers import METHODS, PACKAGE, SERVICES, Handlers, Method
+from maitred_server.rpc.watch import MOST_STREAMS
+from maitred_server.telemetry import Telemetry
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 OPTIONS: tuple[tuple[str, int], ...] = (
@@ -36,8 +30,22 @@ OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.max_connection_age_grace_ms", 60_000),
 )
 
-log = structlog.get_logger()
 Context: TypeAlias = grpc.aio.ServicerContext[bytes, bytes]
+
+
+def run(main: Coroutine[None, None, None]) -> None:
+    """Run to its end what uses a front, in an event loop of its own."""
+    with asyncio.Runner(loop_factory=_quickest_loop()) as runner:
+        runner.run(main)
+
+
+def _quickest_loop() -> Callable[[], asyncio.AbstractEventLoop]:
+    """uvloop's, where there is a build of it for this machine; the standard one does the same in more time."""
+    with contextlib.suppress(ImportError):
+        import uvloop
+
+        return uvloop.new_event_loop
+    return asyncio.new_event_loop
 
 
 class GrpcFront:
@@ -48,9 +56,9 @@ class GrpcFront:
     ) -> None:
         self._handlers = handlers
         self._access = access
+        self._everybody = access.everybody
         self._telemetry = telemetry
-        self._max_calls = max_calls
-        self._under_way = 0
+        self._under_way = UnderWay(max_calls)  # gRPC's own limit has room for the streams that push, too
         self._health = health.aio.HealthServicer()
         self._server = grpc.aio.server(options=OPTIONS, maximum_concurrent_rpcs=max_calls + MOST_STREAMS)
         self._server.add_generic_rpc_handlers(tuple(self._services()))
@@ -98,21 +106,17 @@ class GrpcFront:
 
     def _unary(self, name: str) -> grpc.RpcMethodHandler[bytes, bytes]:
         async def serve(request: bytes, context: Context) -> bytes:
-            self._under_way += 1
             try:
-                if self._under_way > self._max_calls:  # gRPC's own limit has room for the streams that push, too
-                    raise TooMany(f"{self._max_calls} calls are under way already; try again later")
-                caller = self._caller(context)
-                remaining = context.time_remaining()
-                if remaining is not None and remaining <= 0:
-                    raise DeadlinePassed("the deadline passed before the call was begun")
-                answer = self._handlers.call(name, request, caller)
-                return answer if isinstance(answer, bytes) else await _durable(answer)
+                with self._under_way:
+                    caller = self._everybody or self._caller(context)
+                    remaining = context.time_remaining()
+                    if remaining is not None and remaining <= 0:
+                        raise DeadlinePassed("the deadline passed before the call was begun")
+                    answer = self._handlers.call(name, request, caller)
+                    return answer if isinstance(answer, bytes) else await durable(answer)
             except Exception as error:  # noqa: BLE001 - the one boundary where every error gets a status
                 await self._refuse(context, name, error)
                 raise AssertionError("abort always raises") from None
-            finally:
-                self._under_way -= 1
 
         return grpc.unary_unary_rpc_method_handler(serve)
 
@@ -120,7 +124,7 @@ class GrpcFront:
         async def serve(requests: AsyncIterator[bytes], context: Context) -> AsyncIterator[bytes]:
             try:
                 caller = self._caller(context)
-                async for answer in _in_order(requests, lambda data: self._handlers.call(name, data, caller)):
+                async for answer in in_order(requests, lambda data: self._handlers.call(name, data, caller)):
                     yield answer
             except asyncio.CancelledError:
                 raise
@@ -134,7 +138,7 @@ class GrpcFront:
             try:
                 caller = self._caller(context)
                 first = await anext(aiter(requests), b"")
-                async for message in _pushed(requests, lambda wake: self._handlers.open(name, first, caller, wake)):
+                async for message in pushed(requests, lambda wake: self._handlers.open(name, first, caller, wake)):
                     yield message
             except asyncio.CancelledError:
                 raise
@@ -150,73 +154,11 @@ class GrpcFront:
         return self._access.caller(None)
 
     async def _refuse(self, context: Context, name: str, error: Exception) -> None:
-        status = _status(name, error)
+        status = refusal(name, error)
         self._telemetry.refused(status.code)
         await context.abort(
             _CODES[status.code], status.message, trailing_metadata=(("grpc-status-details-bin", status.details),)
         )
-
-
-def _status(name: str, error: Exception) -> Status:
-    if isinstance(error, MaitredError):
-        return status_of(error)
-    log.error("call_failed", call=name, error=type(error).__name__, at=frames(error))
-    return INTERNAL
-
-
-async def _durable(durable: Durable) -> bytes:
-    return durable.answer(await asyncio.wrap_future(durable.future))
-
-
-async def _in_order(requests: AsyncIterator[bytes], handle: Callable[[bytes], bytes | Durable]) -> AsyncIterator[bytes]:
-    """Answers in the order of their requests, with several under way at once."""
-    under_way: asyncio.Queue[Awaitable[bytes] | None] = asyncio.Queue(BATCHES_UNDER_WAY)
-
-    async def read() -> None:
-        try:
-            async for data in requests:
-                answer = handle(data)
-                assert isinstance(answer, Durable)
-                await under_way.put(_durable(answer))
-        finally:
-            await under_way.put(None)
-
-    reader = asyncio.ensure_future(read())
-    try:
-        while (answer := await under_way.get()) is not None:
-            yield await answer
-        await reader
-    finally:
-        reader.cancel()
-
-
-async def _pushed(
-    requests: AsyncIterator[bytes], begin: Callable[[Callable[[], None]], Subscription]
-) -> AsyncIterator[bytes]:
-    """What is pushed, until the client has no more to say, or the server stops."""
-    loop, changed = asyncio.get_running_loop(), asyncio.Event()
-
-    def wake() -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
-            loop.call_soon_threadsafe(changed.set)
-
-    subscription = begin(wake)
-    reader = asyncio.ensure_future(_read_out(requests))
-    reader.add_done_callback(lambda _: changed.set())
-    try:
-        while not (subscription.ended or reader.done()):
-            await changed.wait()
-            changed.clear()
-            while (message := subscription.take()) is not None:
-                yield message
-    finally:
-        subscription.close()
-        reader.cancel()
-
-
-async def _read_out(requests: AsyncIterator[bytes]) -> None:
-    async for _ in requests:
-        pass
 
 
 def _add_reflection(server: grpc.aio.Server) -> None:

@@ -65,6 +65,9 @@ METHODS: dict[str, Method] = {
     "AdminService/GetStatus": Method(64 * KIB),
 }
 
+PACKAGE = "maitred.v1"
+SERVICES = tuple(dict.fromkeys(name.split("/")[0] for name in METHODS))  # decisions first: gRPC asks them in turn
+
 
 class Handlers:
     """All calls of one worker."""

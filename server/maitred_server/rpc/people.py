@@ -18,7 +18,7 @@ class Addressed(NamedTuple):
 
     subject: SubjectKey
     kind: Kind
-    aliases: tuple[tuple[Kind, SubjectKey], ...]
+    aliases: tuple[tuple[Kind, SubjectKey], ...] = ()
 
     def is_subject(self, key: SubjectKey) -> bool:
         """Whether this is one of the subject's keys."""
@@ -26,6 +26,8 @@ class Addressed(NamedTuple):
 
     def kind_of(self, key: SubjectKey) -> Kind:
         """The kind of one of the subject's keys."""
+        if not self.aliases:
+            return self.kind
         return next((kind for kind, alias in self.aliases if alias == key), self.kind)
 
     @property
@@ -37,7 +39,7 @@ class Addressed(NamedTuple):
 
     def resolved(self, is_known: Callable[[SubjectKey], bool]) -> SubjectKey:
         """The first key under which something is known; the subject's own when nothing is."""
-        if not self.looked_up or is_known(self.subject):
+        if not self.aliases or not self.looked_up or is_known(self.subject):
             return self.subject
         return next((key for _, key in self.looked_up if is_known(key)), self.subject)
 
@@ -75,11 +77,12 @@ class People:
         """Raises InvalidRequest; the message never repeats an id."""
         kind = convert.kind(wire.kind, self._default_kind, f"{field}.kind")
         key = self._pseudonyms.subject_key(brand, kind, convert.subject_id(wire.id, f"{field}.id"))
-        if not wire.aliases:
+        aliases = wire.aliases
+        if not aliases:
             return Addressed(key, kind, ())
-        if len(wire.aliases) > convert.MAX_ALIASES:
+        if len(aliases) > convert.MAX_ALIASES:
             raise InvalidRequest(f"{field}.aliases has more than {convert.MAX_ALIASES}", f"{field}.aliases")
-        return Addressed(key, kind, tuple(self._alias(alias, brand, f"{field}.aliases") for alias in wire.aliases))
+        return Addressed(key, kind, tuple(self._alias(alias, brand, f"{field}.aliases") for alias in aliases))
 
     def _alias(self, wire: types_pb2.SubjectAlias, brand: str, field: str) -> tuple[Kind, SubjectKey]:
         kind = convert.kind(wire.kind, self._default_kind, f"{field}.kind")

@@ -22,6 +22,8 @@ _CODES: dict[type[errors.MaitredError], int] = {
     errors.TooLarge: code_pb2.RESOURCE_EXHAUSTED,
     errors.TooMany: code_pb2.RESOURCE_EXHAUSTED,
     errors.DeadlinePassed: code_pb2.DEADLINE_EXCEEDED,
+    errors.Stopping: code_pb2.UNAVAILABLE,
+    errors.Lacking: code_pb2.UNIMPLEMENTED,
     errors.StoreFull: code_pb2.RESOURCE_EXHAUSTED,
     errors.StoreBroken: code_pb2.UNAVAILABLE,
     errors.RecordDamaged: code_pb2.DATA_LOSS,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Protocol
 
@@ -27,6 +27,11 @@ class AnyStore(Protocol):
 
         `mark` is an id of the whole batch: remembered with it, whatever becomes of single entries. When it is known
         already, every entry is a duplicate.
+        """
+
+    def submit_made(self, size: int, make: Callable[[], Sequence[Entry]]) -> Future[Commit]:
+        """As `submit`, of about `size` entries that `make` gives when their turn has come, on the writer's thread: so
+        who hands them in need not compute. What `make` raises is what the future raises.
         """
 
     def submit_items(self, brand: str, items: Iterable[Item], replace_all: bool = False) -> Future[None]:

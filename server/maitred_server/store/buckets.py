@@ -1,6 +1,7 @@
 """How often each counter counted, hour by hour for three days and day by day for three months: for rolling windows.
 
-An event is in one bucket only: of its hour while that is recent, else of its day (UTC). A bucket is a cell, the
+An event is in one bucket only: of its hour while that is recent, else of its day (UTC). Hours become days, and days go,
+when a day begins, so that buckets are the same however their events were told. A bucket is a cell, the
 counter's row number and the bucket's slot in one 64-bit number, and a tally. Cells are sorted and distinct.
 """
 
@@ -45,7 +46,7 @@ def horizon(newest: int) -> int:
 def add(buckets: Buckets, rows: Places, times: NDArray[np.int64], newest: int) -> Buckets:
     """Count one for each of `rows` at its time. What lies before the horizon is left out."""
     slots = _slots(times, newest)
-    covered = (_ends(slots) > horizon(newest)).nonzero()[0]
+    covered = (_ends(slots) > _begin(newest)).nonzero()[0]
     if not len(covered):
         return buckets
     cells = rows[covered].astype(np.uint64) << _ROW_SHIFT | slots[covered]
@@ -61,7 +62,7 @@ def cells_of(
     """
     hours = (times // HOUR_MS).astype(np.uint64)
     slots = np.where(hours < _oldest_hours(newest), _day_of(hours), hours)
-    covered = _ends(slots) > newest - DAYS * DAY_MS
+    covered = _ends(slots) > _begins(newest)
     return rows[covered].astype(np.uint64) << _ROW_SHIFT | slots[covered], covered
 
 
@@ -73,7 +74,7 @@ def moved_on(
     `rows`: the new number of each one's row; `newest`: of its subject; `rolls`: whether its subject's hours move on.
     """
     slots = cells & _SLOT
-    stays = ~rolls | (_ends(slots) > newest - DAYS * DAY_MS)
+    stays = ~rolls | (_ends(slots) > _begins(newest))
     hours = slots & _NUMBER
     old = rolls & (slots < _DAY) & (hours < _oldest_hours(newest))
     moved_cells = rows.astype(np.uint64) << _ROW_SHIFT | np.where(old, _day_of(hours), slots)
@@ -113,7 +114,7 @@ def joined(one: Buckets, other: Buckets, placed: Placed, newest: int) -> Buckets
 def rolled(buckets: Buckets, newest: int) -> Buckets:
     """Old hours become days, and what ended before the horizon goes."""
     slots = buckets.cells & _SLOT
-    stays = _ends(slots) > horizon(newest)
+    stays = _ends(slots) > _begin(newest)
     hours = slots & _NUMBER
     old = (slots < _DAY) & (hours < _oldest_hour(newest))
     if stays.all() and not old.any():
@@ -200,11 +201,20 @@ def _one_a_row(buckets: Buckets, chosen: NDArray[np.bool_], ends: NDArray[np.int
 
 
 def _oldest_hour(newest: int) -> int:
-    return max(0, newest // HOUR_MS - HOURS)
+    return max(0, newest // DAY_MS * 24 - HOURS)
 
 
 def _oldest_hours(newest: NDArray[np.int64]) -> NDArray[np.uint64]:
-    return np.maximum(newest // HOUR_MS - HOURS, 0).astype(np.uint64)
+    return np.maximum(newest // DAY_MS * 24 - HOURS, 0).astype(np.uint64)
+
+
+def _begin(newest: int) -> int:
+    """What ended by this moment (ms) goes: the beginning of the horizon's day."""
+    return (newest // DAY_MS - DAYS) * DAY_MS
+
+
+def _begins(newest: NDArray[np.int64]) -> NDArray[np.int64]:
+    return (newest // DAY_MS - DAYS) * DAY_MS
 
 
 def _slots(times: NDArray[np.int64], newest: int) -> NDArray[np.uint64]:

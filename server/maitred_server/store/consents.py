@@ -83,6 +83,8 @@ def decode(payload: bytes) -> dict[str, Word]:
 
 def visible(payload: bytes) -> dict[str, Consent]:
     """The consents in force, by purpose."""
+    if payload == NONE:
+        return {}
     return {purpose: word.consent for purpose, word in decode(payload).items() if not is_reserved(purpose)}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from maitred_server.model import Event, Exposure, Outcome, Record
@@ -24,16 +24,16 @@ class Met(NamedTuple):
         yield from {group_key(group) for group in self.groups}
 
 
-def met_in(record: Record) -> Iterator[Met]:
+def met_in(record: Record) -> Sequence[Met]:
     """What a record counts for: nothing, one thing, or one for each slot that was shown."""
     body = record.body
-    match body:
-        case Event(item=item) if item:
-            yield Met(body.type, item, body.variant, body.groups)
-        case Outcome():
-            yield Met(outcome_type(body.type), body.item, body.variant, body.groups)
-        case Exposure():
-            yield from (Met(EXPOSURE_TYPE, one.item, one.variant, one.groups) for one in body.shown)
+    if isinstance(body, Event):
+        return (Met(body.type, body.item, body.variant, body.groups),) if body.item else ()
+    if isinstance(body, Exposure):
+        return [Met(EXPOSURE_TYPE, one.item, one.variant, one.groups) for one in body.shown]
+    if isinstance(body, Outcome):
+        return (Met(outcome_type(body.type), body.item, body.variant, body.groups),)
+    return ()
 
 
 def counted_by(record: Record) -> list[tuple[int, int]]:

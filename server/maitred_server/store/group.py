@@ -2,30 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import NamedTuple
 
 import structlog
 
 from maitred_server.errors import RecordDamaged, StoreError
-from maitred_server.model import Deletion, Entry, EventId, ItemStates, Merge, Record, Sequenced, SubjectKey, Unmerge
+from maitred_server.model import (
+    BODY_NAMES,
+    Deletion,
+    Entry,
+    Event,
+    EventId,
+    ItemStates,
+    Merge,
+    Record,
+    Sequenced,
+    SubjectKey,
+    Unmerge,
+)
 from maitred_server.store import changes
 from maitred_server.store.env import Counts, Environment, Txn
 from maitred_server.store.erasure import is_late, tombstone_of
-from maitred_server.store.journal import encode_record, framed, kind_index, unframed
+from maitred_server.store.journal import KIND_INDEX, encode_record, framed, unframed
 from maitred_server.store.keys import foreign_key, same_brand, sequence_key, type_code, window_key
 from maitred_server.store.replay import keys_of, own_key, under
 from maitred_server.store.results import DUPLICATE, FORGOTTEN, REFUSED, Commit
 from maitred_server.store.retention import mark_crowded
-from maitred_server.store.seen import Window
+from maitred_server.store.seen import Receiving, Window
 from maitred_server.store.stamping import Stamp, no_stamp
 from maitred_server.store.touches import counter_types
-from maitred_server.store.working import Change, Place, Working
+from maitred_server.store.working import Place, Working
 
 log = structlog.get_logger(__name__)
 
 
 _APART = frozenset((Merge, Unmerge, Deletion, ItemStates))  # kinds with calls of their own
+_PLAIN = frozenset(BODY_NAMES) - _APART - changes.TOLD  # kinds that are about one subject, and told to nobody
 
 
 class Batch(NamedTuple):
@@ -58,11 +73,13 @@ def commit_group(
     known_names: frozenset[str],
     history_records: int,
     stamp: Stamp = no_stamp,
+    computing: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Outcome:
     """Apply the batches in one transaction, durable on return; what cannot be applied is left out alone.
 
     `history_records`: subjects with more are remembered, to be brought back to it (see `keeping`). `stamp`: see
-    `stamping`. Raises StoreFull or StoreBroken when the transaction as a whole fails: nothing of it is kept.
+    `stamping`. `computing`: gives what is entered while the transaction is filled, neither waiting to begin nor for the
+    disk. Raises StoreFull or StoreBroken when the transaction as a whole fails: nothing of it is kept.
     """
     refused = {
         (number, place)
@@ -73,7 +90,8 @@ def commit_group(
     failed: dict[int, StoreError] = {}
     while True:
         try:
-            return env.write(_Group(env, batches, known_names, history_records, refused, failed, stamp).apply)
+            group = _Group(env, batches, known_names, history_records, refused, failed, stamp)
+            return env.write(partial(group.apply, computing))
         except _Again:
             log.warning("entries_refused", entries=len(refused), batches=len(failed))
 
@@ -94,7 +112,7 @@ class _Group:
         self._batches, self._known_names = batches, known_names
         self._history_records = history_records
         self._refused, self._failed = refused, failed
-        self._windows: dict[bytes, Window] = {}
+        self._windows: dict[tuple[bytes, int], Receiving] = {}
         self._journal: list[tuple[bytes, bytes]] = []
         self._by_subject: list[tuple[SubjectKey, bytes]] = []
         self._names: set[str] = set()
@@ -104,7 +122,11 @@ class _Group:
         self._trouble = False
         self._buried = False
 
-    def apply(self, txn: Txn) -> Outcome:
+    def apply(self, computing: Callable[[], AbstractContextManager[None]], txn: Txn) -> Outcome:
+        with computing():
+            return self._apply(txn)
+
+    def _apply(self, txn: Txn) -> Outcome:
         self._env.admit(txn)
         self._buried = bool(txn.stat(self._databases.tombstones)["entries"])
         counts = self._env.counts(txn)
@@ -125,33 +147,49 @@ class _Group:
         try:
             if batch.mark is not None and not self._is_new(txn, batch.mark):
                 return Commit([DUPLICATE] * len(batch.entries), 0)
-            sequences = [self._entry(txn, entry, (number, place)) for place, entry in enumerate(batch.entries)]
+            sequences = [
+                self._entry(txn, entry, encoded, (number, place))
+                for place, (entry, encoded) in enumerate(zip(batch.entries, batch.encoded, strict=True))
+            ]
         except RecordDamaged as error:
             self._failed[number], self._trouble = error, True
             return error
         return Commit(sequences, max(0, *sequences, 0))
 
-    def _entry(self, txn: Txn, entry: Entry, place: Place) -> int:
-        if place in self._refused:
+    def _entry(self, txn: Txn, entry: Entry, encoded: bytes | None, place: Place) -> int:
+        if encoded is None or (self._refused and place in self._refused):
             return REFUSED
         if entry.event_id is not None and not self._is_new(txn, entry.event_id):
             return DUPLICATE
-        if self._is_late(txn, entry):
+        if self._buried and self._is_late(txn, entry):
             return FORGOTTEN
+        record = entry.record
+        if type(record.body) not in _PLAIN or record.addressed or self._subjects.leads_on(record.subject):
+            return self._other(entry, encoded, place)
+        key = self._append(record, encoded, place)
+        self._by_subject.append((record.subject, key))
+        return self._sequence
+
+    def _append(self, record: Record, encoded: bytes, place: Place) -> bytes:
+        """Give a record its sequence, and let it count; the key that it has in the journal."""
+        self._sequence += 1
+        key = sequence_key(self._sequence)
+        self._journal.append((key, framed(key, encoded)))
+        body = record.body
+        self._by_kind[KIND_INDEX[type(body)]] += 1
+        names = (body.type,) if type(body) is Event else counter_types(record)
+        if not self._known_names.issuperset(names):
+            self._names.update(names)
+        self._subjects.add(self._sequence, record, place)
+        return key
+
+    def _other(self, entry: Entry, encoded: bytes, place: Place) -> int:
+        """As `_entry`, of what is about two subjects, came under another key, or is told to clients."""
         record, other = self._addressed(entry.record)
         if record.subject == other:
             return DUPLICATE
-        self._sequence += 1
-        key = sequence_key(self._sequence)
-        encoded = self._batches[place[0]].encoded[place[1]] if record is entry.record else encode_record(record)
-        self._journal.append((key, framed(key, encoded or b"")))
-        for one in keys_of(record):
-            self._by_subject.append((one, key))
-        self._by_kind[kind_index(record)] += 1
-        for name in counter_types(record):
-            if name not in self._known_names:
-                self._names.add(name)
-        self._subjects.add(Change(self._sequence, record, place))
+        key = self._append(record, encoded if record is entry.record else encode_record(record), place)
+        self._by_subject.extend((one, key) for one in keys_of(record))
         if type(record.body) in changes.TOLD:
             self._told.append((self._sequence, record, () if other is None else (other,)))
         if other is not None:
@@ -173,8 +211,6 @@ class _Group:
 
     def _is_late(self, txn: Txn, entry: Entry) -> bool:
         """By the tombstones of the keys that it came under: a merge with whom was forgotten brings nobody back."""
-        if not self._buried:
-            return False
         return any(is_late(entry, tombstone_of(self._env, txn, key)) for key in keys_of(entry.record))
 
     def _is_new(self, txn: Txn, event_id: EventId) -> bool:
@@ -183,21 +219,25 @@ class _Group:
             key = foreign_key(event_id.brand, event_id.uuid)
             new: bool = txn.put(key, b"", overwrite=False, db=self._databases.foreign)
             return new
+        window = self._windows.get((event_id.client, event_id.epoch)) or self._opened_window(txn, event_id)
+        return window.receive(event_id.sequence)
+
+    def _opened_window(self, txn: Txn, event_id: Sequenced) -> Receiving:
         key = window_key(event_id.client, event_id.epoch)
-        window = self._windows.get(key) or stored_window(txn.get(key, db=self._databases.windows), key)
-        if window.has(event_id.sequence):
-            return False
-        self._windows[key] = window.plus(event_id.sequence)
-        return True
+        window = Receiving(stored_window(txn.get(key, db=self._databases.windows), key))
+        self._windows[event_id.client, event_id.epoch] = window
+        return window
 
     def _write(self, txn: Txn) -> None:
         databases = self._databases
         with txn.cursor(db=databases.journal) as journal:
             journal.putmulti(self._journal, append=True)
         with txn.cursor(db=databases.by_subject) as index:
-            index.putmulti(self._by_subject)
-        for key, window in self._windows.items():
-            txn.put(key, framed(key, window.encode()), db=databases.windows)
+            index.putmulti(sorted(self._by_subject))  # neighbours share pages
+        for (client, epoch), window in self._windows.items():
+            if window.changed:
+                key = window_key(client, epoch)
+                txn.put(key, framed(key, window.now().encode()), db=databases.windows)
         for name in self._names:
             txn.put(type_code(name).to_bytes(4, "big"), name.encode(), db=databases.names)
         for sequence, record, others in self._told:

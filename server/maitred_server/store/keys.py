@@ -71,6 +71,7 @@ def type_code(counter_type: str) -> int:
     return _hash64(b"maitred.type", counter_type.encode()) >> 32
 
 
+@lru_cache(maxsize=1_024)
 def brand_prefix(brand: str) -> bytes:
     """What every key of a brand begins with; length-prefixed, so that no brand is the beginning of another."""
     name = brand.encode()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import TypeVar
 
@@ -93,6 +93,15 @@ class MemoryStore:
         self._groups += 1
         self._tally.update(min(sequence, 1) for sequence in sequences)
         return _done(Commit(sequences, max([0, *sequences])))
+
+    def submit_made(self, size: int, make: Callable[[], Sequence[Entry]]) -> Future[Commit]:
+        self._check_open()
+        try:
+            return self.submit(make())
+        except Exception as error:  # noqa: BLE001  (as the other store)
+            failed: Future[Commit] = Future()
+            failed.set_exception(error)
+            return failed
 
     def _batch(self, entries: Sequence[Entry], mark: EventId | None) -> list[int]:
         if mark is not None and self._has(mark):

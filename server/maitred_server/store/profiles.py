@@ -22,9 +22,12 @@ from maitred_server.model import (
     Consent,
     ConsentState,
     Deletion,
+    Event,
+    Exposure,
     Intensity,
     Kind,
     Merge,
+    Outcome,
     Record,
     SubjectKey,
     Trait,
@@ -34,7 +37,7 @@ from maitred_server.store import buckets, consents, counters, traits
 from maitred_server.store.buckets import NO_BUCKETS, Buckets
 from maitred_server.store.consents import Objections
 from maitred_server.store.counters import NO_ROWS, Rows
-from maitred_server.store.journal import KIND_SLOTS, by_kind, kind_index
+from maitred_server.store.journal import KIND_INDEX, KIND_SLOTS, by_kind
 from maitred_server.store.keys import ANY_KEY, PSEUDONYM_BYTES, type_code
 from maitred_server.store.touches import Touches, checked_time, touches_of
 
@@ -124,6 +127,11 @@ class Profile(msgspec.Struct, frozen=True, eq=False, dict=True):
         """How much the subject lets be used; None: it never said."""
         return consents.intensity(self.stored_consents)
 
+    @property
+    def silent(self) -> bool:
+        """Whether the subject never said anything of what it allows, or does not want."""
+        return self.stored_consents == consents.NONE
+
     def consent(self, purpose: str) -> ConsentState | None:
         """What the subject said about a purpose; None: nothing."""
         said = self.consents.get(purpose)
@@ -208,25 +216,38 @@ class Profile(msgspec.Struct, frozen=True, eq=False, dict=True):
 
     def told(self, records: Sequence[tuple[int, Record]]) -> Profile:
         """The profile after some records, but for what they count for; see `together`."""
-        by_kind, kind = list(self.counts_by_kind), self.kind
-        for _, record in records:
-            by_kind[kind_index(record)] += 1
+        by_kind, kind, sequence = list(self.counts_by_kind), self.kind, self.sequence
+        first, last, said = self.first_seen, self.last_seen, False
+        for number, record in records:
+            body, at = type(record.body), checked_time(record.received_at)
+            by_kind[KIND_INDEX[body]] += 1
+            sequence = max(sequence, number)
             kind = kind if record.addressed else record.kind
+            said = said or body not in _COUNTED_ONLY
+            if body not in _NOT_HEARD:
+                first, last = min(first or at, at), max(last, at)
+        told = replace(
+            self,
+            kind=_KINDS[kind],
+            sequence=sequence,
+            first_seen=first,
+            last_seen=last,
+            counts_by_kind=tuple(by_kind),
+            stamp=self.stamp if kind is self.kind else b"",
+        )
+        return told._after_words(records) if said else told
+
+    def _after_words(self, records: Sequence[tuple[int, Record]]) -> Profile:
         stored_traits, gone = traits.put(self.stored_traits, records)
         stored_consents = consents.put(self.stored_consents, records)
-        same = stored_traits is self.stored_traits and stored_consents is self.stored_consents and kind is self.kind
-        seen = _times_seen(records)
+        if stored_traits is self.stored_traits and stored_consents is self.stored_consents:
+            return self
         return replace(
             self,
-            kind=Kind(kind),
-            sequence=max(self.sequence, max(sequence for sequence, _ in records)),
-            first_seen=min(seen + [self.first_seen] * bool(self.first_seen), default=0),
-            last_seen=max([*seen, self.last_seen]),
             evicted=self.evicted + gone,
-            counts_by_kind=tuple(by_kind),
             stored_traits=stored_traits,
             stored_consents=stored_consents,
-            stamp=self.stamp if same else b"",
+            stamp=b"",
         )
 
     def _touched(self, touches: Touches) -> Profile:
@@ -289,7 +310,7 @@ class Profile(msgspec.Struct, frozen=True, eq=False, dict=True):
         payload = b"".join(
             (
                 header[_CHECKSUM:],
-                *(column.tobytes() for column in columns),
+                *(column.data for column in columns if len(column)),
                 self.stored_traits,
                 self.stored_consents,
                 self.stamp,
@@ -335,12 +356,8 @@ class Profile(msgspec.Struct, frozen=True, eq=False, dict=True):
 
 
 _KINDS = {int(kind): kind for kind in Kind}
-
-
-def _times_seen(records: Sequence[tuple[int, Record]]) -> list[int]:
-    """When the subject itself was heard of: merging tells nothing of that."""
-    times = [(checked_time(record.received_at), record.body) for _, record in records]
-    return [time for time, body in times if not isinstance(body, Merge | Unmerge)]
+_COUNTED_ONLY = frozenset((Event, Exposure, Outcome))  # kinds of record that change no traits and no consents
+_NOT_HEARD = frozenset((Merge, Unmerge))  # they do not say that the subject itself was there
 
 
 def _ring_after(ring: Rows, touches: Touches) -> Rows:

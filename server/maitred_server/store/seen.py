@@ -36,6 +36,11 @@ class Window(NamedTuple):
             return Window(sequence, 0)
         return Window(sequence, (self.below << ahead | 1 << (ahead - 1)) & _BITS)
 
+    def after_run(self, length: int) -> Window:
+        """The window after receiving that many sequences right after the highest."""
+        below = (1 << WINDOW) - 1 if length >= WINDOW else self.below << length | (1 << length) - 1
+        return Window(self.highest + length, below & _BITS)
+
     def settled_through(self) -> int:
         """The last sequence up to which every one was received (or is too old to matter)."""
         missing = ~self.below & _BITS
@@ -52,3 +57,33 @@ class Window(NamedTuple):
         """From what `encode` made."""
         highest, below = _LAYOUT.unpack(payload)
         return cls(highest, int.from_bytes(below, "little"))
+
+
+class Receiving:
+    """A window while events are received; runs of rising numbers are put into it together."""
+
+    __slots__ = ("_run", "_window", "changed")
+
+    def __init__(self, window: Window) -> None:
+        self._window = window
+        self._run = 0  # received right after the highest, one by one
+        self.changed = False
+
+    def receive(self, sequence: int) -> bool:
+        """Whether a sequence (at least 1) was not received before; from now on it was."""
+        if sequence == self._window.highest + self._run + 1:
+            self._run += 1
+            self.changed = True
+            return True
+        window = self.now()
+        if window.has(sequence):
+            return False
+        self._window, self.changed = window.plus(sequence), True
+        return True
+
+    def now(self) -> Window:
+        """The window after all that was received."""
+        if self._run:
+            self._window = self._window.after_run(self._run)
+            self._run = 0
+        return self._window

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from functools import partial
 from itertools import takewhile
@@ -127,6 +127,9 @@ class Store:
 
     def submit(self, entries: Sequence[Entry], mark: EventId | None = None) -> Future[Commit]:
         return self._writing().submit(entries, mark)
+
+    def submit_made(self, size: int, make: Callable[[], Sequence[Entry]]) -> Future[Commit]:
+        return self._writing().submit_made(size, make)
 
     def submit_items(self, brand: str, items: Iterable[Item], replace_all: bool = False) -> Future[None]:
         encoded = [_stored_item(brand, item) for item in items]

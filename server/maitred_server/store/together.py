@@ -29,7 +29,7 @@ AT_ONCE = 100  # profiles: with more, sorting takes what fewer calls save
 
 def with_records(profiles: Sequence[Profile], changes: Sequence[Records]) -> list[Profile]:
     """Each profile after its own records. Raises ValueError or TypeError when any of them cannot be applied."""
-    if any(isinstance(record.body, Deletion) for records in changes for _, record in records):
+    if any(type(record.body) is Deletion for records in changes for _, record in records):
         return [profile.with_records(records) for profile, records in zip(profiles, changes, strict=True)]
     found: list[Profile] = []
     for begin in range(0, len(profiles), AT_ONCE):

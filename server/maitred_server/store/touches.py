@@ -17,11 +17,9 @@ from maitred_server.store.keys import (
     EXPOSURE_TYPE,
     NO_ITEM_KEY,
     OBJECTION_TYPE,
-    action_key,
     channel_key,
     entity_keys,
     group_key,
-    item_key,
     outcome_type,
     placement_key,
     type_code,
@@ -84,24 +82,24 @@ def _columns(rows: list[_Row]) -> Touches:
 def counter_types(record: Record) -> tuple[str, ...]:
     """The names of the counter types that a record counts for."""
     body = record.body
+    if isinstance(body, Event):
+        return (body.type,)
     if isinstance(body, Exposure):
         return (EXPOSURE_TYPE,)
     if isinstance(body, Outcome):
         return (outcome_type(body.type),)
-    if isinstance(body, Objection):
-        return () if body.withdrawn else (OBJECTION_TYPE,)
-    return (body.type,) if isinstance(body, Event) else ()
+    return (OBJECTION_TYPE,) if isinstance(body, Objection) and not body.withdrawn else ()
 
 
 def _rows(record: Record) -> list[_Row]:
     body, time = record.body, checked_time(record.occurred_at)
+    if isinstance(body, Event):
+        return [_row(type_code(body.type), time, body.item, body.variant, body.groups, body.quantity, body.value)]
     if isinstance(body, Exposure):
         return _showing(body, checked_time(max(time, body.decided_at)))
     if isinstance(body, Outcome):
         row = _row(type_code(outcome_type(body.type)), time, body.item, body.variant, body.groups, 1, body.value)
         return [_also(row, _places(body.placement, body.channel))]
-    if isinstance(body, Event):
-        return [_row(type_code(body.type), time, body.item, body.variant, body.groups, body.quantity, body.value)]
     return [_objection(body, time)] if isinstance(body, Objection) and not body.withdrawn else []
 
 
@@ -136,7 +134,7 @@ def _row(
     keys = entity_keys(item, variant, groups)
     if not item:
         return code, time, NO_ITEM_KEY, NO_ITEM_KEY, quantity, value, keys
-    return code, time, action_key(item, variant), item_key(item), quantity, value, keys
+    return code, time, keys[0], keys[1], quantity, value, keys  # of the action, and of the item
 
 
 def checked_time(time: int) -> int:

@@ -64,7 +64,7 @@ def joined(payload: bytes, other: bytes) -> tuple[bytes, int]:
 
 def visible(payload: bytes) -> dict[str, Trait]:
     """The traits that have a value."""
-    return {name: trait for name, (trait, _) in decode(payload).items() if trait.value is not None}
+    return {trait.name: trait for trait, _ in _decoder.decode(payload) if trait.value is not None}
 
 
 def _bounded(kept: Kept) -> tuple[bytes, int]:

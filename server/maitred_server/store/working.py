@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import structlog
@@ -23,12 +22,11 @@ MANY = 8  # subjects that are worth being changed together
 Place = tuple[int, int]  # batch and entry
 
 
-class Change(NamedTuple):
-    """A record to be applied, and the entry that it came in."""
+class Waiting(NamedTuple):
+    """Records to be applied to a subject, with their sequences, and the entry that each came in."""
 
-    sequence: int
-    record: Record
-    place: Place
+    records: list[tuple[int, Record]]
+    places: list[Place]
 
 
 class Working:
@@ -39,7 +37,7 @@ class Working:
         self._env, self._txn, self._databases = env, txn, env.databases
         self._leads_to: dict[SubjectKey, SubjectKey] = {}
         self._read: dict[SubjectKey, Profile] = {}
-        self._waiting: dict[SubjectKey, list[Change]] = {}
+        self._waiting: dict[SubjectKey, Waiting] = {}
         self._changed: dict[SubjectKey, Profile] = {}
         self.refused: set[Place] = set()  # entries that cannot be applied
 
@@ -73,9 +71,17 @@ class Working:
             aliases.lead(self._env, self._txn, [key], canonical)
         return canonical
 
-    def add(self, change: Change) -> None:
+    def leads_on(self, key: SubjectKey) -> bool:
+        """Whether a key leads to another one."""
+        return (self._leads_to.get(key) or self.canonical(key)) != key
+
+    def add(self, sequence: int, record: Record, place: Place) -> None:
         """Apply a record to its subject, named by its canonical key."""
-        self._waiting.setdefault(change.record.subject, []).append(change)
+        waiting = self._waiting.get(record.subject)
+        if waiting is None:
+            waiting = self._waiting[record.subject] = Waiting([], [])
+        waiting.records.append((sequence, record))
+        waiting.places.append(place)
 
     def join(self, subject: SubjectKey, other: SubjectKey) -> None:
         """Make two subjects one, by their canonical keys. Raises ValueError when it would have too many."""
@@ -105,8 +111,9 @@ class Working:
         """Store the profiles that changed, after `settle`; they are given back."""
         if len(self._changed) <= MOST_AT_ONCE:
             self._changed = {subject: stamped(subject, one, self._stamp) for subject, one in self._changed.items()}
-        for subject, profile in self._changed.items():
-            self._txn.put(subject, profile.encode(subject), db=self._databases.profiles)
+        stored = [(subject, profile.encode(subject)) for subject, profile in sorted(self._changed.items())]
+        with self._txn.cursor(db=self._databases.profiles) as cursor:
+            cursor.putmulti(stored)
         return self._changed
 
     def _settle(self, subject: SubjectKey) -> Profile | None:
@@ -114,9 +121,9 @@ class Working:
         profile = self._profile(subject)
         if waiting is None:
             return profile
-        before = self._begun(subject, waiting[0].record.kind) if profile is None else profile
+        before = self._begun(subject, waiting.records[0][1].kind) if profile is None else profile
         try:
-            after = before.with_records([(change.sequence, change.record) for change in waiting])
+            after = before.with_records(waiting.records)
         except Exception as error:  # noqa: BLE001  (whatever it is, it costs the entries that cause it and no others)
             log.warning("entry_cannot_be_applied", error=type(error).__name__)
             self.refused |= _poison(before, waiting)
@@ -126,9 +133,11 @@ class Working:
 
     def _settle_many(self) -> None:
         """As `_settle` for each, when nothing is wrong with any; else nothing, for then each is for itself."""
-        waiting = [(subject, changes) for subject, changes in self._waiting.items()]
-        before = [self._profile(subject) or self._begun(subject, some[0].record.kind) for subject, some in waiting]
-        records = [[(change.sequence, change.record) for change in changes] for _, changes in waiting]
+        records = [waiting.records for waiting in self._waiting.values()]
+        before = [
+            self._profile(subject) or self._begun(subject, some[0][1].kind)
+            for subject, some in zip(self._waiting, records, strict=True)
+        ]
         try:
             after = together.with_records(before, records)
         except Exception as error:  # noqa: BLE001  (as in `_settle`)
@@ -146,15 +155,15 @@ class Working:
         return Profile.empty(kind)
 
 
-def _poison(profile: Profile, changes: Sequence[Change]) -> set[Place]:
+def _poison(profile: Profile, waiting: Waiting) -> set[Place]:
     """The entries that cannot be applied alone; all of them when each alone can."""
-    found = {change.place for change in changes if not _applies(profile, change)}
-    return found or {change.place for change in changes}
+    pairs = zip(waiting.records, waiting.places, strict=True)
+    return {place for record, place in pairs if not _applies(profile, record)} or set(waiting.places)
 
 
-def _applies(profile: Profile, change: Change) -> bool:
+def _applies(profile: Profile, record: tuple[int, Record]) -> bool:
     try:
-        profile.with_records([(change.sequence, change.record)])
+        profile.with_records([record])
     except Exception:  # noqa: BLE001  (as above)
         return False
     return True

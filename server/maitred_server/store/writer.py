@@ -19,6 +19,7 @@ from maitred_server.model import Entry, EventId
 from maitred_server.store.env import Environment, Txn
 from maitred_server.store.generations import Generations
 from maitred_server.store.group import Batch, Outcome, commit_group, prepared
+from maitred_server.store.making import Helper, Making
 from maitred_server.store.results import DUPLICATE, FORGOTTEN, REFUSED, Commit
 from maitred_server.store.retention import HISTORY_RECORDS
 from maitred_server.store.stamping import Stamp, no_stamp
@@ -26,7 +27,7 @@ from maitred_server.store.stamping import Stamp, no_stamp
 log = structlog.get_logger(__name__)
 
 QUEUE_ENTRIES = 20_000
-GROUP_ENTRIES = 2_048
+GROUP_ENTRIES = 4_096
 
 
 class _Entries(NamedTuple):
@@ -45,7 +46,7 @@ class _Task(NamedTuple):
     size: int = 1
 
 
-_Job: TypeAlias = _Entries | _Task
+_Job: TypeAlias = _Entries | Making | _Task
 
 
 class Writer:
@@ -65,6 +66,7 @@ class Writer:
         self._names: frozenset[str] = frozenset()
         self._named: Environment | None = None  # the environment that has these names
         self.waiting = self.groups = self.entries = self.duplicates = self.refused = self.turned_away = 0
+        self._helper = Helper()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
@@ -79,6 +81,15 @@ class Writer:
         Raises StoreFull at once when too much is waiting, StoreBroken when all is lost.
         """
         job = _Entries(Future(), entries, mark)
+        self._put(job)
+        return job.future
+
+    def submit_made(self, size: int, make: Callable[[], Sequence[Entry]]) -> Future[Commit]:
+        """Hand in about `size` entries that `make` gives, on a thread of ours before their transaction.
+
+        What `make` raises is what the future raises. Raises as `submit`.
+        """
+        job = Making(make, size)
         self._put(job)
         return job.future
 
@@ -97,6 +108,7 @@ class Writer:
             self._closing = True
             self._changed.notify_all()
         self._thread.join()
+        self._helper.close()
 
     def _put(self, job: _Job) -> None:
         with self._changed:
@@ -107,6 +119,8 @@ class Writer:
                 raise StoreFull("too much is waiting to be written")
             self.waiting += job.size
             self._jobs.append(job)
+            if isinstance(job, Making):
+                self._helper.add(job)
             self._changed.notify()
 
     def _run(self) -> None:
@@ -130,6 +144,8 @@ class Writer:
                 job = self._jobs.popleft()
                 size += job.size
                 taken.append(job)
+                if isinstance(job, Making):
+                    self._helper.taken(job)
             self.waiting -= size
         return taken
 
@@ -137,35 +153,35 @@ class Writer:
     def _fits(job: _Job, taken: list[_Job], size: int) -> bool:
         if not taken:
             return True
-        return isinstance(job, _Entries) and isinstance(taken[0], _Entries) and size + job.size <= GROUP_ENTRIES
+        return not isinstance(job, _Task) and not isinstance(taken[0], _Task) and size + job.size <= GROUP_ENTRIES
 
     def _commit(self, jobs: list[_Job]) -> None:
         if self._broken is not None:
             raise self._broken
         live = [job for job in jobs if job.future.set_running_or_notify_cancel()]
-        batches = [job for job in live if isinstance(job, _Entries)]
-        if batches:
-            self._commit_batches(batches)
+        made = [(job, batch) for job in live if not isinstance(job, _Task) and (batch := _made(job)) is not None]
+        if made:
+            self._commit_batches([job.future for job, _ in made], [batch for _, batch in made])
         for job in live:
             if isinstance(job, _Task):
                 job.future.set_result(self._generations.write(partial(_in_transaction, job.work)))
 
-    def _commit_batches(self, jobs: list[_Entries]) -> None:
-        prepared_batches: list[Batch] = [prepared(job.entries, job.mark) for job in jobs]
-        outcome = self._generations.write(lambda env: self._group_in(env, prepared_batches))
+    def _commit_batches(self, futures: list[Future[Commit]], batches: list[Batch]) -> None:
+        with self._helper.waiting():
+            outcome = self._generations.write(lambda env: self._group_in(env, batches))
         self._names = outcome.names
         self.groups += 1
-        for job, result in zip(jobs, outcome.results, strict=True):
+        for future, result in zip(futures, outcome.results, strict=True):
             if isinstance(result, StoreError):
-                job.future.set_exception(result)
+                future.set_exception(result)
             else:
                 self._count(result)
-                job.future.set_result(result)
+                future.set_result(result)
 
     def _group_in(self, env: Environment, batches: list[Batch]) -> Outcome:
         if env is not self._named:
             self._names, self._named = frozenset(), env
-        return commit_group(env, batches, self._names, self.history_records, self.stamp)
+        return commit_group(env, batches, self._names, self.history_records, self.stamp, self._helper.computing)
 
     def _count(self, commit: Commit) -> None:
         duplicates = commit.sequences.count(DUPLICATE)
@@ -183,6 +199,17 @@ class Writer:
         for job in jobs:
             if not job.future.done():
                 job.future.set_exception(error)
+
+
+def _made(job: _Entries | Making) -> Batch | None:
+    """The batch of a job; None: it could not be made, and whoever waits for it knows."""
+    if isinstance(job, _Entries):
+        return prepared(job.entries, job.mark)
+    try:
+        return job.made()
+    except Exception as error:  # noqa: BLE001  (whatever it is, it costs this batch alone)
+        job.future.set_exception(error)
+        return None
 
 
 def _in_transaction(work: Callable[[Environment, Txn], Any], env: Environment) -> Any:

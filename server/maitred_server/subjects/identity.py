@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hashlib import blake2b
+from typing import NamedTuple
 
 from maitred_server.model import Kind, SubjectKey
 from maitred_server.store.keys import PSEUDONYM_BYTES, brand_prefix
@@ -21,10 +22,23 @@ class Pseudonyms:
         if len(key) != PSEUDONYM_KEY_BYTES:
             raise ValueError(f"a pseudonym key has {PSEUDONYM_KEY_BYTES} bytes")
         self._keyed = blake2b(key=key, digest_size=PSEUDONYM_BYTES, person=b"maitred.subject")
+        self._begun: dict[tuple[str, Kind], _Begun] = {}  # brands come from credentials: they are few
 
     def subject_key(self, brand: str, kind: Kind, subject_id: str) -> SubjectKey:
         """The key of a subject: brand prefix and 16 bytes. Kind is part of it: person 42 is not household 42."""
+        begun = self._begun.get((brand, kind)) or self._begin(brand, kind)
+        digest = begun.digest.copy()
+        digest.update(subject_id.encode())
+        return begun.prefix + digest.digest()
+
+    def _begin(self, brand: str, kind: Kind) -> _Begun:
         digest = self._keyed.copy()
         digest.update(bytes([kind]))
-        digest.update(subject_id.encode())
-        return brand_prefix(brand) + digest.digest()
+        return self._begun.setdefault((brand, kind), _Begun(brand_prefix(brand), digest))
+
+
+class _Begun(NamedTuple):
+    """What the keys of a brand's subjects of one kind have in common."""
+
+    prefix: bytes
+    digest: blake2b  # of the secret key and the kind

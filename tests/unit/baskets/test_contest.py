@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from maitred_tools.baskets.contest import hold
-from maitred_tools.baskets.figures import figures, paired
+from maitred_tools.baskets.figures import figures
 from maitred_tools.baskets.student import REFIT_EVERY, Course
+from maitred_tools.demo.estimate import paired
 from maitred_tools.demo.groceries import Groceries
 
 DAY_MS = 86_400_000
@@ -56,6 +57,6 @@ def test_what_tries_things_is_counted(groceries: Groceries) -> None:
 def test_differences_are_clustered() -> None:
     """Two households, one and no hit more a visit: 1/6 a slot, and the textbook error of a mean of two."""
     household = np.repeat([1, 2], 50)
-    found = paired(np.where(household == 1, 2.0, 1.0), np.ones(100), household)
+    found = paired(np.where(household == 1, 2.0, 1.0), np.ones(100), household, 3)
     error = 1.959964 * (1 / 3) / 2  # the standard deviation of 1/3 and 0, over the square root of 2
     assert (found.value, found.high - found.value) == pytest.approx((1 / 6, error))

@@ -32,10 +32,11 @@ def test_shares_are_whole(folder: Path) -> None:
 
 
 def test_each_arm_is_one_policy_of_the_placement(folder: Path) -> None:
-    """An arm is named as the policy that it sets for the placement, so that the report can go by the arm."""
+    """The report goes by the arm: it is named as its policy, but for the one that is learned."""
     arms = yaml.safe_load((folder / "playbook.yaml").read_text())["layers"][0]["arms"]
     assert {arm["name"]: arm["policies"] for arm in arms} == {
-        name: {playbook.PLACEMENT: name} for name in ("uniform", "popular", "habit")
+        **{name: {playbook.PLACEMENT: name} for name in ("habit", "popular", "uniform")},
+        "learned": {playbook.PLACEMENT: "greedy"},
     }
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 from maitred_server.errors import RecordDamaged
-from maitred_server.learn.fixed import LARGEST, UNIT, cut_off, fixed
+from maitred_server.learn.fixed import UNIT, fixed
 from maitred_server.learn.ridge import Level, Shown, Space, Sums
 from maitred_server.learn.weights import Families, Fitting, Weights, fit
 
@@ -154,12 +154,10 @@ def test_a_new_item_has_its_groups_weights() -> None:
     np.testing.assert_allclose(total, expected)
 
 
-def test_what_is_beyond_the_grid_is_cut_and_counted() -> None:
-    """Features beyond the grid become its end, what is no number 0, and both are counted."""
+def test_what_is_beyond_the_grid_is_cut() -> None:
+    """Features beyond the grid become its end, what is no number 0."""
     values = np.array([0.5, 100.0, -100.0, np.nan, np.inf])
     assert fixed(values).tolist() == [UNIT // 2, 32_767, -32_768, 0, 32_767]
-    assert cut_off(values) == 4
-    assert fixed(np.array([LARGEST])).tolist() == [32_767]
 
 
 def test_blocks_are_counted_by_level() -> None:

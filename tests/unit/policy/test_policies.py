@@ -9,7 +9,7 @@ import pytest
 from maitred_server.decide.slate import draw
 from maitred_server.model import Reason
 from maitred_server.policy import POLICIES, Policy
-from maitred_server.policy.base import CLOSED, Situation
+from maitred_server.policy.base import CLOSED, Own, Situation
 
 
 def situation(own: dict[int, int] | None = None) -> Situation:
@@ -17,8 +17,9 @@ def situation(own: dict[int, int] | None = None) -> Situation:
     return Situation(
         size=4,
         popularity=np.array([5.0, 9.0, 9.0, 0.0]),
+        scaled=np.array([0.5, 0.9, 0.9, 0.0]),
         order=np.array([np.inf, 1.0, 0.0, np.inf]),
-        own=None if own is None else np.array([float(own.get(row, 0)) for row in range(4)]),
+        own=None if own is None else Own(np.array([*own], np.intp), np.array([*own.values()], np.uint32)),
         context={},
         now=0,
     )
@@ -60,10 +61,11 @@ def test_nothing_is_chosen_where_nothing_is_open(policy: Policy) -> None:
 def test_scoring_changes_nothing_it_was_given(policy: Policy) -> None:
     """The slate closes rows in what a policy returns; the published columns must not feel it."""
     given = situation({0: 1})
-    before = (given.popularity.copy(), given.order.copy())
+    before = (given.popularity.copy(), given.order.copy(), given.scaled.copy())
     policy.score(given).priority[:] = CLOSED
     assert (given.popularity == before[0]).all()
     assert (given.order == before[1]).all()
+    assert (given.scaled == before[2]).all()
 
 
 def order_of(name: str, own: dict[int, int] | None) -> list[tuple[int, Reason]]:

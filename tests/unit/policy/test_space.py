@@ -80,6 +80,14 @@ def test_a_space_is_named_after_its_definition() -> None:
         feature_space(("habbit",))
 
 
+def test_traits_have_as_many_columns_as_is_said() -> None:
+    """A space with more columns for traits is wider by so many, is filled, and is another space."""
+    narrow, wide = (feature_space((), ("subject.age",), hashed) for hashed in (16, 38))
+    assert (narrow.width, wide.width, narrow.name != wide.name) == (42, 64, True)
+    shared = wide.shared(met(4, 40.0, 10.0)._replace(said={"subject.age": 30.0}))
+    assert np.count_nonzero(shared[-39:-1]) == 1
+
+
 def test_the_slot_is_the_placements_alone() -> None:
     """Another slot changes the slot's own features and nothing else; no narrower level has weights for them."""
     space = feature_space()

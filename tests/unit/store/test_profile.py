@@ -94,11 +94,12 @@ def test_counters_are_those_of_a_plain_list(happenings: list[Happening], sizes: 
 
 @given(HAPPENINGS, st.integers(0, 2**32))
 def test_order_and_grouping_do_not_matter(happenings: list[Happening], seed: int) -> None:
-    """Any order of the same records, in parts of any size, gives the same counters, totals and times."""
+    """Any order of the same records, in parts of any size, gives the same counters, totals, times and buckets."""
     shuffled = random.Random(seed).sample(happenings, len(happenings))
     one, other = profile_of(happenings), profile_of(shuffled, [1] * (seed % 7))
     assert one.rows.tobytes() == other.rows.tobytes()
     assert (one.totals, one.first_seen, one.last_seen) == (other.totals, other.first_seen, other.last_seen)
+    assert [column.tolist() for column in one.buckets] == [column.tolist() for column in other.buckets]
 
 
 @settings(max_examples=200)

@@ -1,145 +1,155 @@
-"""`python -m maitred_tools.bench`: measure, print, and write build/bench/report.json."""
+"""`python -m maitred_tools.bench`: measure, print, and write build/bench/report.json and report.html."""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
-import grpc
 import typer
 from maitred_server.errors import MaitredError
 from rich.console import Console
 
-from maitred_tools.bench import control, growth, report, seed, stages
-from maitred_tools.bench.echo import Front
-from maitred_tools.bench.measure import Plan, interleaved
-from maitred_tools.bench.process import ServerProcess
-from maitred_tools.bench.progress import err, progress
-from maitred_tools.load import DECIDE, Load
+from maitred_tools.bench import batches, clients, deciding, growth, inprocess, page, report, starts
+from maitred_tools.bench.progress import err
+from maitred_tools.bench.section import DEFAULT, FULL, QUICK, Bench, Scale, Section, Table
+from maitred_tools.bench.targets import Target, targets
 from maitred_tools.throwaway import accept_any_disk
 
-REPORT = "report.json"
-CONTROL = "control.json"
-GROWTH = "growth.json"
-REQUESTS = 20_000
-STAGE_REQUESTS = 3_000
-BUSY = 0.7  # load average
+REPORT: Final = "report.json"
+PAGE: Final = "report.html"
+BUSY: Final = 0.7  # load average
+SECTIONS: Final = (
+    *(deciding.SECTION, inprocess.SECTION, batches.SECTION, clients.SDK, clients.FEEDBACK),
+    *(growth.SECTION, starts.SECTION),
+)
+NAMES: Final = [one.name for one in SECTIONS]
 
 out = Console()
 
 
 def main(
-    profiles: Annotated[int, typer.Option(min=1_000, help="Profiles in the store")] = 1_000_000,
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds; each measures every server once")] = 7,
-    calls: Annotated[int, typer.Option(min=100, help="Calls of a closed loop")] = 6_000,
-    rate: Annotated[float, typer.Option(min=1, help="Calls a second of the open loop")] = 300.0,
-    open_s: Annotated[float, typer.Option(min=0.1, help="Seconds of an open loop")] = 3.0,
-    fewer: Annotated[int, typer.Option(min=1_000, help="Profiles of the small store of --growth")] = 10_000,
-    growth_only: Annotated[bool, typer.Option("--growth", help="Compare a small and a large store instead")] = False,
-    controlled: Annotated[
-        bool, typer.Option("--control", help="With a playbook of 500 rules, 200 segments and 20 contact policies")
-    ] = False,
+    only: Annotated[str, typer.Option(help=f"These sections alone, with commas between: {', '.join(NAMES)}")] = "",
+    quick: Annotated[bool, typer.Option("--quick", help="A look: small and few; good for nothing else")] = False,
+    full: Annotated[bool, typer.Option("--full", help="10 million profiles and 10 million events too")] = False,
+    profiles: Annotated[int | None, typer.Option(min=1_000, help="Profiles of the main store")] = None,
+    rounds: Annotated[int | None, typer.Option(min=1, help="Rounds; each measures everything once")] = None,
+    calls: Annotated[int | None, typer.Option(min=10, help="Calls of a closed loop")] = None,
     write_docs: Annotated[
-        Path | None, typer.Option(help="Measure nothing: put the figures of the last reports into this page")
+        Path | None, typer.Option(help="Measure nothing: put the figures of the last report into this page")
     ] = None,
     build: Annotated[Path, typer.Option(help="Where data directories and reports are kept")] = Path("build/bench"),
 ) -> None:
-    """Measure the server beside an echo server that does nothing, in one run, in turn."""
+    """Measure the server, each figure beside its reference, into one report."""
     if write_docs is not None:
-        put_into(write_docs, build)
+        put_into(write_docs, read(build))
         return
+    chosen = [section for name in named(only) for section in SECTIONS if section.name == name]
     accept_any_disk()
-    stamp = report.stamp(command())
-    if stamp["machine"]["load_average"] > BUSY:
+    if os.getloadavg()[0] > BUSY:
         warn("this machine is busy with other work: the figures will not be good")
-    if growth_only:
-        measure_growth(build, stamp, fewer, profiles, rounds, calls)
-    else:
-        load = Load(seed.requests(profiles, REQUESTS), calls)
-        files = control.playbook() if controlled else None
-        measure_decide(build, stamp, profiles, Plan(load, rounds, rate, open_calls=int(rate * open_s)), files)
+    scale = scaled(QUICK if quick else FULL if full else DEFAULT, profiles, rounds, calls)
+    failed = run(Bench(build, scale), chosen)
+    out.print(report.table("Targets", TARGETS, target_rows(targets(figures(read(build))))))
+    out.print(f"written to {build / REPORT} and {build / PAGE}")
+    if failed:
+        sys.exit(1)
 
 
-def measure_decide(
-    build: Path, stamp: report.Report, profiles: int, plan: Plan, files: dict[str, bytes] | None = None
-) -> None:
-    """The server beside the echo servers. `files`: the playbook; None: the plain one."""
-    data = seeded(build, profiles, files)
-    saved = build / (REPORT if files is None else CONTROL)
-    with servers(data, plan.load.requests[0]) as running, progress("rounds", plan.rounds * len(running)) as done:
-        found = interleaved(running, plan, lambda _: done())
-    setup = {"profiles": profiles, "candidates": seed.ITEMS, "slots": seed.SLOTS, "policy": "habit"}
-    load = {"rounds": plan.rounds, "calls": plan.load.calls, "connections": plan.load.connections}
-    measured = stamp | {"setup": setup | load | {"open_rate": plan.open_rate}}
-    measured |= report.compared(found)
-    sample = plan.load.requests[: min(STAGE_REQUESTS, plan.load.calls)]
-    measured["stages_us"] = stages.stages_us(data, seed.BRAND, sample)
-    report.save(saved, measured)
-    title = f"Decide, {profiles:,} profiles, {seed.ITEMS:,} candidates, {seed.SLOTS} slots"
-    out.print(report.table(title, report.COMPARED, report.compared_rows(measured)))
-    out.print(report.table("Stages of a decision", report.STAGES, report.stage_rows(measured)))
-    out.print(f"written to {saved}")
+def named(only: str) -> list[str]:
+    """Sections in their order. Raises ValueError for one that there is not."""
+    asked = [name.strip() for name in only.split(",") if name.strip()]
+    if unknown := [name for name in asked if name not in NAMES]:
+        raise ValueError(f"unknown section `{unknown[0]}`; there are {', '.join(NAMES)}")
+    return [name for name in NAMES if name in (asked or NAMES)]
 
 
-def measure_growth(build: Path, stamp: report.Report, fewer: int, more: int, rounds: int, calls: int) -> None:
-    """The server over a small and a large store."""
-    folders = {profiles: seeded(build, profiles) for profiles in (fewer, more)}
-    starts = {profiles: starter(data) for profiles, data in folders.items()}
-    loads = {profiles: Load(seed.requests(profiles, REQUESTS), calls) for profiles in folders}
-    with progress("lives", rounds * len(folders)) as done:
-        found = growth.lives(starts, loads, rounds, lambda _: done())
-    measured = stamp | {"rounds": rounds, "calls": calls} | growth.grown(found)
-    report.save(build / GROWTH, measured)
-    out.print(report.table("A small and a large store", report.GROWN, report.grown_rows(measured)))
-    out.print(f"written to {build / GROWTH}")
+def scaled(scale: Scale, profiles: int | None, rounds: int | None, calls: int | None) -> Scale:
+    """With what was said on the command line."""
+    said: dict[str, Any] = {
+        "profiles": profiles,
+        "rounds": rounds,
+        "calls": calls,
+        "open_calls": calls,
+        "decisions": calls,
+    }
+    changed = scale._replace(**{name: value for name, value in said.items() if value is not None})
+    return changed._replace(stores=_stores(scale.stores, profiles)) if profiles else changed
 
 
-def starter(data: Path) -> Callable[[], ServerProcess]:
-    """What starts the server on a data directory."""
-    return lambda: seed.server(data)
+def _stores(stores: tuple[int, ...], most: int) -> tuple[int, ...]:
+    return (*(size for size in stores if size < most), most)
 
 
-def seeded(build: Path, profiles: int, files: dict[str, bytes] | None = None) -> Path:
-    """The data directory with so many profiles."""
-    with progress(f"{profiles:,} profiles", profiles) as done:
-        so_far = 0
-
-        def told(count: int) -> None:
-            nonlocal so_far
-            done(count - so_far)
-            so_far = count
-
-        return seed.data_directory(build, profiles, told, files)
-
-
-@contextmanager
-def servers(data: Path, request: bytes) -> Iterator[dict[str, ServerProcess]]:
-    """The real server, and both echo servers with an answer of the real one."""
-    with tempfile.TemporaryDirectory() as folder, seed.server(data) as decide:
-        answer = Path(folder) / "answer"
-        answer.write_bytes(ask(decide.target, request))
-        with echo(Front.AIO, answer) as on_asyncio, echo(Front.SYNC, answer) as on_threads:
-            yield {Front.AIO.value: on_asyncio, "decide": decide, Front.SYNC.value: on_threads}
-
-
-def echo(front: Front, answer: Path) -> ServerProcess:
-    """An echo server."""
-    return ServerProcess("maitred_tools.bench.echo", ["--front", front.value, "--answer", str(answer)])
-
-
-def ask(target: str, request: bytes) -> bytes:
-    """One answer. Raises RuntimeError when the server gives none."""
-    with grpc.insecure_channel(target) as channel:
-        call: Any = channel.unary_unary(DECIDE)
+def run(bench: Bench, chosen: list[Section]) -> list[str]:
+    """Measure sections one after the other; the report is written after each. Names of those that failed."""
+    failed = []
+    for number, section in enumerate(chosen, start=1):
+        err.print(f"{number} of {len(chosen)}: {section.title}", highlight=False)
+        stamp = report.stamp(command()) | {"commit": report.commit(), "scale": bench.scale._asdict()}
+        whole, began = read(bench.build), time.monotonic()
         try:
-            return bytes(call(request, timeout=10.0))
-        except grpc.RpcError as error:
-            raise RuntimeError(f"the server does not decide: {error.details()}") from None
+            found = section.measure(bench)
+        except Exception as error:  # noqa: BLE001 - a section that fails does not lose the others
+            failed.append(section.name)
+            whole["problems"][section.name] = f"{type(error).__name__}: {error}"
+            warn(f"{section.name}: {whole['problems'][section.name]}")
+        else:
+            whole["problems"].pop(section.name, None)
+            stamp["seconds"] = round(time.monotonic() - began)
+            whole["sections"][section.name] = {"stamp": stamp, "figures": found}
+            show(section.tables(found))
+        write(bench.build, whole)
+    return failed
+
+
+def read(build: Path) -> dict[str, Any]:
+    """The report so far."""
+    path = build / REPORT
+    found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    if "sections" not in found:  # none, or one of before
+        return {"targets": [], "problems": {}, "sections": {}}
+    return found
+
+
+def figures(whole: dict[str, Any]) -> dict[str, Any]:
+    """The figures of each section."""
+    return {name: one["figures"] for name, one in whole["sections"].items()}
+
+
+def write(build: Path, whole: dict[str, Any]) -> None:
+    """The report and its page, with the targets as the figures have them."""
+    reached = targets(figures(whole))
+    report.save(build / REPORT, whole | {"targets": [one.plain() for one in reached]})
+    (build / PAGE).write_text(page.render(whole, SECTIONS, reached), encoding="utf-8")
+
+
+def show(tables: list[Table]) -> None:
+    """Print them."""
+    for one in tables:
+        out.print(report.table(*one))
+
+
+TARGETS: Final = ("target", "", "value", "met", "")
+
+
+def target_rows(reached: list[Target]) -> list[tuple[str, ...]]:
+    """One row for each target."""
+    words = {True: "yes", False: "no", None: ""}
+    return [(one.name, one.target, one.reached, words[one.met], one.note) for one in reached]
+
+
+def put_into(target: Path, whole: dict[str, Any]) -> None:
+    """The figures of a report, into a page of the docs. Raises ValueError when a section has no place there."""
+    rows = target_rows(targets(figures(whole)))
+    report.write_section(target, "targets", report.markdown(TARGETS, rows))
+    for section in SECTIONS:
+        if stamped := whole["sections"].get(section.name):
+            tables = [report.markdown(one.header, one.rows) for one in section.tables(stamped["figures"])]
+            report.write_section(target, section.name, "\n\n".join([*tables, report.stamped(stamped["stamp"])]))
 
 
 def warn(message: str) -> None:
@@ -149,24 +159,7 @@ def warn(message: str) -> None:
 
 def command() -> str:
     """How this was called."""
-    arguments = " ".join(sys.argv[1:])
-    return f"python -m maitred_tools.bench {arguments}".strip()
-
-
-def put_into(page: Path, build: Path) -> None:
-    """The figures of the reports that are there, into a page of the docs."""
-    for name, section in ((REPORT, "decide"), (CONTROL, "control")):
-        if (build / name).exists():
-            found = json.loads((build / name).read_text())
-            tables = (
-                report.markdown(report.COMPARED, report.compared_rows(found)),
-                report.markdown(report.STAGES, report.stage_rows(found)),
-            )
-            report.write_section(page, section, "\n\n".join((*tables, report.stamped(found))))
-    if (build / GROWTH).exists():
-        found = json.loads((build / GROWTH).read_text())
-        grown = report.markdown(report.GROWN, report.grown_rows(found))
-        report.write_section(page, "growth", f"{grown}\n\n{report.stamped(found)}")
+    return f"python -m maitred_tools.bench {' '.join(sys.argv[1:])}".strip()
 
 
 if __name__ == "__main__":

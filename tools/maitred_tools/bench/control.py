@@ -18,17 +18,26 @@ CITIES: Final = ("Ghent", "Lyon", "Porto", "Turin")
 
 def playbook() -> dict[str, bytes]:
     """The plain playbook, and what people control beside it. JSON is YAML."""
+    return {**seed.playbook(), **subjects(), **files()}
+
+
+def subjects() -> dict[str, bytes]:
+    """What rules may ask of subjects and of the context."""
+    declared = _file(
+        traits=[
+            {"name": "age", "type": "number"},
+            {"name": "city", "type": "text"},
+            {"name": "loyal", "type": "flag"},
+            {"name": "likes", "type": "texts"},
+        ],
+        context=[{"name": "store", "type": "text"}, {"name": "device", "type": "text"}],
+    )
+    return {"subjects.yaml": declared}
+
+
+def files() -> dict[str, bytes]:
+    """Segments, rules and contact policies."""
     return {
-        **seed.playbook(),
-        "subjects.yaml": _file(
-            traits=[
-                {"name": "age", "type": "number"},
-                {"name": "city", "type": "text"},
-                {"name": "loyal", "type": "flag"},
-                {"name": "likes", "type": "texts"},
-            ],
-            context=[{"name": "store", "type": "text"}, {"name": "device", "type": "text"}],
-        ),
         "segments.yaml": _file(segments=[{"name": segment(n), "if": _segment(n)} for n in range(SEGMENTS)]),
         "rules.yaml": _file(rules=[*map(_scalar, range(SCALAR)), *map(_item, range(ITEMS)), *map(_both, range(BOTH))]),
         "contact_policies.yaml": _file(contact_policies=[_policy(n) for n in range(POLICIES)]),

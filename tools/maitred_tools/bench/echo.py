@@ -34,24 +34,34 @@ class Front(StrEnum):
 
 
 def echo(
-    answer: Annotated[Path, typer.Option(help="File with the serialized DecideResponse to answer with")],
+    answer: Annotated[
+        list[Path], typer.Option(help="File with an answer: the first one's of Decide, then of Decide1 ...")
+    ],
     ready_file: Annotated[Path, typer.Option(help="File to write HOST:PORT to once calls are served")],
     front: Annotated[Front, typer.Option(help="Kind of server")] = Front.AIO,
 ) -> None:
     """Serve until told to stop."""
-    prepared = answer.read_bytes()
+    prepared = {method(number): path.read_bytes() for number, path in enumerate(answer)}
     if front is Front.AIO:
         asyncio.run(_serve_aio(prepared, ready_file))
     else:
         _serve_sync(prepared, ready_file)
 
 
-async def _serve_aio(prepared: bytes, ready_file: Path) -> None:
-    async def decide(request: bytes, context: object) -> bytes:
-        return prepared
+def method(number: int) -> str:
+    """The call that is answered with a certain one of the answers."""
+    return f"Decide{number or ''}"
+
+
+async def _serve_aio(prepared: dict[str, bytes], ready_file: Path) -> None:
+    def answering(answer: bytes) -> Any:
+        async def decide(request: bytes, context: object) -> bytes:
+            return answer
+
+        return decide
 
     server = grpc.aio.server(options=OPTIONS, maximum_concurrent_rpcs=MOST_CALLS)
-    server.add_generic_rpc_handlers((_only(decide),))
+    server.add_generic_rpc_handlers((_only({name: answering(one) for name, one in prepared.items()}),))
     port = server.add_insecure_port(ADDRESS)
     await server.start()
     stop = asyncio.Event()
@@ -62,12 +72,15 @@ async def _serve_aio(prepared: bytes, ready_file: Path) -> None:
     await server.stop(None)
 
 
-def _serve_sync(prepared: bytes, ready_file: Path) -> None:
-    def decide(request: bytes, context: object) -> bytes:
-        return prepared
+def _serve_sync(prepared: dict[str, bytes], ready_file: Path) -> None:
+    def answering(answer: bytes) -> Any:
+        def decide(request: bytes, context: object) -> bytes:
+            return answer
+
+        return decide
 
     server = grpc.server(ThreadPoolExecutor(THREADS), options=OPTIONS, maximum_concurrent_rpcs=MOST_CALLS)
-    server.add_generic_rpc_handlers((_only(decide),))
+    server.add_generic_rpc_handlers((_only({name: answering(one) for name, one in prepared.items()}),))
     port = server.add_insecure_port(ADDRESS)
     server.start()
     stop = threading.Event()
@@ -78,9 +91,10 @@ def _serve_sync(prepared: bytes, ready_file: Path) -> None:
     server.stop(None).wait()
 
 
-def _only(decide: Any) -> grpc.GenericRpcHandler:
-    """The one call, without serializers: bytes in, bytes out."""
-    return grpc.method_handlers_generic_handler(SERVICE, {"Decide": grpc.unary_unary_rpc_method_handler(decide)})
+def _only(calls: dict[str, Any]) -> grpc.GenericRpcHandler:
+    """These calls, without serializers: bytes in, bytes out."""
+    handlers: dict[str, Any] = {name: grpc.unary_unary_rpc_method_handler(call) for name, call in calls.items()}
+    return grpc.method_handlers_generic_handler(SERVICE, handlers)
 
 
 def _ready(path: Path, port: int) -> None:

@@ -1,18 +1,32 @@
-"""What more profiles cost: start, memory and speed of the same server over a small and a large store, in turn."""
+"""What more of everything costs: profiles, items, workers. The same server over several sizes, in turn."""
 
 from __future__ import annotations
 
+import asyncio
+import json
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
-from typing import NamedTuple
+from pathlib import Path
+from typing import Final, NamedTuple
 
-from maitred_tools.bench.measure import Spread
+from maitred_server.errors import MaitredError
+
+from maitred_tools.bench import charts, places, seed
+from maitred_tools.bench.connections import one_a_worker
+from maitred_tools.bench.measure import Figures, figures, spread, whole
 from maitred_tools.bench.process import ServerProcess
-from maitred_tools.bench.report import Report
+from maitred_tools.bench.section import Bench, Section, Table, reading, seeded, steps
 from maitred_tools.load import Load, run
 
-MIB = 2**20
+MIB: Final = 2**20
+GIB: Final = 2**30
+PROFILE_BYTES: Final = 4_400  # on disk, about
+ALL: Final = "all"
+SOME_REQUESTS: Final = 5_000
+FEW: Final = 1_000  # profiles of a store that grows in another way
 
 
 class Life(NamedTuple):
@@ -30,14 +44,14 @@ def lives(
     starts: Mapping[int, Callable[[], ServerProcess]],
     loads: Mapping[int, Load],
     rounds: int,
-    done: Callable[[int], None] = lambda profiles: None,
+    done: Callable[[int], None] = lambda size: None,
 ) -> dict[int, list[Life]]:
     """Start, load and stop the server of each size in turn, `rounds` times, every second time in reverse order."""
-    found: dict[int, list[Life]] = {profiles: [] for profiles in starts}
+    found: dict[int, list[Life]] = {size: [] for size in starts}
     for number in range(rounds):
-        for profiles in sorted(starts, reverse=number % 2 == 1):
-            found[profiles].append(live(starts[profiles], loads[profiles]))
-            done(profiles)
+        for size in sorted(starts, reverse=number % 2 == 1):
+            found[size].append(live(starts[size], loads[size]))
+            done(size)
     return found
 
 
@@ -47,12 +61,11 @@ def live(start: Callable[[], ServerProcess], load: Load) -> Life:
     with start() as server:
         run(server.target, replace(load, calls=1, connections=1))
         start_s = time.perf_counter() - began
+        server.settle()
         run(server.target, load)
         before = server.cpu_ns()
-        result = run(server.target, load)
+        result = whole(run(server.target, load))
         cpu_ns, memory = server.cpu_ns() - before, server.memory()
-    if result.failures:
-        raise RuntimeError(f"calls failed: {dict(result.failures)}")
     return Life(
         start_s=start_s,
         resident_mib=memory.resident / MIB,
@@ -63,14 +76,203 @@ def live(start: Callable[[], ServerProcess], load: Load) -> Life:
     )
 
 
-def grown(found: Mapping[int, Sequence[Life]]) -> Report:
-    """The medians and ranges of each size, smallest first."""
-    return {"sizes": [{"profiles": profiles} | _figures(found[profiles]) for profiles in sorted(found)]}
+def measure(bench: Bench) -> Figures:
+    """All three. Raises MaitredError when the disk has no room."""
+    return {"profiles": _profiles(bench), "items": _items(bench), "workers": _workers(bench)}
 
 
-def _figures(lived: Sequence[Life]) -> Report:
-    found = {name: Spread.of([getattr(one, name) for one in lived]) for name in Life._fields}
-    medians = {name: round(spread.median, 3) for name, spread in found.items()}
-    return medians | {
-        f"{name}_range": [round(spread.least, 3), round(spread.most, 3)] for name, spread in found.items()
+def _profiles(bench: Bench) -> list[Figures]:
+    stores = bench.scale.stores
+    for size in stores:
+        _room(bench.build, size)
+    folders = {size: seeded(bench.build, size) for size in stores}
+    bench.disturbed()
+    for data in folders.values():
+        put(data, seed.playbook())
+    starts = {size: _starter(data) for size, data in folders.items()}
+    loads = {size: Load(seed.requests(size, SOME_REQUESTS, 17), bench.scale.calls) for size in stores}
+    with steps("profiles", bench.scale.rounds * len(stores)) as done:
+        found = lives(starts, loads, bench.scale.rounds, done)
+    return [{"profiles": size} | figures(one) for size, one in found.items()]
+
+
+def _room(build: Path, profiles: int) -> None:
+    build.mkdir(parents=True, exist_ok=True)
+    needed, free = profiles * PROFILE_BYTES, shutil.disk_usage(build).free
+    if not any(build.glob(f"data-{seed.LAYOUT}.*-{profiles}/seeded")) and needed > 0.9 * free:
+        raise MaitredError(
+            f"{profiles:,} profiles need {needed / GIB:,.0f} GiB below {build}; {free / GIB:,.0f} GiB are free"
+        )
+
+
+def put(data: Path, files: dict[str, bytes]) -> None:
+    """Put a playbook in force in a data directory that no server is using."""
+    with seed.server(data) as server:
+        seed.publish(server.target, files)
+        seed.learned(server.target)
+
+
+def _starter(data: Path) -> Callable[[], ServerProcess]:
+    return lambda: seed.server(data)
+
+
+def _items(bench: Bench) -> list[Figures]:
+    """By items of the catalogue: 1,000 candidates among them, and all as candidates."""
+    rounds = max(2, bench.scale.rounds - 2)
+    found = []
+    with steps("items", len(bench.scale.items) * rounds * 2) as done:
+        for size in bench.scale.items:
+            data = seed.made(bench.build / f"items-{size}", FEW)
+            put(data, catalogue(size))
+            both = {name: _lived(data, name, bench.scale.calls, rounds, done) for name in (seed.PLACEMENT, ALL)}
+            found.append({"items": size, "some": both[seed.PLACEMENT], "all": both[ALL]})
+    return found
+
+
+def _lived(data: Path, placement: str, calls: int, rounds: int, done: Callable[[object], None]) -> Figures:
+    requests = [seed.request(number, [placement]).SerializeToString() for number in range(FEW)]
+    load = Load(requests, calls if placement != ALL else max(50, calls // 10))
+    return figures(lives({0: _starter(data)}, {0: load}, rounds, done)[0])
+
+
+def catalogue(items: int) -> dict[str, bytes]:
+    """The plain playbook with so many items: a placement of 1,000 of them, one of all."""
+    chosen = {"items": [seed.item(number) for number in range(places.MAIN)]}
+    common = {"slots": seed.SLOTS, "policy": "habit", "counts": seed.PURCHASE}
+    named = [{"name": seed.PLACEMENT, "candidates": chosen, **common}, {"name": ALL, **common}]
+    lines = (_item_line(number) for number in range(items))
+    return {
+        **seed.playbook(),
+        "placements.yaml": json.dumps({"placements": named}).encode(),
+        "items.jsonl": "\n".join(lines).encode(),
     }
+
+
+def _item_line(number: int) -> str:
+    """Short: a playbook has at most 16 MiB."""
+    line = {"id": seed.item(number), "groups": [seed.group(number)], "attributes": {"price": number % 97 / 10}}
+    return json.dumps(line, separators=(",", ":"))
+
+
+def _workers(bench: Bench) -> list[Figures]:
+    """Decisions for a second of server CPU, by workers; each has a connection at least."""
+    data, rounds = bench.put(places.EVERYTHING), bench.scale.rounds
+    load = Load(bench.requests(seed.PLACEMENT), bench.scale.calls)
+    found: dict[int, list[float]] = {workers: [] for workers in bench.scale.workers}
+    rates: dict[int, list[float]] = {workers: [] for workers in bench.scale.workers}
+    with steps("workers", rounds * len(found)) as done:
+        for number in range(rounds):
+            for workers in sorted(found, reverse=number % 2 == 1):
+                per_cpu_s, per_s = _worked(data, workers, load)
+                found[workers].append(per_cpu_s)
+                rates[workers].append(per_s)
+                done(workers)
+    return [
+        {"workers": workers} | spread("per_cpu_s", found[workers], 0) | spread("per_s", rates[workers], 0)
+        for workers in found
+    ]
+
+
+def _worked(data: Path, workers: int, load: Load) -> tuple[float, float]:
+    with seed.server(data, workers=workers) as server:
+        asyncio.run(_reached(server, workers))
+        server.settle()
+        spread_out = replace(load, connections=4 * workers)
+        run(server.target, spread_out)
+        before = server.cpu_ns()
+        result = whole(run(server.target, spread_out))
+        cpu_s = (server.cpu_ns() - before) / 1e9
+    return result.answered / cpu_s, result.calls_per_s
+
+
+async def _reached(server: ServerProcess, workers: int) -> None:
+    """Every worker serves."""
+    async with AsyncExitStack() as stack:
+        await one_a_worker(stack, server, workers)
+
+
+NAMES: Final = {
+    "start_s": ("start to first answer, s", 2),
+    "resident_mib": ("resident memory, MiB", 0),
+    "anonymous_mib": ("of it not file-backed, MiB", 0),
+    "server_us": ("server CPU, us a call", 0),
+    "p50": ("p50 us, closed loop", 0),
+    "p99": ("p99 us, closed loop", 0),
+}
+
+
+def tables(found: Figures) -> list[Table]:
+    """A column for each size."""
+    profiles, items, workers = found["profiles"], found["items"], found["workers"]
+    of_items = [
+        *(
+            ("1,000 candidates: " + text, *(reading(one["some"], name, digits) for one in items))
+            for name, text, digits in _names()
+        ),
+        *(
+            ("all candidates: " + text, *(reading(one["all"], name, digits) for one in items))
+            for name, text, digits in _names()
+        ),
+    ]
+    return [
+        Table(
+            "More profiles",
+            ("", *(f"{one['profiles']:,}" for one in profiles)),
+            [(text, *(reading(one, name, digits) for one in profiles)) for name, text, digits in _names()],
+        ),
+        Table("More items", ("", *(f"{one['items']:,}" for one in items)), of_items),
+        Table(
+            "More workers",
+            ("workers", "decisions for a second of CPU", "decisions/s, closed loop"),
+            [(str(one["workers"]), reading(one, "per_cpu_s"), reading(one, "per_s")) for one in workers],
+        ),
+    ]
+
+
+def _names() -> Sequence[tuple[str, str, int]]:
+    return [(name, text, digits) for name, (text, digits) in NAMES.items()]
+
+
+def drawn(found: Figures) -> list[str]:
+    """Latency and memory over profiles, CPU over items, throughput over workers."""
+    profiles, items = found["profiles"], found["items"]
+    bars = [
+        charts.Bar(f"{one['workers']} workers", one["per_cpu_s"], *one["per_cpu_s_range"]) for one in found["workers"]
+    ]
+    return [
+        charts.lines("Latency over profiles", {"p50": _line(profiles, "profiles", "p50")}, "microseconds", "profiles"),
+        charts.lines(
+            "Memory over profiles",
+            {
+                "resident": _line(profiles, "profiles", "resident_mib"),
+                "not file-backed": _line(profiles, "profiles", "anonymous_mib"),
+            },
+            "MiB",
+            "profiles",
+        ),
+        charts.lines(
+            "CPU over items",
+            {
+                "1,000 candidates": [charts.Point(one["items"], one["some"]["server_us"]) for one in items],
+                "all candidates": [charts.Point(one["items"], one["all"]["server_us"]) for one in items],
+            },
+            "microseconds of server CPU a call",
+            "items",
+        ),
+        charts.bars("Decisions for a second of server CPU", bars, "decisions"),
+    ]
+
+
+def _line(sizes: Sequence[Figures], over: str, name: str) -> list[charts.Point]:
+    return [charts.Point(one[over], one[name]) for one in sizes]
+
+
+SECTION: Final = Section(
+    "growth",
+    "More of everything",
+    "Profiles and items: the policy `habit`, a server started anew for each reading. Workers: everything on, a closed "
+    "loop.",
+    measure,
+    tables,
+    drawn,
+)

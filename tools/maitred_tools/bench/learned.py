@@ -36,7 +36,7 @@ from maitred_server.store.keys import item_key, type_code
 from maitred_server.subjects.assignment import NOT_ASSIGNED
 from rich.console import Console
 
-from maitred_tools.bench import report, taught
+from maitred_tools.bench import lessons, report
 from maitred_tools.bench.progress import progress
 
 REPORT: Final = "learned.json"
@@ -81,7 +81,7 @@ def world(folder: Path, policy: str, items: int, shown: int) -> World:
     column = Column(np.array(keys, np.uint64), np.array(numbers, np.int64))
     fresh = World(Catalogue.open(folder), PolicySnapshot("1", 0, {type_code("purchase"): column}))
     moments = [moment(fresh, seed, items) for seed in range(20)]
-    return taught.taught(fresh, moments, shown) if shown else fresh
+    return lessons.taught(fresh, moments, shown) if shown else fresh
 
 
 def moment(published: World, seed: int, items: int) -> Moment:

@@ -126,12 +126,13 @@ def _now() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _subject(number: int) -> bytes:
+def subject_key(number: int) -> bytes:
+    """The key of a subject."""
     return brand_prefix(BRAND) + (number % SUBJECTS).to_bytes(16, "big")
 
 
 def _entry(number: int, body: Exposure | Outcome) -> Entry:
-    return Entry(Record(_subject(number), Kind.PERSON, _now(), _now(), body))
+    return Entry(Record(subject_key(number), Kind.PERSON, _now(), _now(), body))
 
 
 def publish(data: Path, items: int) -> Shop:
@@ -282,7 +283,7 @@ def _load(store: Store, shop: Shop, ended: threading.Event) -> None:
         store.submit(entries).result(60)
         number += 10
         if number % 300 == 0:
-            store.delete(_subject(number // 7), _now()).result(60)
+            store.delete(subject_key(number // 7), _now()).result(60)
 
 
 def _caught_up(store: Store, data: Path) -> Learner:

@@ -1,14 +1,17 @@
-"""Rounds of the same load against several servers in turn, and what they amount to."""
+"""Rounds of several loads in turn, and what they amount to."""
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from maitred_tools.bench.process import ServerProcess
 from maitred_tools.load import Load, Result, run
+
+WARM_CALLS = 500
+Figures = dict[str, Any]
 
 
 class Spread(NamedTuple):
@@ -24,85 +27,100 @@ class Spread(NamedTuple):
         return cls(statistics.median(readings), min(readings), max(readings))
 
 
+class Case(NamedTuple):
+    """A load and the server that bears it. `load.calls`: of a round."""
+
+    server: ServerProcess
+    load: Load
+
+
 class Round(NamedTuple):
-    """One load on one server. Times in microseconds; `server_us` is the server's CPU time for a call."""
+    """A closed loop on one server. Times in microseconds; `server_us` is the server's CPU time for a call."""
 
     server_us: float
     calls_per_s: float
     p50: float
     p99: float
-    open_p50: float
-    open_p99: float
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How to measure: `rounds` of a closed loop of `load.calls` calls, then an open loop of `open_calls`."""
-
-    load: Load
-    rounds: int
-    open_rate: float
-    open_calls: int
-    warm_calls: int = 2000
-
-    @property
-    def open_load(self) -> Load:
-        """The open loop of a round."""
-        return replace(self.load, calls=self.open_calls, rate=self.open_rate)
 
 
 def interleaved(
-    servers: Mapping[str, ServerProcess], plan: Plan, done: Callable[[str], None] = lambda name: None
+    cases: Mapping[str, Case], rounds: int, done: Callable[[str], None] = lambda name: None
 ) -> dict[str, list[Round]]:
-    """Measure the servers in turn, round after round, every second round in reverse order.
+    """Measure the cases in turn, round after round, every second round in reverse order.
 
     What the machine does beside this meets all of them alike. `done` is told after each measurement. Raises
     RuntimeError when a call fails: figures of half a load are none.
     """
-    for server in servers.values():
-        run(server.target, replace(plan.load, calls=min(plan.warm_calls, plan.load.calls)))
-    found: dict[str, list[Round]] = {name: [] for name in servers}
-    for number in range(plan.rounds):
-        names = list(servers)[:: 1 if number % 2 == 0 else -1]
-        for name in names:
-            found[name].append(measure(servers[name], plan))
-            done(name)
+    for case in cases.values():
+        run(case.server.target, replace(case.load, calls=min(WARM_CALLS, case.load.calls)))
+    found: dict[str, list[Round]] = {name: [] for name in cases}
+    for name in _turns(list(cases), rounds):
+        found[name].append(measure(cases[name]))
+        done(name)
     return found
 
 
-def measure(server: ServerProcess, plan: Plan) -> Round:
-    """One round on one server."""
-    before = server.cpu_ns()
-    closed = _whole(run(server.target, plan.load))
-    cpu_ns = server.cpu_ns() - before
-    opened = _whole(run(server.target, plan.open_load))
-    return Round(
-        server_us=cpu_ns / 1000 / closed.answered,
-        calls_per_s=closed.calls_per_s,
-        p50=closed.percentile(50),
-        p99=closed.percentile(99),
-        open_p50=opened.percentile(50),
-        open_p99=opened.percentile(99),
-    )
+def _turns(names: Sequence[str], rounds: int) -> Iterator[str]:
+    for number in range(rounds):
+        yield from names[:: 1 if number % 2 == 0 else -1]
 
 
-def _whole(result: Result) -> Result:
+def measure(case: Case) -> Round:
+    """One round of one case."""
+    before = case.server.cpu_ns()
+    closed = whole(run(case.server.target, case.load))
+    cpu_ns = case.server.cpu_ns() - before
+    return Round(cpu_ns / 1000 / closed.answered, closed.calls_per_s, closed.percentile(50), closed.percentile(99))
+
+
+def at_rates(
+    cases: Mapping[str, Case], rates: Mapping[str, float], parts: int, done: Callable[[str], None] = lambda name: None
+) -> dict[str, Figures]:
+    """Latencies at steady rates, from the intended time of each call, in so many parts that take turns.
+
+    `rates`: calls a second, by case; `load.calls` is that of all parts. Raises RuntimeError when a call fails.
+    """
+    found = {name: Result() for name in cases}
+    for name in _turns(list(cases), parts):
+        case = cases[name]
+        load = replace(case.load, calls=max(1, case.load.calls // parts), rate=rates[name])
+        found[name].latency.add(whole(run(case.server.target, load)).latency)
+        done(name)
+    return {name: {"rate": round(rates[name], 1)} | _latencies(one) for name, one in found.items()}
+
+
+def _latencies(result: Result) -> Figures:
+    percentiles = {"p50": 50.0, "p99": 99.0, "p999": 99.9, "most": 100.0}
+    return {"calls": result.answered} | {name: result.percentile(at) for name, at in percentiles.items()}
+
+
+def whole(result: Result) -> Result:
+    """The result, unless calls failed: then RuntimeError."""
     if result.failures:
         raise RuntimeError(f"calls failed: {dict(result.failures)}")
     return result
 
 
-def spreads(rounds: Sequence[Round]) -> dict[str, Spread]:
-    """Each figure over the rounds."""
-    return {name: Spread.of([getattr(one, name) for one in rounds]) for name in Round._fields}
+def figures(readings: Sequence[Any]) -> Figures:
+    """Median, and least and most as `NAME_range`, of each field of some named tuples of numbers."""
+    found: Figures = {}
+    for name in readings[0]._fields:
+        found |= spread(name, [getattr(one, name) for one in readings])
+    return found
 
 
-def ratios(rounds: Sequence[Round], reference: Sequence[Round]) -> Spread:
+def spread(name: str, readings: Sequence[float], digits: int = 3) -> Figures:
+    """One figure: its median, and least and most as `NAME_range`."""
+    found = Spread.of(readings)
+    return {name: round(found.median, digits), f"{name}_range": [round(found.least, digits), round(found.most, digits)]}
+
+
+def ratios(rounds: Sequence[Round], reference: Sequence[Round]) -> list[float]:
     """CPU time for a call, as a multiple of the reference in the same round."""
     pairs = zip(rounds, reference, strict=True)
-    return Spread.of([one.server_us / other.server_us for one, other in pairs])
+    return [one.server_us / other.server_us for one, other in pairs]
 
 
 def cheapest(found: Mapping[str, Sequence[Round]]) -> str:
     """The name of the server with the least CPU time for a call."""
-    return min(found, key=lambda name: spreads(found[name])["server_us"].median)
+    return min(found, key=lambda name: statistics.median(one.server_us for one in found[name]))

@@ -16,6 +16,8 @@ from typing import NamedTuple, Self
 START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 30.0
 POLL_S = 0.002
+SETTLE_S, SETTLE_READINGS, SETTLE_SHARE = 0.25, 4, 0.04
+SETTLE_TIMEOUT_S = 300.0
 _OPEN = "01"  # ESTABLISHED, as /proc/net/tcp has it
 
 
@@ -85,6 +87,19 @@ class ServerProcess:
     def cpu_ns(self) -> int:
         """CPU time used so far, nanoseconds: user and kernel mode, all threads, the process and its children."""
         return sum(time.clock_gettime_ns(_cpu_clock(pid)) for pid in _family(self._process.pid))
+
+    def settle(self) -> None:
+        """Wait until the processes do next to nothing: the learner has work of its own after a start and a publish.
+
+        Raises TimeoutError.
+        """
+        until, quiet = time.monotonic() + SETTLE_TIMEOUT_S, 0
+        while quiet < SETTLE_READINGS:
+            before = self.cpu_ns()
+            time.sleep(SETTLE_S)
+            quiet = quiet + 1 if self.cpu_ns() - before < SETTLE_SHARE * SETTLE_S * 1e9 else 0
+            if time.monotonic() > until:
+                raise TimeoutError("the server does not come to rest")
 
     def connections(self) -> dict[int, int]:
         """The clients' ports of the open connections to `target`, each with the process that holds it."""

@@ -10,7 +10,7 @@ import json
 import random
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,16 +27,18 @@ from maitred_server.subjects.identity import Pseudonyms
 
 from maitred_tools.bench.process import ServerProcess
 
-LAYOUT = 1  # raise it when seeded directories of before must not be used again
+LAYOUT = 2  # raise it when seeded directories of before must not be used again
 BRAND = "default"
+GRPCIO, ENVOY = "grpcio", "envoy"
 ITEMS = 1_000
 GROUPS = 40
 PLACEMENT = "bench"
 SLOTS = 3
 PURCHASE = "purchase"
 SHAPES = 500  # different histories; each is had by many subjects
-FIRST_MS = 1_700_000_000_000
 DAY_MS = 86_400_000
+FIRST_MS = time.time_ns() // 1_000_000 - 91 * DAY_MS
+STALE_S = 30 * 86_400.0  # histories that end so long ago are made anew
 SHOPPERS = 1_000
 COMMIT_PROFILES = 25_000
 LEARN_TIMEOUT_S = 60.0
@@ -53,23 +55,30 @@ def data_directory(
 
     `done` is told how many profiles are in. What is published is made anew each time, by the code of today.
     """
+    data = made(folder, profiles, done)
+    with server(data) as running:
+        publish(running.target, files or playbook())
+        learned(running.target)
+    return data
+
+
+def made(folder: Path, profiles: int, done: Callable[[int], None] = lambda count: None) -> Path:
+    """The data directory with that many profiles, as it was left."""
     data = folder / f"data-{LAYOUT}.{FORMAT}.{PROFILE_LAYOUT}-{profiles}"
     finished = data / "seeded"
-    if not finished.exists():
+    if not finished.exists() or time.time() - finished.stat().st_mtime > STALE_S:
         shutil.rmtree(data, ignore_errors=True)
         _make(data, profiles, done)
         finished.touch()
     done(profiles)
-    with server(data) as running:
-        publish(running.target, files or playbook())
-        _learned(running.target)
     return data
 
 
-def server(data: Path) -> ServerProcess:
-    """The real server on a data directory, with one worker, on any free port."""
+def server(data: Path, front: str = GRPCIO, workers: int = 1) -> ServerProcess:
+    """The real server on a data directory, on any free port."""
     settings = ["--data", str(data), "--listen", "127.0.0.1:0", "--metrics", "", "--set", "drain_s=0"]
-    return ServerProcess("maitred_server", ["serve", *settings])
+    more = [] if front == GRPCIO else ["--front", front]
+    return ServerProcess("maitred_server", ["serve", *settings, "--workers", str(workers), *more])
 
 
 def _make(data: Path, profiles: int, done: Callable[[int], None]) -> None:
@@ -123,7 +132,7 @@ def publish(target: str, files: dict[str, bytes]) -> None:
         admin_client.publish(target, None, Path(folder), "bench", dry_run=False)
 
 
-def _learned(target: str) -> None:
+def learned(target: str) -> None:
     """Wait until the learner has read the whole journal. Raises TimeoutError."""
     until = time.monotonic() + LEARN_TIMEOUT_S
     while admin_client.status(target, None)["learner_lag"] > 0:
@@ -149,22 +158,26 @@ def subject(number: int) -> str:
 
 def playbook() -> dict[str, bytes]:
     """One placement with a thousand candidates, served by `habit`."""
-    items = (_item_line(number) for number in range(ITEMS))
     return {
         "playbook.yaml": b"name: bench\n",
         "placements.yaml": (
             f"placements:\n- {{name: {PLACEMENT}, slots: {SLOTS}, policy: habit, counts: {PURCHASE}}}\n".encode()
         ),
         "groups.yaml": ("groups:\n" + "".join(f"- id: {group(number)}\n" for number in range(GROUPS))).encode(),
-        "items.jsonl": "\n".join(items).encode(),
+        "items.jsonl": items(ITEMS),
     }
+
+
+def items(count: int) -> bytes:
+    """The lines of so many items."""
+    return "\n".join(map(_item_line, range(count))).encode()
 
 
 def _item_line(number: int) -> str:
     content = {"title": f"Item {number}", "image": f"images/{number}.webp", "text": "Fresh today, at your shop."}
     attributes = {"price": round(0.5 + number % 97 / 7, 2), "colour": ("red", "green", "blue")[number % 3]}
     line = {"id": item(number), "groups": [group(number)], "attributes": attributes, "variants": [{"content": content}]}
-    return json.dumps(line)
+    return json.dumps(line, separators=(",", ":"))
 
 
 def histories(seed: int = 7) -> list[Profile]:
@@ -210,15 +223,21 @@ def stored_profiles(profiles: int, pseudonyms: Pseudonyms) -> Iterator[tuple[Sub
     return ((key, shapes[int.from_bytes(key[-2:], "big") % SHAPES].encode(key)) for key in keys)
 
 
+def asked(profiles: int, count: int, seed: int = 11) -> list[int]:
+    """The numbers of subjects drawn at random from all."""
+    chance = random.Random(seed)  # noqa: S311
+    return [chance.randrange(profiles) for _ in range(count)]
+
+
 def requests(profiles: int, count: int, seed: int = 11) -> list[bytes]:
     """Serialized Decide requests for subjects drawn at random from all."""
-    chance = random.Random(seed)  # noqa: S311
-    return [_request(chance.randrange(profiles)).SerializeToString() for _ in range(count)]
+    return [request(number).SerializeToString() for number in asked(profiles, count, seed)]
 
 
-def _request(number: int) -> decision_pb2.DecideRequest:
+def request(number: int, placements: Sequence[str] = (PLACEMENT,), slots: int = SLOTS) -> decision_pb2.DecideRequest:
+    """What is asked for a subject."""
     return decision_pb2.DecideRequest(
         subject=types_pb2.Subject(kind=types_pb2.SUBJECT_KIND_PERSON, id=subject(number)),
         context={"store": types_pb2.Value(text="330"), "device": types_pb2.Value(text="till")},
-        placements=[decision_pb2.PlacementRequest(placement=PLACEMENT, slots=SLOTS)],
+        placements=[decision_pb2.PlacementRequest(placement=name, slots=slots) for name in placements],
     )

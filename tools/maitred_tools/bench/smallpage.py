@@ -23,7 +23,7 @@ from maitred_server.store import Profile
 from maitred_server.store.keys import item_key, type_code
 from maitred_server.subjects.assignment import NOT_ASSIGNED
 
-from maitred_tools.bench import taught
+from maitred_tools.bench import lessons
 
 NOW: Final = 1_700_000_000_000
 SUBJECT: Final = b"\x04shop" + bytes(16)
@@ -90,7 +90,7 @@ def world(folder: Path, policy: str) -> World:
     keys, counts = zip(*sorted((item_key(item), count) for item, count in BOUGHT.items()), strict=True)
     column = Column(np.array(keys, np.uint64), np.array(counts, np.int64))
     fresh = World(Catalogue.open(folder), PolicySnapshot("1", 0, {type_code("purchase"): column}))
-    return taught.taught(fresh, moments(fresh), SHOWN) if policy in LEARNED else fresh
+    return lessons.taught(fresh, moments(fresh), SHOWN) if policy in LEARNED else fresh
 
 
 def moments(published: World) -> list[Moment]:

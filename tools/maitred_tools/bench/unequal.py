@@ -14,8 +14,10 @@ class Softmax:
     weighted = True
 
     def score(self, situation: Situation) -> Scores:
-        own = 0.0 if situation.own is None else situation.own
-        return Scores(np.log1p(situation.popularity + own), None, (Reason.EXPLORED,))
+        counts = situation.popularity.copy()
+        if situation.own is not None:
+            counts[situation.own.rows] += situation.own.counts
+        return Scores(np.log1p(counts), None, (Reason.EXPLORED,))
 
     def probabilities(self, priority: Floats) -> Floats:
         shares: Floats = np.exp(priority - priority.max())

@@ -152,6 +152,7 @@ def _measure(
         more=replay.more,
         segments=inside,
         funnel=funnel,
+        lag=replay.lag,
     )
 
 

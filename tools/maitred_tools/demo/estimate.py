@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from maitred_tools.demo.groceries import Ints
+from maitred_tools.demo.groceries import Floats, Ints
 
 Z95 = 1.959964
 
@@ -38,3 +38,34 @@ def precision(hits: Ints, offers: Ints, household: Ints) -> Precision:
     residuals = np.bincount(cluster, weights=hits - value * offers)
     error = Z95 * float(np.sqrt(households / (households - 1) * np.square(residuals).sum())) / total
     return Precision(value, max(0.0, value - error), min(1.0, value + error), len(hits), households)
+
+
+class Difference(NamedTuple):
+    """Of two policies' precision, with its 95% interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def paired(hits: Floats, others: Floats, household: Ints, slots: int) -> Difference:
+    """Mean over visits of the difference, households as clusters: with D_g the sum over household g's V_g visits,
+    d = sum D / sum V and var d = G/(G-1) x sum (D_g - d V_g)^2 / (sum V)^2; per slot. Without two households
+    the interval is [-1, 1].
+    """
+    _, cluster = np.unique(household, return_inverse=True)
+    visits = np.bincount(cluster)
+    if len(visits) < 2:
+        return Difference(float((hits - others).sum() / slots / max(1, len(hits))), -1.0, 1.0)
+    differences = np.bincount(cluster, hits - others) / slots
+    value = float(differences.sum() / visits.sum())
+    spread = np.square(differences - value * visits).sum() * len(visits) / (len(visits) - 1)
+    error = Z95 * float(np.sqrt(spread)) / int(visits.sum())
+    return Difference(value, value - error, value + error)
+
+
+def apart(one: Precision, other: Precision) -> Difference:
+    """Of two rates over different households, which are independent: the squares of their errors add up."""
+    value = one.value - other.value
+    error = float(np.hypot((one.high - one.low) / 2, (other.high - other.low) / 2))
+    return Difference(value, value - error, value + error)

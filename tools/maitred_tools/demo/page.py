@@ -9,6 +9,7 @@ from importlib.resources import files
 from typing import Any
 
 from maitred_tools.demo import charts, page_more, windows
+from maitred_tools.demo.learned import sentences
 from maitred_tools.demo.parts import scrolled, section, table, with_interval
 from maitred_tools.demo.results import Results
 from maitred_tools.demo.tally import HOLDOUT, POLICIES, Columns
@@ -70,7 +71,10 @@ def _tiles(report: dict[str, Any]) -> str:
             _percent(precision["habit"]["second_half"]),
             "of the offers by <i>habit</i> were bought, second half of the visits",
         ),
-        (_percent(precision["popular"]["second_half"]), "of the offers by <i>popular</i>, on other households"),
+        (
+            _percent(precision["learned"]["second_half"]),
+            "of the offers by what is <i>learned</i>, on other households",
+        ),
         (
             f"{client['p50']:.2f} ms",
             f"median page of two decisions as the till saw it; 99% within {client['p99']:.2f} ms",
@@ -115,14 +119,17 @@ def _policies(report: dict[str, Any]) -> str:
     rows = [_policy_row(policy, report["precision_at_3"][policy]) for policy in POLICIES]
     if report["holdout"]["visits"]["all"]:
         rows.append(_policy_row(HOLDOUT, report["holdout"]))
+    said = "".join(f"<p>{escape(sentence)}</p>" for sentence in sentences(report))
     return section(
         "Policies",
         "Households are split between the policies by the server itself, and stay where they are. Households in the "
         "holdout are served the baseline, <i>popular</i>, and count for no policy. This is <i>till-welcome</i>, asked "
         "first: what people wrote for <i>till-more</i> does not touch it. The reference is what the policy "
         "would have scored at the very same visits of the second half, worked out without a server: exactly, but for "
-        "what the server's learner had not read yet, and for the luck of <i>uniform</i>.",
-        table(("policy", "precision@3, second half", "reference", "precision@3, all", "visits", "households"), rows),
+        "what the server's learner had not read yet, and for the luck of <i>uniform</i>. <i>learned</i> has none: it "
+        "is the policy <i>greedy</i> over a model that the server learns, while it serves, of all that is shown here.",
+        table(("policy", "precision@3, second half", "reference", "precision@3, all", "visits", "households"), rows)
+        + said,
     )
 
 

@@ -1,4 +1,4 @@
-"""The demo's playbook: the shop's own categories, three policies side by side, a holdout, and what people control."""
+"""The demo's playbook: the shop's own categories, four policies side by side, a holdout, and what people control."""
 
 from __future__ import annotations
 
@@ -9,15 +9,25 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from maitred_server.policy.families import DEFAULTS
 
 from maitred_tools.demo.control_files import control_files
 from maitred_tools.demo.groceries import Groceries
-from maitred_tools.demo.reference import POLICIES, SLOTS
+from maitred_tools.demo.reference import SLOTS
 
 PLACEMENT = "till-welcome"
 BASELINE = "popular"
 LAYER = "demo-policy"
-SHARES = (0.3334, 0.3333, 0.3333)  # of the households that are not held out; steps of 0.0001
+# The policy of each arm, and its share of the households that are not held out. Habit and what is learned have most:
+# it is between them that a difference is small.
+ARMS = {
+    "habit": ("habit", 0.35),
+    "learned": ("greedy", 0.35),
+    "popular": ("popular", 0.15),
+    "uniform": ("uniform", 0.15),
+}
+# At a till it makes no difference where something stood: it is bought or not.
+FEATURES = tuple(name for name in DEFAULTS if name != "slot")
 HOLDOUT_SHARE = 0.05
 
 _ABBREVIATIONS = """
@@ -50,15 +60,17 @@ def title(name: str) -> str:
 
 
 def _experiment() -> dict[str, Any]:
-    arms = zip(POLICIES, SHARES, strict=True)
     return {
         "name": "Grocery till",
-        "description": "Three ways to choose at the till, side by side; and three more things within rules.",
+        "description": "Four ways to choose at the till, side by side; and three more things within rules.",
         "layers": [
             {
                 "name": LAYER,
                 "unit": "household",
-                "arms": [{"name": policy, "share": share, "policies": {PLACEMENT: policy}} for policy, share in arms],
+                "arms": [
+                    {"name": name, "share": share, "policies": {PLACEMENT: policy}}
+                    for name, (policy, share) in ARMS.items()
+                ],
             }
         ],
         "holdout": {"share": HOLDOUT_SHARE, "unit": "household"},
@@ -77,6 +89,7 @@ def _placement() -> dict[str, Any]:
         "ttl": "0s",
         "stale": "0s",
         "automation": "online",
+        "learning": {"responses": [{"type": "purchase", "wait": "1d"}], "features": list(FEATURES)},
     }
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from maitred_server.learn.publish import learned_through
 
 START_S = 30.0
 STOP_S = 30.0
@@ -77,6 +78,12 @@ class Server:
     def publish(self, playbook: Path) -> None:
         """Puts the playbook in `playbook` in force. Raises ServerFailedError."""
         run("publish", str(playbook), "--server", self.address)
+
+    def learned_through(self) -> int:
+        """The last journal record that what the server serves by has learned from."""
+        with suppress(OSError):
+            return learned_through(self.data)
+        return 0
 
     def verify(self) -> dict[str, Any]:
         """What a scan of the stopped server's data finds. Raises ServerFailedError."""

@@ -1,4 +1,6 @@
-"""What the three policies of the demo would score if each of them served every visit: the yardstick for the live run.
+"""What the policies of the demo that do not learn would score if each of them served every visit.
+
+It is the yardstick for the live run.
 
 Everything happens in this process, over the same visits in the same order, and knows only what was bought before the
 visit. Rules, which the live policies share:
@@ -31,7 +33,11 @@ class Reference:
     hits: dict[str, Floats]
 
     def precision(self, policy: str, visits: Ints | slice) -> float | None:
-        """Share of the offered categories that were in the basket at these visits; None when there are none."""
+        """Share of the offered categories that were in the basket at these visits; None when there are none, or when it
+        is not known what the policy would have scored.
+        """
+        if policy not in self.hits:
+            return None
         hits = self.hits[policy][visits]
         return float(hits.sum() / (SLOTS * len(hits))) if len(hits) else None
 

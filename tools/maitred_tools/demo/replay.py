@@ -10,6 +10,7 @@ from rich.console import Console
 
 from maitred_tools.demo.groceries import Visit
 from maitred_tools.demo.latency import Buckets, scrape
+from maitred_tools.demo.learned import Lag
 from maitred_tools.demo.more import More
 from maitred_tools.demo.process import Server, ServerFailedError
 from maitred_tools.demo.progress import Watcher
@@ -40,15 +41,18 @@ class Replay:
     receipts: list[bytes] = field(default_factory=list)
     buckets: Buckets = field(default_factory=Buckets)
     unacknowledged: list[int] = field(default_factory=list)
+    lag: Lag = field(default_factory=Lag)
 
     def run(self, visits: Iterable[Visit], watch: Watcher) -> None:
         """Serves the visits and waits until all feedback is acknowledged. Raises ServerFailedError."""
         for done, visit in enumerate(visits, 1):
             self._count(visit, self.till.serve(visit))
+            self.lag.visited(self.till.recorded)
             watch(done, self.tally)
             if done in self.kills:
                 self._kill()
             if done % _LOOK_EVERY == 0:
+                self.lag.look(self.server.learned_through())
                 self._wait_for_room()
         self._flush()
 

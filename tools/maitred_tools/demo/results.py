@@ -11,6 +11,8 @@ from typing import Any
 from maitred_tools.demo.estimate import Precision
 from maitred_tools.demo.funnel import Funnel
 from maitred_tools.demo.latency import Buckets, ClientLatency
+from maitred_tools.demo.learned import Lag
+from maitred_tools.demo.learned import figures as learned
 from maitred_tools.demo.more import More
 from maitred_tools.demo.playbook import BASELINE
 from maitred_tools.demo.reference import Reference
@@ -40,7 +42,7 @@ class Results:
     `recorded`: events that the till handed to the SDK, by its own count. `outage`: answers that fell back after a kill
     on purpose; each was asked again. `unacknowledged`: events that were on their way at each kill. `reference`: what
     the policies would have scored at each visit, worked out without a server. `more`, `segments` and `funnel`: the
-    second placement, the segments of each household, and how a sample of its decisions came about.
+    second placement, the segments of each household, and how some decisions came about; `lag`: the learner's.
     """
 
     tally: Tally
@@ -56,6 +58,7 @@ class Results:
     more: More = field(default_factory=More)
     segments: Mapping[int, Sequence[str]] = field(default_factory=dict)
     funnel: Funnel = field(default_factory=Funnel)
+    lag: Lag = field(default_factory=Lag)
 
     def problems(self) -> list[str]:
         """What should not have been, in words; empty when all is well."""
@@ -80,6 +83,7 @@ class Results:
         return {
             "visits": visits,
             "precision_at_3": {policy: self._precision(columns, policy, policy) for policy in POLICIES},
+            "learned": learned(columns, self.reference, self.lag),
             "holdout": self._precision(columns, HOLDOUT, BASELINE),
             "till_more": self._more(),
             "refusals": self._refusals(),

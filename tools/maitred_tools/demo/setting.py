@@ -20,7 +20,7 @@ def describe(arguments: list[str]) -> dict[str, str]:
         "machine": f"{os.cpu_count()} x {_processor()}, {platform.system()} {platform.machine()}; client and server",
         "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         "versions": ", ".join([*_versions(), f"Python {platform.python_version()}"]),
-        "policies": "uniform, popular and habit side by side, each on its own share of the households",
+        "policies": "habit, learned, popular and uniform side by side, each on its own share of the households",
         "second half": "the later half of the visits replayed, in time order",
     }
 

@@ -8,12 +8,15 @@ from rich.console import Console
 from rich.table import Table
 
 from maitred_tools.demo import summary_more
+from maitred_tools.demo.learned import sentences
 from maitred_tools.demo.tally import HOLDOUT, POLICIES
 
 
 def show(console: Console, report: dict[str, Any]) -> None:
     """Prints the report's tables, and at the end what went wrong."""
     console.print(_policies(report))
+    for sentence in sentences(report):
+        console.print(sentence, highlight=False, markup=False)
     for table in summary_more.tables(report):
         console.print(table)
     console.print(_figures(report))

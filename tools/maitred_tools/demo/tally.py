@@ -1,4 +1,7 @@
-"""What happened at the visits: how many of the offered categories were in the basket, by policy."""
+"""What happened at the visits: how many of the offered categories were in the basket, by policy.
+
+A policy is called as its arm: `learned` is what the server learns while it serves.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ import numpy.typing as npt
 from maitred_tools.demo.estimate import Precision, precision
 from maitred_tools.demo.groceries import Ints
 
-POLICIES = ("habit", "popular", "uniform")
+POLICIES = ("learned", "habit", "popular", "uniform")
 HOLDOUT = "holdout"
 UNDECIDED = "none"
 GROUPS = (*POLICIES, HOLDOUT, UNDECIDED)

@@ -9,7 +9,7 @@ from maitred_server.model import Trait
 from maitred_server.playbook.control import Learning
 from maitred_server.playbook.lint.observed import ReadProfile, Seen
 from maitred_server.playbook.lint.scene import Scene
-from maitred_server.policy.told import TOLD_WIDTH, collisions, values
+from maitred_server.policy.told import collisions, values
 
 _ROOT = "subject."
 _MOST_NAMED = 2  # together, in one warning
@@ -23,11 +23,11 @@ def crowded(scene: Scene, seen: Seen, profile: ReadProfile) -> Iterator[Mistake]
     traits = [trait for subject in seen.subjects if (found := profile(subject)) for trait in found.traits.values()]
     for learning in learned:
         pairs = _pairs(learning, traits)
-        if shared := collisions(pairs):
+        if shared := collisions(pairs, learning.hashed):
             named = " and ".join(f"`{name}` {value}" for name, value in shared[0][:_MOST_NAMED])
             message = (
                 f"placement `{learning.placement}`: of {len(pairs):,} values of its `traits` "
-                f"{sum(map(len, shared)):,} share a column of {TOLD_WIDTH} with others, e.g. {named}"
+                f"{sum(map(len, shared)):,} share a column of {learning.hashed} with others, e.g. {named}"
             )
             yield scene.warning("placements", learning.placement, message)
 

@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from operator import xor
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from maitred_server.playbook.rules.answers import Answers
 from maitred_server.playbook.rules.bits import bits_of, unpack
-from maitred_server.playbook.rules.closures import Frame
+from maitred_server.playbook.rules.closures import Evaluate, Frame, closure
 from maitred_server.playbook.rules.columns import PRICE, Bools, Codes, ItemColumns
-from maitred_server.playbook.rules.errors import RuleFailure
+from maitred_server.playbook.rules.errors import Failure, RuleFailure
 from maitred_server.playbook.rules.guards import Guards
-from maitred_server.playbook.rules.indexes import Bits, Index, index, of_items
+from maitred_server.playbook.rules.indexes import Bits, Compared, Index, index, of_items
 from maitred_server.playbook.rules.logic import Formula, Literal, as_node
 from maitred_server.playbook.rules.rows import Rows
 from maitred_server.playbook.rules.rule import Rule
 from maitred_server.playbook.rules.split import Joined, OfBoth, OfItems, OfSubject, Split, atoms
 from maitred_server.playbook.rules.tree import Node, key
+
+MOST_LATELY: Final = 1 << 18  # bytes of open rows that are kept
 
 
 class Asked:
@@ -68,6 +70,8 @@ class Gate:
         self._closed = 0
         self._of_subject: dict[int, int] = {}
         self._of_both: list[tuple[int, Part]] = []
+        self._of_values: dict[bytes, tuple[Evaluate, list[tuple[int, Callable[[Any], int]]]]] = {}
+        self._lately: dict[int, Bools] = {}
         by_split = list(self._by_split())
         self._uses = Counter(key(atom) for split, _ in by_split for atom in atoms(split))
         for split, bits in by_split:
@@ -83,11 +87,23 @@ class Gate:
         """bool[m]: the rows whose rules all match; None: all rows."""
         left = self._all ^ (self._closed | self._subject_guards.closed(answers.failing))
         asked = Asked(answers.failing, answers.frame, self._indexes)
+        for evaluate, compared in self._of_values.values():
+            left &= _holding(evaluate, compared, asked.frame)
         for guarded, part in self._of_both:
             guarded &= left
             if guarded:
                 left ^= guarded ^ (guarded & part(asked))
-        return None if left == self._all else unpack(left, self._rows.size)
+        return None if left == self._all else self._unpacked(left)
+
+    def _unpacked(self, left: int) -> Bools:
+        """Many decisions leave the same rows: those of the last ones are kept."""
+        found = self._lately.get(left)
+        if found is None:
+            if len(self._lately) * self._rows.size >= MOST_LATELY:
+                self._lately.clear()
+            found = self._lately[left] = unpack(left, self._rows.size)
+            found.flags.writeable = False
+        return found
 
     def verdicts(self, answers: Answers, row: int) -> list[tuple[int, bool | RuleFailure]]:
         """What each rule that guards a row says to it, by the rule's number. For explanations: it takes its time."""
@@ -116,8 +132,26 @@ class Gate:
         elif isinstance(split, Joined) and split.every:
             for part in split.parts:
                 self._add(part, guarded)
+        elif isinstance(split, OfBoth) and isinstance(found := self._index(split.literal), Compared):
+            alike = self._of_values.setdefault(key(found.value), (closure(found.value), []))
+            alike[1].append((guarded, found.looked_up()))
+        elif isinstance(split, Joined) and any(isinstance(part, OfItems) for part in split.parts):
+            self._add_other(split, guarded)
         else:
             self._of_both.append((guarded, self._part(split)))
+
+    def _add_other(self, split: Joined, guarded: int) -> None:
+        """Of alternatives those that ask items alone are settled: the others need only guard the rows they leave."""
+        others = []
+        for part in split.parts:
+            if isinstance(part, OfItems):
+                guarded ^= guarded & self._of_items(part.of)
+            else:
+                others.append(part)
+        if not others:
+            self._closed |= guarded
+        elif guarded:
+            self._add(others[0] if len(others) == 1 else Joined(False, tuple(others)), guarded)
 
     def _part(self, split: Split) -> Part:
         if isinstance(split, OfSubject):
@@ -137,6 +171,10 @@ class Gate:
             return _kept_literal(number, literal.wanted)
         return _literal_alone(self._indexes[number].bits, literal.wanted)
 
+    def _index(self, literal: Literal) -> Index | None:
+        """Of an atom that has to be true."""
+        return self._indexes[self._number(literal.atom)] if literal.wanted else None
+
     def _number(self, atom: Node) -> int:
         name = key(atom)
         if name not in self._numbers:
@@ -152,6 +190,20 @@ class Gate:
             self._known[name] = of_items(of, self._rows)
         bits: int = self._known[name]
         return bits
+
+
+def _holding(evaluate: Evaluate, compared: Sequence[tuple[int, Callable[[Any], int]]], frame: Frame) -> int:
+    """The rows that are left by all that compares items with one value of the subject."""
+    closed = 0
+    try:
+        value = evaluate(frame)
+    except Failure:
+        for guarded, _ in compared:
+            closed |= guarded
+        return ~closed
+    for guarded, look_up in compared:
+        closed |= guarded & ~look_up(value)
+    return ~closed
 
 
 def _kept_literal(number: int, wanted: bool) -> Part:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Final
 
 from maitred_server.playbook.rules.tables import byte_tables, of_bytes
 
 MOST_BYTES: Final = 4 << 20  # of the tables
+MOST_KEPT: Final = 256
 
 
 class Guards:
@@ -18,6 +20,7 @@ class Guards:
 
     def __init__(self, guarded: Mapping[int, int], size: int) -> None:
         """`guarded`: formula -> the rows that need it to hold; `size`: how many rows there are."""
+        self.closed = lru_cache(MOST_KEPT)(self._closed)  # many subjects meet the same formulas
         self._guarded = dict(guarded)
         self._mask = sum(1 << number for number in guarded)
         count = max(guarded, default=-1) + 1
@@ -30,7 +33,7 @@ class Guards:
         elif table_bytes // 8 <= MOST_BYTES:
             self._halves = [_halves(effects[at : at + 8]) for at in range(0, count, 8)]
 
-    def closed(self, failing: int) -> int:
+    def _closed(self, failing: int) -> int:
         """The rows that need a formula that fails. `failing`: formulas as bits."""
         failing &= self._mask
         if not failing:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import reduce
 from operator import and_, or_
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias
@@ -81,11 +81,11 @@ def _of_comparison(atom: Call, rows: Rows) -> Index | None:
     if name in ("equals", "not_equals") and left.type in ("string", "bool") and asks_items_alone(left):
         return Equal(closure(right), Values.of(left, rows), name == "equals")
     if left.type in NUMERIC and name in COMPARISONS:
-        return _of_order(atom, left, closure(right), rows, name)
+        return _of_order(atom, left, right, rows, name)
     return None
 
 
-def _of_order(atom: Node, left: Node, right: Evaluate, rows: Rows, name: str) -> Index | None:
+def _of_order(atom: Node, left: Node, right: Node, rows: Rows, name: str) -> Index | None:
     """None when it would take too much room, or when the item's number goes other ways than `chains` knows."""
     found = chain(left)
     if found is None:
@@ -96,7 +96,9 @@ def _of_order(atom: Node, left: Node, right: Evaluate, rows: Rows, name: str) ->
     if step > MOST_STEP:
         return None
     order = rows.once(b"sorted", of_item, lambda: Sorted(coded, rows.size, step))
-    return Becoming(Chained(order, steps), right, name, atom, rows) if steps else Compared(right, order, name)
+    if steps:
+        return Becoming(Chained(order, steps), closure(right), name, atom, rows)
+    return Compared(right, order, name)
 
 
 def _of_meeting(atom: Macro, rows: Rows) -> Index | None:
@@ -241,12 +243,19 @@ class Holding:
 class Compared:
     """An item's number, moment or duration against the subject's."""
 
-    def __init__(self, value: Evaluate, order: Sorted, name: str) -> None:
-        self._value = value
+    def __init__(self, value: Node, order: Sorted, name: str) -> None:
+        self.value = value
+        self._value = closure(value)
         self._order = order
         self._present = order.present
         self._nan = with_nan(order, name), order.present
         self._compare = COMPARISONS[name]
+        self._name = name
+
+    def looked_up(self) -> Callable[[Any], int]:
+        """The rows of which it is true, by the subject's value: in few steps, for there may be many of these."""
+        nan, find = self._nan[0], self._order.looked_up(self._name)
+        return lambda value: find(value) if value == value else nan
 
     def bits(self, frame: Frame) -> Bits:
         """What it says to the rows."""

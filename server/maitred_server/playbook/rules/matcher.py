@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache, partial
 from typing import Any, Final, NamedTuple
 
 from maitred_server.playbook.rules.closures import Evaluate, Frame, closure
@@ -22,6 +23,7 @@ from maitred_server.playbook.rules.tree import Field, Node, key
 
 MOST_CLAUSES: Final = 8  # with more than one literal, of a formula; one that has more is a term of its own
 _MOST_CLAUSES: Final = 64
+MOST_KEPT: Final = 1_024
 
 
 class _Fields(NamedTuple):
@@ -67,7 +69,7 @@ class Matcher:
                 value = None
             bits |= look_up(value)
         if self._segments:
-            bits |= of_bytes(self._segments, segments)
+            bits |= self._of_segments(segments)
         return self._folded(bits)
 
     def _folded(self, bits: int) -> int:
@@ -117,6 +119,7 @@ class Matcher:
                 computed.append((closure(term), table(term, tests).bits))
         self._computed = tuple(computed)
         self.takes_names = any(takes_names(term) for term in self._terms.values() if not is_segments(term))
+        self._of_segments = lru_cache(MOST_KEPT)(partial(of_bytes, self._segments))  # many subjects are in the same
         self._of_subject, self._of_context = (_fields(fields[root]) for root in ("subject", "context"))
 
 

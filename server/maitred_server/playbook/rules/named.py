@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
+MOST_KEPT: Final = 1_024
 _EIGHT: Final = 8
 
 
@@ -14,8 +16,9 @@ class Named:
     def __init__(self, names: Sequence[str]) -> None:
         parts = [tuple(names[at : at + _EIGHT]) for at in range(0, len(names), _EIGHT)]
         self._tables = [_Table(part) for part in parts]
+        self.of = lru_cache(MOST_KEPT)(self._of)  # many subjects are in the same segments
 
-    def of(self, bits: int) -> tuple[str, ...]:
+    def _of(self, bits: int) -> tuple[str, ...]:
         """The names of bits, in their order."""
         found: list[str] = []
         for table, byte in zip(self._tables, bits.to_bytes(len(self._tables), "little"), strict=True):

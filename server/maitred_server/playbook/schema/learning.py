@@ -11,6 +11,7 @@ from maitred_server.playbook.schema.values import Duration, Finite, Name, Part, 
 MOST_RESPONSES: Final = 8
 MOST_FAMILIES: Final = 32
 MOST_TRAITS: Final = 64
+MOST_HASHED: Final = 64
 
 Unit: TypeAlias = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
@@ -58,4 +59,7 @@ class LearningPart(Part):
     exploration: Share = Field(default=0.05, description="Share of the choices in which the policy may try things.")
     scale: Finite = Field(
         default=0.0, ge=0, description="How large a gap between priorities is 1. Missing: the best priority's size."
+    )
+    hashed: int = Field(
+        default=16, ge=1, le=MOST_HASHED, description="How many columns the values of `traits` are hashed into."
     )
