@@ -30,7 +30,8 @@ class Fitting(NamedTuple):
     """How weights are made. `penalties`: by level, in exposures' worth of features of size 1.
 
     `half_life_days`: after which an exposure weighs half; None: all weigh alike. `grid`: penalties to choose from by
-    evidence, for the placement and for the others, which have the item's; empty: they are as `penalties` says.
+    evidence, for the placement and for the others, which have the item's, beginning at what `penalties` says; empty:
+    they stay at that.
     """
 
     penalties: tuple[float, float, float, float] = (1.0, 4.0, 4.0, 8.0)
@@ -180,7 +181,7 @@ def _fit_wide(sums: Sums, fitting: Fitting, today: int, prior: Floats) -> _Wide:
     left_over = found.answers[0] - prior @ found.products[0]
     left = squares - ((found.answers[0] + left_over) * prior).sum(1)  # a yes or no is its own square
     if fitting.grid and exposures > 0.0:
-        penalty, left = best_penalty(fitting.grid, found.products, left_over[None], left, exposures)
+        penalty, left = best_penalty(fitting.grid, found.products, left_over[None], left, exposures, penalty)
     inverse = _inverse(found.products[0] + penalty * np.eye(width))
     return _Wide(prior + left_over @ inverse, inverse, exposures, squares / max(exposures, 1.0), penalty, left)
 
@@ -192,7 +193,8 @@ def _held(sums: Sums, fitting: Fitting, today: int, wide: _Wide) -> Fitting:
         return fitting
     found = _decayed(sums.stacked(Level.ITEM), fitting.half_life_days, today)
     left_over = found.answers - wide.weights @ found.products.transpose(0, 2, 1)
-    held = best_penalty(fitting.grid, found.products[:, :, rows], left_over, wide.left, wide.exposures).penalty
+    products, usual = found.products[:, :, rows], fitting.penalties[Level.ITEM]
+    held = best_penalty(fitting.grid, products, left_over, wide.left, wide.exposures, usual).penalty
     return fitting._replace(penalties=(wide.penalty, held, held, 2.0 * held))
 
 
