@@ -42,7 +42,7 @@ check: $(STAMP) $(PROTOC)/.installed ## Check style, types, import layers, stubs
 	$(BIN)/python tools/stubs.py --check --generator $(PROTOC)/bin/python
 
 bench: $(STAMP) ## Measure the server, each figure beside its reference, into one report (BENCH=--quick for a look)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[learn]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[learn,envoy]'
 	$(BIN)/python -m maitred_tools.bench $(BENCH)
 
 learn: $(STAMP) ## Play bandits from labelled data, ours beside other people's learners (LEARN=--quick for a look)

@@ -18,7 +18,7 @@ from maitred_server.envoy_process import Told, told
 from maitred_server.errors import MaitredError
 from maitred_server.processes import STOPPING, end_with
 from maitred_server.rpc.envoy.bootstrap import restore_environment
-from maitred_server.rpc.envoy.front import EnvoyFront, Scope
+from maitred_server.rpc.envoy_front import EnvoyFront, Scope
 from maitred_server.runtime import Worker
 from maitred_server.settings import Settings
 from maitred_server.telemetry import frames, set_up_logging

@@ -130,6 +130,7 @@ class Exposure(_Noun, frozen=True, tag_field="body", tag=1):
     item_states: int = 0  # version of the live item states
     channel: str = ""  # where it was shown: the context's `channel`, else the placement's
     space: str = ""  # the feature space that the features are of
+    pending: bool = False  # feedback that was not durable yet took part: the profile of then is in no journal
 
 
 class Outcome(_Noun, frozen=True, tag_field="body", tag=2):

@@ -347,3 +347,26 @@ def test_both_stores_answer_alike(steps: list[Any], tmp_path_factory: pytest.Tem
     assert [visible(stores[0], who) for who in (ANNA, BERT)] == [visible(stores[1], who) for who in (ANNA, BERT)]
     assert stores[0].audit() == stores[1].audit()
     stores[0].close()
+
+
+def test_entries_may_be_made_when_their_turn_comes(store: AnyStore) -> None:
+    """What `make` gives is durable as if it had been handed in, after what was handed in before."""
+    entries = [Entry(Record(ANNA, Kind.PERSON, NOON, NOON, Event("view", str(number)))) for number in range(3)]
+    first = store.submit(entries[:1])
+    later = store.submit_made(2, lambda: entries[1:])
+    assert list(first.result(10).sequences) == [1]
+    assert list(later.result(10).sequences) == [2, 3]
+    assert [record for _, record in store.read_journal(0, 10)] == [entry.record for entry in entries]
+
+
+def test_a_batch_that_cannot_be_made_costs_itself(store: AnyStore) -> None:
+    """What `make` raises is what its future raises; the batches around it are kept."""
+
+    def fail() -> list[Entry]:
+        raise ValueError("no entries")
+
+    entry = Entry(Record(ANNA, Kind.PERSON, NOON, NOON, Event("view")))
+    futures = [store.submit([entry]), store.submit_made(5, fail), store.submit_made(1, lambda: [entry])]
+    with pytest.raises(ValueError, match="no entries"):
+        futures[1].result(10)
+    assert [list(future.result(10).sequences) for future in (futures[0], futures[2])] == [[1], [2]]

@@ -64,13 +64,13 @@ def test_another_policy_is_told_from_a_lottery(shop: Shop) -> None:
     """A fixed order and what is popular earn what their items are known to earn; every decision was made again."""
     shop.tell(person(999), *(bought("MILK") for _ in range(3)))
     shop.learn()
-    shop.serve(1_200, RATES, "lottery")
-    for policy, best in (("fixed", "APPLES"), ("popular", "MILK")):
+    shop.serve(500, RATES, "lottery")
+    for policy, best in (("popular", "MILK"), ("fixed", "APPLES")):
         found, journal = replayed(shop, policy, "--response", "clicked")
         assert holds(found, "DR", RATES[best])
         assert holds(found, "SNIPS", RATES[best])
-        assert (journal["decisions"], journal["replayed"], journal["left_out"]) == (1_200, 1_200, {})
-        assert journal["checked"] == journal["same"] == 200
+        assert (journal["decisions"], journal["replayed"], journal["left_out"]) == (500, 500, {})
+        assert journal["checked"] == journal["same"] == 500
     assert found.verdict.word == "better"
     other, _ = replayed(shop, "fixed", "--response", "clicked", "--setting", "order=BREAD,MILK")
     assert holds(other, "DR", RATES["BREAD"])
@@ -79,13 +79,13 @@ def test_another_policy_is_told_from_a_lottery(shop: Shop) -> None:
 
 def test_what_is_personal_is_decided_as_of_then(shop: Shop) -> None:
     """`habit` is asked with what each subject had bought by then, not with what it bought since."""
-    for number in range(200):
+    for number in range(100):
         shop.tell(person(number), bought("SOAP"))
-    shop.serve(600, RATES, "lottery", subjects=200)
-    for number in range(200):
+    shop.serve(300, RATES, "lottery", subjects=100)
+    for number in range(100):
         shop.tell(person(number), bought("BREAD"), bought("BREAD"))
     found, journal = replayed(shop, "habit", "--response", "clicked")
-    assert journal["replayed"] == 600
+    assert journal["replayed"] == 300
     assert holds(found, "SNIPS", RATES["SOAP"])
     weighted = found.effective_sample
     soap = sum(one.shown[0].item == "SOAP" for one in exposures(shop))
@@ -97,13 +97,13 @@ def test_a_learned_policy_is_asked_with_the_models_of_then(tmp_path: Path) -> No
     probability, and `greedy` is told to be better. The latest model does with a warning.
     """
     shop = Shop(tmp_path / "data", LEARNED, learned(exploration=1.0))
-    for _ in range(6):
-        shop.serve(150, RATES, "lottery")
+    for _ in range(5):
+        shop.serve(70, RATES, "lottery")
         shop.learn()
     folder = shop.data / "brands" / "default" / "policy"
-    assert len(list(folder.glob("*.snapshot"))) < 6
+    assert len(list(folder.glob("*.snapshot"))) < 5
     again, journal = replayed(shop, "inverse_gap")
-    assert (journal["checked"], journal["same"], journal["model"]) == (225, 225, "in force then")
+    assert (journal["checked"], journal["same"], journal["model"]) == (350, 350, "in force then")
     assert again.largest_weight == pytest.approx(1.0)
     assert again.mean_weight == pytest.approx(1.0)
     found, _ = replayed(shop, "greedy")
@@ -118,11 +118,11 @@ def test_slots_and_pages_are_told_again(shop: Shop) -> None:
     """Two slots of two placements on a page: what the first shows is closed in the second, and all that is checked
     comes out as it was logged.
     """
-    shop.serve(400, RATES, "lottery", "pair")
+    shop.serve(150, RATES, "lottery", "pair")
     found, journal = replayed(
         shop, "fixed", "--response", "clicked", "--setting", "order=APPLES,MILK", placement="pair"
     )
-    assert (journal["replayed"], journal["checked"], journal["same"]) == (400, 200, 200)
+    assert (journal["replayed"], journal["checked"], journal["same"]) == (150, 150, 150)
     assert found.slots == 2
     uniform, _ = replayed(shop, "uniform", "--response", "clicked", placement="pair")
     assert [uniform.largest_weight, uniform.mean_weight] == pytest.approx([1.0, 1.0])
@@ -132,7 +132,7 @@ def test_rewards_are_what_the_playbook_says(tmp_path: Path) -> None:
     """What is learned, times its worth and the item's value; an outcome after its wait earns nothing."""
     control = replace(learned(worth=10.0), slates=(SlatePlan("lottery", worth=Worth("", 2.0)),))
     shop = Shop(tmp_path / "data", LEARNED.replace("inverse_gap", "uniform"), control)
-    shop.serve(300, RATES, "lottery")
+    shop.serve(120, RATES, "lottery")
     valued, journal = replayed(shop, "uniform")
     plain, _ = replayed(shop, "uniform", "--response", "clicked")
     assert valued.logged.value == pytest.approx(20.0 * plain.logged.value)
@@ -142,24 +142,29 @@ def test_rewards_are_what_the_playbook_says(tmp_path: Path) -> None:
 
 def test_who_is_no_example_is_left_out(shop: Shop) -> None:
     """Erased subjects are in no figure; merged ones and overridden arms are counted, and so are other times."""
-    shown = shop.serve(400, RATES, "lottery", subjects=100)
+    shown = shop.serve(200, RATES, "lottery", subjects=50)
     shop.store.delete(person(1), shop.now).result()
     shop.tell(person(2), Merge(person(3)))
     shop.tell(person(2), replace(shown[0], decision_id="ab" * 15 + "00", merged=True))
     shop.tell(person(2), replace(shown[0], decision_id="ac" * 15 + "00", overridden=("layer",)))
+    shop.tell(person(2), replace(shown[0], decision_id="ad" * 15 + "00", pending=True))
     found, journal = replayed(shop, "fixed", "--response", "clicked")
-    assert journal["left_out"] == {"of a subject that was merged": 1, "an arm was asked for": 1}
-    assert (found.decisions, found.clusters) == (396, 99)
+    assert journal["left_out"] == {
+        "of a subject that was merged": 1,
+        "an arm was asked for": 1,
+        "feedback on its way took part, which is in no profile of the journal": 1,
+    }
+    assert (found.decisions, found.clusters) == (196, 49)
     _, early = replayed(shop, "fixed", "--response", "clicked", "--to", "2025-06-15T16:46:40Z")
     before = sum(one.decided_at < 1_750_006_000_000 for one in shown)
-    assert early["decisions"] == before - 1 + 2  # without who was erased, with the two told twice
+    assert early["decisions"] == before - 2 + 3  # without who was erased, with the three told twice
 
 
 def test_a_sample_is_bounded_and_fair(shop: Shop) -> None:
     """With --most so many decisions are looked at, and the answer is the same but for chance."""
-    shop.serve(900, RATES, "lottery")
-    found, journal = replayed(shop, "fixed", "--response", "clicked", "--most", "300")
-    assert (journal["decisions"], journal["sampled"], found.decisions) == (900, 300, 300)
+    shop.serve(400, RATES, "lottery")
+    found, journal = replayed(shop, "fixed", "--response", "clicked", "--most", "150")
+    assert (journal["decisions"], journal["sampled"], found.decisions) == (400, 150, 150)
     assert holds(found, "SNIPS", RATES["APPLES"])
 
 
@@ -219,7 +224,7 @@ def test_nothing_is_written(shop: Shop) -> None:
 
 def test_the_written_log_says_the_same(shop: Shop, tmp_path: Path) -> None:
     """Read as a log it gives the same estimates, and no key of anybody is in it."""
-    shop.serve(200, RATES, "lottery", "pair")
+    shop.serve(80, RATES, "lottery", "pair")
     path = tmp_path / "log.parquet"
     found, _ = replayed(
         shop, "fixed", "--response", "clicked", "--write-log", str(path), "--setting", "order=MILK,SOAP"

@@ -140,6 +140,7 @@ def exposed(receipt: Receipt) -> list[Exposure]:
             space=one.space,
             merged=receipt.merged,
             overridden=receipt.overridden,
+            pending=receipt.pending,
         )
         for one in receipt.decisions
     ]

@@ -123,8 +123,17 @@ def test_the_example_of_the_page_works(envoy: Running) -> None:
 
 def workers(pid: int) -> list[int]:
     """The children of a server that are Envoy."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [int(child) for child in children if os.readlink(f"/proc/{child}/exe").endswith("envoy")]
+    children = [
+        child for thread in Path(f"/proc/{pid}/task").iterdir() for child in (thread / "children").read_text().split()
+    ]
+    return [int(child) for child in children if program(child).endswith("envoy")]
+
+
+def program(pid: str) -> str:
+    try:
+        return os.readlink(f"/proc/{pid}/exe")
+    except FileNotFoundError:  # it has just ended
+        return ""
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -145,9 +154,7 @@ def answers(server: Running) -> bool:
 
 def test_without_the_extra_it_is_said_how_to_get_it(tmp_path: Path) -> None:
     """One line names the extra, with status 1 and no traceback."""
-    hidden = (
-        "import sys; sys.modules['pyvoy'] = None; sys.argv[0] = 'maitred'; from maitred_server.cli import main; main()"
-    )
+    hidden = "import sys; sys.modules['pyvoy'] = None; from maitred_server.cli import main; main()"
     command = [sys.executable, "-c", hidden, "serve", "--data", str(tmp_path / "d"), "--front", "envoy"]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 1

@@ -9,7 +9,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2
 from harness.server import Refused, Running, purchase
-from maitred.v1 import decision_pb2, feedback_pb2, profile_pb2, types_pb2
+from maitred.v1 import admin_pb2, decision_pb2, feedback_pb2, profile_pb2, types_pb2
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 
@@ -32,7 +32,6 @@ def decide(placement: str, subject: str = "x") -> bytes:
 
 NO_REQUESTS = decision_pb2.DecideBatchRequest().SerializeToString()
 NOBODY = profile_pb2.GetProfileRequest().SerializeToString()
-NO_CLIENT = feedback_pb2.RecordRequest(batch=feedback_pb2.FeedbackBatch(epoch=1)).SerializeToString()
 WRONG = {
     "a wrong name": Wrong(
         "DecisionService/Decide",
@@ -48,8 +47,10 @@ WRONG = {
         "there is no placement '100% \u00fcber'; published are banner, home, lottery",
         ["placements"],
     ),
-    "no subject": Wrong("DecisionService/Decide", decide("home", ""), INVALID, "subject.id is missing", ["subject.id"]),
-    "no bytes": Wrong("DecisionService/Decide", b"", INVALID, "subject.id is missing", ["subject.id"]),
+    "no subject": Wrong(
+        "DecisionService/Decide", decide("home", ""), INVALID, "subject.id is missing: 1 to 256 bytes", ["subject.id"]
+    ),
+    "no bytes": Wrong("DecisionService/Decide", b"", INVALID, "subject.id is missing: 1 to 256 bytes", ["subject.id"]),
     "garbage": Wrong(
         "DecisionService/Decide",
         b"\xff" * 9,
@@ -59,6 +60,16 @@ WRONG = {
     ),
     "an empty batch": Wrong(
         "DecisionService/DecideBatch", NO_REQUESTS, INVALID, "requests must hold 1 to 256", ["requests"]
+    ),
+    "no subject of another call": Wrong(
+        "ProfileService/GetProfile", NOBODY, INVALID, "subject.id is missing: 1 to 256 bytes", ["subject.id"]
+    ),
+    "an unknown version": Wrong(
+        "AdminService/Rollback",
+        admin_pb2.RollbackRequest(version="\u00a7 9").SerializeToString(),
+        INVALID,
+        "version must be the number of a version, as 7",
+        ["version"],
     ),
     "too many bytes": Wrong(
         "DecisionService/Decide",
@@ -82,9 +93,9 @@ def test_a_refusal_is_the_same_over_every_front(server: Running, name: str) -> N
 
 def test_a_compressed_call_is_answered(server: Running) -> None:
     """A message that the client compressed is read, whichever call it is of."""
-    batch = feedback_pb2.FeedbackBatch(client="gzip", epoch=1, events=[purchase("g" * 300, 1, "SOAP")])
+    batch = feedback_pb2.FeedbackBatch(client="gzip", epoch=1, events=[purchase("g" * 200, 1, "SOAP")])
     packed = {
-        "DecisionService/Decide": decide("home", "x" * 300),
+        "DecisionService/Decide": decide("home", "x" * 200),
         "FeedbackService/Record": feedback_pb2.RecordRequest(batch=batch).SerializeToString(),
     }
     for method, request in packed.items():

@@ -140,6 +140,7 @@ class Past:
         self._store = store
         self._keep = keep
         self._kept: tuple[Origin, Learned] | None = None
+        self._last_states: dict[str, tuple[int, LiveStates]] = {}
         self._data = data
         self._snapshots = snapshots
         self._catalogue = lru_cache(maxsize=CATALOGUES_KEPT)(self._open_catalogue)
@@ -189,22 +190,29 @@ class Past:
         return Catalogue.open(folder, version)
 
     def _read_states(self, brand: str, version: int) -> LiveStates:
-        """The newest word on each item and group, up to a record."""
+        """The newest word on each item and group, up to a record; on from the last read, if the chain leads there."""
         newest: dict[tuple[str, str], LiveState] = {}
-        for read, body in enumerate(self._chain(version)):
+        known, states = self._last_states.get(brand, (0, NO_STATES))
+        for read, (at, body) in enumerate(self._chain(version)):
+            if at == known:
+                break
             if read == MOST_RECORDS:
                 raise TooLarge(f"live item states changed more than {MOST_RECORDS:,} times before this decision")
             for state in reversed(body.states):
                 newest.setdefault((state.item, state.group), state)
-        return NO_STATES.with_states(newest.values())
+        else:
+            states = NO_STATES
+        found = states.with_states(newest.values())
+        self._last_states[brand] = version, found
+        return found
 
-    def _chain(self, version: int) -> Iterator[ItemStates]:
-        """What the records of live states say, newest first."""
+    def _chain(self, version: int) -> Iterator[tuple[int, ItemStates]]:
+        """What the records of live states say, newest first, each with its sequence."""
         while version:
             found = self._store.read_journal(version - 1, 1)
             if not found or found[0][0] != version or not isinstance(body := found[0][1].body, ItemStates):
                 raise NothingKept("the live item states of this decision are not kept any more", "past.receipt")
-            yield body
+            yield version, body
             version = body.before
 
 

@@ -140,4 +140,11 @@ class _Follower:
             could &= narrow
         could[row] = True
         rows = np.flatnonzero(could)
-        return Step(self._order[at].slot, row, rows, shares[rows], int((priority > priority[row]).sum()))
+        return Step(self._order[at].slot, row, rows, shares[rows], _above(priority, row))
+
+
+def _above(priority: Floats, row: int) -> int:
+    """How many open rows rank before one; of equals the first."""
+    level = priority[row]
+    found = int((priority > level).sum())
+    return found if level == CLOSED else found + int((priority[:row] == level).sum())

@@ -22,9 +22,9 @@ from maitred_server.replaying.pages import Sheet, sheet
 from maitred_server.replaying.reading import Found, Shown
 from maitred_server.store import AnyStore
 
-CHECKED: Final = 200  # decisions that the logging policy makes again
+CHECKED: Final = 200  # decisions at least that the logging policy makes again; all where that costs little
 NEAR: Final = 1e-9  # how far its probabilities may be from those that were logged
-DIFFERS: Final = "it comes out differently, as when feedback on its way took part"
+DIFFERS: Final = "it comes out differently when it is decided again"
 WRONG: Final = (CLOSED_NOW, OTHER_PIN, NO_CANDIDATE)  # what the policy that made it cannot have come to
 GONE: Final = "its exposure is kept no more"
 
@@ -92,9 +92,11 @@ class Retelling:
         body = records[0].body
         assert isinstance(body, Exposure)
         rerun = Rerun.of_exposure(records[0], body)
-        if checked:
-            self._checked(rerun, records, body)
-        again = self._past.rerun(rerun if self._is_followed else _without_models(rerun))
+        own = rerun if body.policy in LEARNED else _without_models(rerun)
+        asked = rerun if self._is_followed else _without_models(rerun)
+        again = self._past.rerun(asked)
+        if checked or own == asked:  # else it costs as much as learning anew
+            self._checked(again if own == asked else self._past.rerun(own), records)
         if self._models is not None and self._candidate.is_learned:
             again = again._replace(world=self._with_models(again.world, self._models))
         again = self._candidate.on(again, body.placement)
@@ -126,9 +128,8 @@ class Retelling:
             raise Apart(GONE)
         return records
 
-    def _checked(self, rerun: Rerun, records: Sequence[Record], body: Exposure) -> None:
+    def _checked(self, again: Again, records: Sequence[Record]) -> None:
         """By the policy that made it. Raises Apart where it comes out differently."""
-        again = self._past.rerun(rerun if body.policy in LEARNED else _without_models(rerun))
         try:
             told, slate = self._told(again, records)
         except Apart as error:

@@ -22,6 +22,7 @@ SPARE: Final = 2  # so many times the decisions asked for are held while reading
 HOLDOUT: Final = "held out"
 MERGED: Final = "of a subject that was merged"
 OVERRIDDEN: Final = "an arm was asked for"
+PENDING: Final = "feedback on its way took part, which is in no profile of the journal"
 NO_PROBABILITY: Final = "without a probability"
 
 
@@ -155,7 +156,9 @@ class _Reading:
             why = ", ".join(f"{count:,} {reason}" for reason, count in self._left_out.items())
             return InvalidRequest(f"no decision of placement `{asked.placement}` is left: {why}", "placement")
         if asked.placement in self._others:
-            return InvalidRequest(f"placement `{asked.placement}` has no such decisions (of this time, of this arm)", "from")
+            return InvalidRequest(
+                f"placement `{asked.placement}` has no such decisions (of this time, of this arm)", "from"
+            )
         known = ", ".join(f"`{name}`" for name in sorted(self._others)) or "none at all"
         return UnknownName(f"the journal has no exposure of placement `{asked.placement}`; it has {known}", "placement")
 
@@ -168,4 +171,6 @@ def _unfit(body: Exposure) -> str:
         return MERGED
     if body.overridden:
         return OVERRIDDEN
+    if body.pending:
+        return PENDING
     return "" if body.shown and all(0.0 < one.probability <= 1.0 for one in body.shown) else NO_PROBABILITY

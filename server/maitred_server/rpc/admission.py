@@ -256,6 +256,7 @@ class _Reading:
             item_states=receipt.item_states,
             channel=decision.channel,
             space=decision.space,
+            pending=receipt.pending,
         )
 
     def _shown(self, slot: SealedSlot) -> Shown:

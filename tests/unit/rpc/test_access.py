@@ -63,3 +63,10 @@ def test_a_wrong_access_file_says_what_is_wrong(tmp_path: Path, changes: dict[st
     """The server does not start with an access file that it does not understand."""
     with pytest.raises(InvalidRequest, match=told):
         Access.from_file(access_file(tmp_path, **changes))
+
+
+def test_the_credential_is_only_looked_at_where_it_matters(tmp_path: Path) -> None:
+    """Without an access file everybody is the same caller, whatever the key; with one that depends on the key."""
+    everyone = Access.open_to_all("shop")
+    assert everyone.everybody == everyone.caller(None) == everyone.caller("Bearer whatever")
+    assert Access.from_file(access_file(tmp_path)).everybody is None

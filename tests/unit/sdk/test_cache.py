@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from maitred import CacheConfig, Client, Config, Decision, Reason, Subject
 from maitred._cache import Cache, Flight
 from maitred._calls import Answer, Ask, ask_one, ask_page
+from maitred._index import Index
 from maitred.errors import CallFailed
 from maitred.testing import FakeTransport
 
@@ -205,3 +206,60 @@ def test_concurrent_equal_requests_are_one_call() -> None:
             thread.join()
     assert len(fake.asked) == 1
     assert {one.id for one in answers} == {answers[0].id}
+
+
+def test_a_stale_answer_that_is_asked_for_already_needs_no_asking() -> None:
+    """Stale and due, the caller is to ask; once somebody did, or the server failed a moment ago, it is just served."""
+    now = [0.0]
+    cache = Cache(CacheConfig(), lambda: now[0])
+    wanted = ask("a")
+    assert wanted.key is not None
+    fetch(cache, wanted, "A", ttl_ms=1_000, stale_ms=60_000)
+    seen = [cache.get_known(wanted.key)]
+    now[0] = 2.0
+    seen.append(cache.get_known(wanted.key))
+    flight, _ = cache.board(wanted)
+    seen.append(cache.get_known(wanted.key))
+    cache.land(flight, CallFailed("UNAVAILABLE"))
+    seen.append(cache.get_known(wanted.key))
+    now[0] = 100.0
+    seen.append(cache.get_known(wanted.key))
+    assert [one and one[0].reason for one in seen] == [Reason.CACHED, None, Reason.STALE, Reason.STALE, None]
+
+
+def test_while_nobody_vouches_only_what_was_just_asked_for_is_served() -> None:
+    """Fresh by the clock, but the server is not heard: it is asked for, and stands in for a moment once that failed."""
+    cache, wanted = make(), ask("a")
+    assert wanted.key is not None
+    fetch(cache, wanted, "A")
+    cache.distrust()
+    assert cache.get_known(wanted.key) is None
+    cache.land(cache.board(wanted)[0], CallFailed("UNAVAILABLE"))
+    assert cache.get_known(wanted.key) == cache.get_stale(wanted.key)[0]  # type: ignore[index]
+
+
+NAMES = st.sampled_from(["a", "b", "c"])
+KEYS = st.integers(0, 3).map(lambda number: ("key", number))
+
+
+@given(st.lists(st.tuples(st.booleans(), NAMES, KEYS), max_size=40))
+def test_an_index_is_a_dict_of_sets(steps: list[tuple[bool, str, tuple[str, int]]]) -> None:
+    """However keys come and go, each name has the keys that a set would have."""
+    index: Index[str] = Index()
+    plain: dict[str, set[tuple[str, int]]] = {"a": set(), "b": set(), "c": set()}
+    for comes, name, key in steps:
+        (index.add if comes else index.discard)(name, key)
+        (plain[name].add if comes else plain[name].discard)(key)
+    assert {name: set(index.of(name)) for name in plain} == plain
+
+
+def test_kept_answers_share_what_they_have_in_common() -> None:
+    """Two subjects' answers hold one copy of a content; one that is longer than 4 KiB is each one's own."""
+    fake = FakeTransport.serving({"short": [{"item": "A", "content": "x" * 100}]}, ttl_ms=60_000)
+    fake.serve("long", [{"item": "B", "content": "x" * 5_000}])
+    with Client(transport=fake) as client:
+        shared = [
+            client.decide(placement, "s1")[0].raw is client.decide(placement, "s2")[0].raw
+            for placement in ("short", "long")
+        ]
+    assert shared == [True, False]

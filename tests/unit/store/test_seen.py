@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from maitred_server.store.seen import WINDOW, Window
+from maitred_server.store.seen import WINDOW, Receiving, Window
 
 SEQUENCES = st.lists(st.one_of(st.integers(1, 40), st.integers(1, 4_000)), max_size=60)
 
@@ -55,3 +55,22 @@ def test_the_window_holds_exactly_1024_below_the_highest() -> None:
     """The lowest of the window can still be new, the one below it never."""
     window = after([5_000])
     assert [window.has(5_000 - WINDOW), window.has(5_000 - WINDOW - 1)] == [False, True]
+
+
+@given(SEQUENCES, SEQUENCES)
+def test_receiving_in_runs_leaves_the_same_window(before: list[int], sequences: list[int]) -> None:
+    """Runs of rising numbers are put in together: the window and every answer are those of one by one."""
+    window, receiving = after(before), Receiving(after(before))
+    expected = []
+    for sequence in [one + step for one in sequences for step in range(3)]:
+        expected.append((sequence, not window.has(sequence)))
+        window = window if window.has(sequence) else window.plus(sequence)
+    assert [(sequence, receiving.receive(sequence)) for sequence, _ in expected] == expected
+    assert receiving.now() == window
+
+
+def test_a_run_longer_than_the_window_fills_it() -> None:
+    """After 3,000 events in order all of them are received, and the next one is not."""
+    receiving = Receiving(Window())
+    assert all(receiving.receive(sequence) for sequence in range(1, 3_001))
+    assert [receiving.now().has(sequence) for sequence in (1, 2_000, 3_000, 3_001)] == [True, True, True, False]

@@ -49,7 +49,7 @@ MAIN: Final = [one for one in LEARNED if one.candidates == places.MAIN]
 
 def envoy_there() -> bool:
     """Whether the Envoy front is there, with what it needs."""
-    return all(map(find_spec, ("maitred_server.rpc.envoy_front", "pyvoy")))
+    return all(map(find_spec, ("maitred_server.rpc.envoy", "pyvoy", "connectrpc")))
 
 
 def measure(bench: Bench) -> Figures:

@@ -24,6 +24,7 @@ from maitred_server.playbook.rules import Answers, Declarations, Gate, ItemColum
 
 NOW = 1_760_000_000_000
 DAY = 86_400_000
+PEOPLE = 2_000  # more than any cache of the rules keeps
 TOWNS = [f"town-{number}" for number in range(40)]
 TAGS = [f"tag-{number}" for number in range(30)]
 SEGMENTS = tuple(f"segment-{number}" for number in range(200))
@@ -232,18 +233,21 @@ def measured(sizes: tuple[int, ...], share: float, calls: int) -> Mapping[str, f
     """Each figure by its name, microseconds if it does not say otherwise."""
     random = Random(7)  # noqa: S311 - figures that can be had again
     made, listed, _, of_plans = program(random)
-    asked = people(random, 50)
+    asked = people(random, PEOPLE)
     alone = [rule for rule in listed if not rule.uses.item]
     found = {"program of 700 plans, ms": of_plans}
     found["a rule by the library"] = library_micros(made, asked, max(1, calls // 200))
     found["a rule by itself (matches)"] = micros(
-        lambda number: [rule.matches({**asked[number % 50].subject, "segments": ()}, {}, NOW) for rule in alone],
+        lambda number: [rule.matches({**asked[number % PEOPLE].subject, "segments": ()}, {}, NOW) for rule in alone],
         max(1, calls // 200),
     ) / len(alone)
     in_segments = [made.segments(one.subject, one.context, NOW) for one in asked]
-    found["200 segments"] = micros(lambda n: made.segments(*asked[n % 50], NOW), calls)
-    found["answers to 500 rules"] = micros(lambda n: made.answers(*asked[n % 50], NOW, in_segments[n % 50]), calls)
-    answers = [made.answers(*one, NOW, bits) for one, bits in zip(asked, in_segments, strict=True)]
+    found["200 segments"] = micros(lambda n: made.segments(*asked[n % PEOPLE], NOW), calls)
+    known = list(zip(asked, in_segments, strict=True))
+    found["answers to 500 rules"] = micros(
+        lambda n: made.answers(*known[n % PEOPLE][0], NOW, known[n % PEOPLE][1]), calls
+    )
+    answers = [made.answers(*one, NOW, bits) for one, bits in known]
     for size in sizes:
         found.update(_of_gate(made, columns(random, size), answers, share, calls))
     return found
@@ -256,7 +260,7 @@ def _of_gate(made: Program, over: ItemColumns, answers: list[Answers], share: fl
     built = (time.thread_time() - begin) * 1e3
     prices = over.numeric("price", "double").values
     return {
-        f"gate.open at {size:,} items": micros(lambda number: opened.open(answers[number % 50]), calls),
+        f"gate.open at {size:,} items": micros(lambda number: opened.open(answers[number % PEOPLE]), calls),
         f"gate made at {size:,} items, ms": built,
         f"gate made after prices changed at {size:,} items, ms": micros(
             lambda number: opened.with_columns(over.with_price(prices + number)), 2, 3

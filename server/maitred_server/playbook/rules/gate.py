@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from operator import xor
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from maitred_server.playbook.rules.answers import Answers
 from maitred_server.playbook.rules.bits import bits_of, unpack
@@ -19,8 +19,6 @@ from maitred_server.playbook.rules.rows import Rows
 from maitred_server.playbook.rules.rule import Rule
 from maitred_server.playbook.rules.split import Joined, OfBoth, OfItems, OfSubject, Split, atoms
 from maitred_server.playbook.rules.tree import Node, key
-
-MOST_LATELY: Final = 1 << 18  # bytes of open rows that are kept
 
 
 class Asked:
@@ -71,7 +69,6 @@ class Gate:
         self._of_subject: dict[int, int] = {}
         self._of_both: list[tuple[int, Part]] = []
         self._of_values: dict[bytes, tuple[Evaluate, list[tuple[int, Callable[[Any], int]]]]] = {}
-        self._lately: dict[int, Bools] = {}
         by_split = list(self._by_split())
         self._uses = Counter(key(atom) for split, _ in by_split for atom in atoms(split))
         for split, bits in by_split:
@@ -93,17 +90,7 @@ class Gate:
             guarded &= left
             if guarded:
                 left ^= guarded ^ (guarded & part(asked))
-        return None if left == self._all else self._unpacked(left)
-
-    def _unpacked(self, left: int) -> Bools:
-        """Many decisions leave the same rows: those of the last ones are kept."""
-        found = self._lately.get(left)
-        if found is None:
-            if len(self._lately) * self._rows.size >= MOST_LATELY:
-                self._lately.clear()
-            found = self._lately[left] = unpack(left, self._rows.size)
-            found.flags.writeable = False
-        return found
+        return None if left == self._all else unpack(left, self._rows.size)
 
     def verdicts(self, answers: Answers, row: int) -> list[tuple[int, bool | RuleFailure]]:
         """What each rule that guards a row says to it, by the rule's number. For explanations: it takes its time."""

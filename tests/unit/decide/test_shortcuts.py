@@ -1,0 +1,97 @@
+"""What is worked out in fewer steps, beside the plain way to work it out."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from harness.desk import NOW, Desk, profile
+from harness.shop import ITEMS, shop
+from hypothesis import given
+from hypothesis import strategies as st
+from maitred_server.decide.answer import Decision
+from maitred_server.decide.choice import Choice
+from maitred_server.decide.contacts import Contacts
+from maitred_server.decide.own import OwnIndex
+from maitred_server.decide.scoring import closed_where
+from maitred_server.model import Event, Reason
+from maitred_server.playbook.control import ContactPolicy, Control, Scope
+from maitred_server.policy.base import CLOSED
+from maitred_server.policy.features import KeyIndex
+from maitred_server.store.keys import item_key
+from maitred_tools.bench.plainly import DAY, Happened, Thing
+
+NAMES = [f"item-{number}" for number in range(8)]
+DEEDS = st.lists(st.tuples(st.sampled_from(["purchase", "view"]), st.sampled_from([*NAMES, "elsewhere"])), max_size=12)
+
+
+@given(DEEDS, st.lists(st.integers(0, 3), min_size=len(NAMES), max_size=len(NAMES)))
+def test_own_counts_are_those_of_all_counters(deeds: list[tuple[str, str]], variants: list[int]) -> None:
+    """Whatever a subject did, and however many variants each item has, down to none: as if each row was looked up."""
+    keys = np.array([item_key(name) for name in NAMES], np.uint64).repeat(variants)
+    known = profile(*(Event(type_, item) for type_, item in deeds))
+    table = known.counters("purchase")
+    found = OwnIndex.lay("purchase", keys).of(known.rows)
+    column = np.zeros(len(keys))
+    if found is not None:
+        column[found.rows] += found.counts
+    assert column.tolist() == KeyIndex(keys).scatter(table.keys, table.counts).tolist()
+
+
+@given(
+    st.lists(st.sampled_from([1.0, 2.5, -3.0, np.nan, np.inf, -np.inf]), max_size=6),
+    st.lists(st.booleans(), min_size=6, max_size=6),
+)
+def test_what_is_no_number_is_closed(priority: list[float], opened: list[bool]) -> None:
+    """NaN and infinity never win, and no more does what a filter closed; the rest keeps its priority."""
+    rows = np.array(opened[: len(priority)], np.bool_)
+    expected = [one if np.isfinite(one) and is_open else CLOSED for one, is_open in zip(priority, rows, strict=True)]
+    assert closed_where(np.array(priority), rows).tolist() == expected
+
+
+def test_nouns_made_again_differ_in_one_field(tmp_path: Path) -> None:
+    """Of a choice, a decision and a moment all fields but the new one are as they were."""
+    choice = Choice(1, 2, "a", "b", Reason.HABIT, 0.5, 0.25, 3.0, True, None, "why", b"c", b"f", True, 7)
+    assert choice.with_remaining(4) == choice._replace(remaining=4)
+    decision = Decision("id", "home", [choice], Reason.HABIT, "habit", 1, 2, "web", "space")
+    assert decision.with_slate([]) == decision._replace(slate=[])
+    desk = shop(tmp_path)
+    contacts = Contacts(None, NOW, desk.world.catalogue.group_keys)
+    moment = desk.moment(None)._replace(contacts=contacts)
+    assert moment.for_page(contacts)[:-1] == moment[:-1]
+
+
+def capped(folder: Path, chance: random.Random) -> Desk:
+    scopes = (Scope(), Scope(groups=("fruit",)), Scope(items=("milk", "soap")))
+    caps = tuple(
+        ContactPolicy(
+            f"p{number}",
+            "exposure",
+            chance.randrange(1, 9),
+            DAY,
+            per=chance.choice(["item", "group", "all"]),
+            scope=chance.choice(scopes),
+        )
+        for number in range(3)
+    )
+    return shop(folder, Control(contact_policies=caps), placements=("{name: home, slots: 4, policy: popular}",))
+
+
+def shown(desk: Desk, chance: random.Random) -> None:
+    for one in chance.choices(ITEMS, k=chance.randrange(5)):
+        thing = Thing(one.id, one.groups)
+        desk.tell(Happened(NOW - chance.randrange(2 * DAY), "exposure", (thing,), "home", "").body)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_first_look_at_bounds_changes_nothing(tmp_path: Path, monkeypatch: Any, seed: int) -> None:
+    """Slates are the same when every policy is asked again after every choice, as if each bound could be reached."""
+    chance = random.Random(seed)
+    desk = capped(tmp_path, chance)
+    shown(desk, chance)
+    quick = desk.answer("home").decisions
+    monkeypatch.setattr(Contacts, "may_use_up", lambda self, contact, slots: True)
+    assert desk.answer("home").decisions == quick
