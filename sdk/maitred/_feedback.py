@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
-from time import time_ns
 from typing import Any, NamedTuple, TypeAlias
 
 from . import _check
 from ._wire import wire_consent, wire_subject, wire_trait, wire_values
 from .errors import InvalidArgument
-from .types import INTENSITIES, Choice, Consent, Decision, Moment, Subject, Trait
+from .types import INTENSITIES, Choice, Consent, Decision, Subject, Trait
 from .v1 import feedback_pb2, types_pb2
 
 MAX_EVENT_BYTES = 64 * 1024
@@ -300,11 +299,6 @@ def not_for_me(item: object, group: object, reason: object, decision: Decision |
     if bool(said.item) == bool(said.group):
         raise InvalidArgument("item", "or group must be given: one of them")
     return said
-
-
-def moment(at: Moment | None) -> int:
-    """When it happened, in ms: as given, or now."""
-    return time_ns() // 1_000_000 if at is None else _check.moment("at", at)
 
 
 def _bytes_of(values: Mapping[str, types_pb2.Value]) -> int:

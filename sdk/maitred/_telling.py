@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from time import time_ns
 
 from . import _calls, _check, _feedback
 from ._cache import Cache
@@ -31,7 +32,7 @@ class Telling:
         if not decision.id or (decision.partial and not decision.choices):
             return
         shown = _feedback.shown(decision, slots)
-        subject, at_ms = decision.subject, _feedback.moment(at)
+        subject, at_ms = decision.subject, _moment(at)
         id_ = subject if isinstance(subject, str) else subject.id
         number = self._cache.show(decision, id_, shown)
         self._add(subject, id_, at_ms, "", Exposure(decision.id, shown, number, decision.receipt))
@@ -59,7 +60,7 @@ class Telling:
         """
         body = _feedback.happened(type, item, variant, value, quantity, attributes, decision)
         id_ = subject.id if isinstance(subject, Subject) else _check.subject_id("subject", subject)
-        at_ms = _feedback.moment(at)
+        at_ms = _moment(at)
         if purpose:
             _check.name("purpose", purpose)
         self._add(subject, id_, at_ms, purpose, body, touchpoint)
@@ -80,7 +81,7 @@ class Telling:
         """
         body = _feedback.traits(traits, source, purpose)
         known = subject_of(subject)
-        self._add(subject, known.id, _feedback.moment(at), "", body)
+        self._add(subject, known.id, _moment(at), "", body)
         self._drop_answers(known)
 
     def put_consents(
@@ -99,7 +100,7 @@ class Telling:
         """
         body = _feedback.consents(consents, source)
         known = subject_of(subject)
-        self._add(subject, known.id, _feedback.moment(at), "", body)
+        self._add(subject, known.id, _moment(at), "", body)
         self._drop_answers(known)
 
     def consent(
@@ -125,7 +126,7 @@ class Telling:
         body = _feedback.intensity(level)
         known = subject_of(subject)
         _check.name("source", source, empty=True)
-        self._add(subject, known.id, _feedback.moment(at), "", body, source=source)
+        self._add(subject, known.id, _moment(at), "", body, source=source)
         self._drop_answers(known)
 
     def not_for_me(
@@ -152,7 +153,7 @@ class Telling:
 
     def _object(self, subject: Subject | str, body: _feedback.NotForMe, at: Moment | None) -> None:
         known = subject_of(subject)
-        self._add(subject, known.id, _feedback.moment(at), "", body)
+        self._add(subject, known.id, _moment(at), "", body)
         change = self._cache.show_again if body.withdrawn else self._cache.hide
         change(_ids(known), body.item, body.group)
 
@@ -164,7 +165,7 @@ class Telling:
         InvalidArgument.
         """
         known, joining = subject_of(subject), subject_of(other)
-        self._add(subject, known.id, _feedback.moment(at), "", _feedback.Merge(other))
+        self._add(subject, known.id, _moment(at), "", _feedback.Merge(other))
         self._drop_answers(known)
         self._drop_answers(joining)
 
@@ -190,3 +191,8 @@ class Telling:
 
 def _ids(subject: Subject) -> list[str]:
     return [subject.id, *(_calls.id_of(alias) for alias in subject.aliases)]
+
+
+def _moment(at: Moment | None) -> int:
+    """When it happened, in ms: as given, or now."""
+    return time_ns() // 1_000_000 if at is None else _check.moment("at", at)
