@@ -15,9 +15,10 @@ from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from maitred_tools.bench import seed
-from maitred_tools.bench.__main__ import ask, echo, out, seeded
+from maitred_tools.bench.deciding import ask
 from maitred_tools.bench.echo import Front
 from maitred_tools.bench.measure import Spread
 from maitred_tools.bench.process import ServerProcess
@@ -30,6 +31,8 @@ from maitred_tools.throwaway import accept_any_disk
 WARM_CALLS = 1_000
 ECHO = "echo"
 
+out = Console()
+
 
 def main(
     profiles: Annotated[int, typer.Option(min=1_000, help="Profiles in the store")] = 20_000,
@@ -39,7 +42,7 @@ def main(
 ) -> None:
     """Measure servers that stop half-way, in turn."""
     accept_any_disk()
-    data = seeded(build, profiles)
+    data = seed.data_directory(build, profiles)
     load = Load(seed.requests(profiles, 20_000), calls)
     with ExitStack() as stack, progress("rounds", rounds) as done:
         servers = _servers(stack, data, load.requests[0])
@@ -77,7 +80,8 @@ def _servers(stack: ExitStack, data: Path, request: bytes) -> dict[str, ServerPr
     depths = {depth.value: stack.enter_context(_shallow(data, folder, depth)) for depth in Depth}
     answer = folder / "answer"
     answer.write_bytes(ask(depths[Depth.WRITTEN].target, request))
-    return {ECHO: stack.enter_context(echo(Front.AIO, answer)), **depths}
+    echo = ServerProcess("maitred_tools.bench.echo", ["--front", Front.AIO.value, "--answer", str(answer)])
+    return {ECHO: stack.enter_context(echo), **depths}
 
 
 def _shallow(data: Path, folder: Path, depth: Depth) -> ServerProcess:
