@@ -86,7 +86,7 @@ def lay(catalogue: Catalogue, placement: Placement, gate: Gates | None) -> Groun
         fitting=Fitting.lay(catalogue, placement, plan),
         weights=Weights.lay(catalogue, placement, plan),
         slots=SlotPlan.lay(catalogue, placement, plan),
-        learned=LearnedGround.lay(catalogue, placement, key_index),
+        learned=LearnedGround.lay(catalogue, placement),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,14 +12,13 @@ from maitred_server.model import Intensity, Reason
 from maitred_server.playbook.catalogue import Catalogue
 from maitred_server.playbook.control import Learning
 from maitred_server.playbook.nouns import Placement
-from maitred_server.policy.base import Bools, Floats, Policy, Scores
-from maitred_server.policy.exploring import Budgeted, explorer
-from maitred_server.policy.features import KeyIndex
-from maitred_server.policy.grid import packed
-from maitred_server.policy.learned import predicted
+from maitred_server.policy.base import Floats, Policy, Scores
+from maitred_server.policy.exploring import Budgeted, Known, explorer
+from maitred_server.policy.learned import believed
 from maitred_server.policy.linear import Candidates, Linear, Model
 from maitred_server.policy.meeting import Stage, meet, stage
 from maitred_server.policy.past import NO_PAST, past
+from maitred_server.policy.scorer import Encounter, Scorer
 from maitred_server.policy.space import FeatureSpace, feature_space
 
 
@@ -27,35 +27,38 @@ class LearnedGround(NamedTuple):
 
     learning: Learning
     counts: str  # the counter type that pair features look at
+    said: tuple[tuple[str, str, str], ...]  # of each trait that is told: its name, `subject` or `context`, the key
     space: FeatureSpace
     candidates: Candidates
     stage: Stage
     worth: Floats  # float64[t]
-    linear: Linear | None  # None: nothing was learned yet
+    scorer: Scorer  # of the model, and of what is believed while nothing was learned
 
     @classmethod
-    def lay(cls, catalogue: Catalogue, placement: Placement, items: KeyIndex) -> LearnedGround | None:
+    def lay(cls, catalogue: Catalogue, placement: Placement) -> LearnedGround | None:
         """Of a placement, before anything is known; None when nothing is learned there."""
         learning = catalogue.control.learned(placement.name)
         if learning is None or not learning.responses:
             return None
         candidates = _candidates(catalogue, placement)
+        space = feature_space(learning.features, learning.traits, learning.hashed)
         return cls(
             learning,
             placement.counts,
-            feature_space(learning.features, learning.traits, learning.hashed),
+            tuple((name, name.partition(".")[0], name.partition(".")[2]) for name in learning.traits),
+            space,
             candidates,
-            stage(items, candidates.groups, candidates.group_owner, len(candidates.items)),
+            stage(candidates.items, candidates.groups, candidates.group_owner),
             np.array([one.worth for one in learning.responses]),
-            None,
+            _unlearned(learning, space, candidates),
         )
 
     def renewed(self, popularity: Floats, total: float, model: Model | None) -> LearnedGround:
         """With another snapshot's popularity and model. A model of another shape is of another playbook: not used."""
-        shares = popularity / max(total, 1.0)
-        fits = model is not None and model.wide.shape == (len(self.worth), self.space.width)
-        linear = Linear(model, self.candidates, self.space.own) if model is not None and fits else None
-        return self._replace(stage=self.stage._replace(shares=shares), linear=linear)
+        stage = self.stage.with_shares(popularity / max(total, 1.0))
+        if model is None or model.wide.shape != (len(self.worth), self.space.width):
+            return self._replace(stage=stage, scorer=_unlearned(self.learning, self.space, self.candidates))
+        return self._replace(stage=stage, scorer=Scorer(self.space, Linear(model, self.candidates, self.space.own)))
 
     def see(self, view: View, now: int) -> Seen | None:
         """The candidates as this subject meets them; None: nothing may be used of it, so nothing is learned from it."""
@@ -63,40 +66,50 @@ class LearnedGround(NamedTuple):
             return None
         may = view.profile is not None and view.may_count(self.counts)
         did = past(view.profile, self.counts, now) if may else NO_PAST
-        said = {
-            name: (view.subject if root == "subject" else view.context).get(key)
-            for name in self.learning.traits
-            for root, _, key in (name.partition("."),)
-        }
+        sides = {"subject": view.subject, "context": view.context}
+        said = {name: sides[side].get(key) for name, side, key in self.said}
         meeting = meet(self.stage, did, said)
-        return Seen(self, self.space.candidates(meeting), self.space.shared(meeting), meeting.counts > 0)
+        return Seen(self, Encounter(self.scorer, meeting))
 
 
 class Seen(NamedTuple):
-    """One subject's features of all candidates, on the grid."""
+    """One subject's encounter with the candidates."""
 
     ground: LearnedGround
-    own: Floats  # float64[m, own]
-    shared: Floats  # float64[d - own]
-    met: Bools  # bool[m]: the subject did this before
+    encounter: Encounter
+
+    @property
+    def shared(self) -> Floats:
+        """float64[d - own], on the grid: the features of subject and context, of the first slot; the last is 1."""
+        return self.encounter.shared
 
     def scores(self) -> Scores:
         """What is predicted: the first response as propensity, the sum of all times their worth as priority."""
-        ground = self.ground
-        defaults = [one.default for one in ground.learning.responses]
-        responses = predicted(ground.space, ground.linear, self.own, self.shared, defaults)
-        return Scores(ground.worth @ responses, responses[0], (Reason.LEARNED,), worth_is_in=True)
+        responses = self.encounter.predict()
+        return Scores(self.ground.worth @ responses, responses[0], (Reason.LEARNED,), worth_is_in=True)
 
     def policy(self, name: str, seed: int) -> Policy:
         """The learned policy of a name, for this decision."""
-        learning, linear = self.ground.learning, self.ground.linear
-        worth = np.full(len(self.own), self.ground.worth[0])
-        inner = explorer(name, linear, self.own, self.shared, worth, seed, learning.scale)
+        learning, stage, space = self.ground.learning, self.ground.stage, self.ground.space
+        exposures = self.ground.scorer.linear.model.exposures
+        inner = explorer(name, Known(stage.size, exposures, space.width, self._deviations), seed, learning.scale)
         return Budgeted(inner, 0.0 if name == "greedy" else learning.exploration, learning.scale)
 
-    def sealed(self, row: int, slot: int) -> bytes:
-        """The features of a choice, as they go into the receipt."""
-        return packed(np.concatenate([self.own[row], self.ground.space.in_slot(self.shared, slot)]))
+    def _deviations(self) -> Floats:
+        return self.encounter.deviations() * abs(float(self.ground.worth[0]))
+
+    def met(self, row: int) -> bool:
+        """Whether the subject did this before."""
+        return self.encounter.met(row)
+
+    def sealed(self, rows: Sequence[int], slots: Sequence[int]) -> list[bytes]:
+        """The features of some choices, as they go into the receipt."""
+        return [one.tobytes() for one in self.encounter.features(rows, slots)]
+
+
+def _unlearned(learning: Learning, space: FeatureSpace, candidates: Candidates) -> Scorer:
+    model = believed(space, [one.default for one in learning.responses])
+    return Scorer(space, Linear(model, candidates, space.own))
 
 
 def _candidates(catalogue: Catalogue, placement: Placement) -> Candidates:

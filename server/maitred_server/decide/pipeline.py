@@ -255,7 +255,10 @@ class Page:
 
 
 def _with_features(seen: Seen, choices: Sequence[Choice]) -> list[Choice]:
-    return [one._replace(features=seen.sealed(one.row, one.slot), met=bool(seen.met[one.row])) for one in choices]
+    sealed = seen.sealed([one.row for one in choices], [one.slot for one in choices])
+    return [
+        one._replace(features=features, met=seen.met(one.row)) for one, features in zip(choices, sealed, strict=True)
+    ]
 
 
 def _reason(served: scoring.Served, choices: Sequence[Choice]) -> Reason:

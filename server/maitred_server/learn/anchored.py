@@ -9,21 +9,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from maitred_server.learn.ridge import Level, Sums
-from maitred_server.learn.weights import Families, Fitting, Touched, Weights, fit, refit
+from maitred_server.learn.ridge import Sums
+from maitred_server.learn.weights import Families, Fitting, Weights, fit
 from maitred_server.policy.base import Floats
 
 # By level, found on the baskets: what is known of a whole placement should outweigh a few dozen exposures of one item.
 PENALTIES: Final = (30.0, 100.0, 100.0, 200.0)
 
-_ALL = Touched(None, None, None)
-
 
 def fit_from(prior: Floats, sums: Sums, families: Families, fitting: Fitting, today: int = 0) -> Weights:
-    """As `weights.fit`, with the placement's weights drawn to `prior` (float64[t, d]) instead of 0.
-
-    `weights.refit` goes on from what it gives.
-    """
-    found = fit(sums, families, fitting, today)
-    wide = found.wide + fitting.penalties[Level.PLACEMENT] * prior @ found.wide_inverse
-    return refit(found._replace(wide=wide), sums, families, _ALL, today)
+    """As `weights.fit`, with the placement's weights drawn to `prior` (float64[t, d]) instead of 0."""
+    return fit(sums, families, fitting, today, prior)

@@ -19,7 +19,7 @@ import numpy as np
 from maitred_server.policy.base import Floats
 
 PENALTIES: Final = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
-_DOUBT: Final = 2.0  # how much is needed to leave a penalty of 1, while little is known
+_DOUBT: Final = 2.0  # how much is needed to leave the usual penalty, while little is known
 _LEAST: Final = 1e-3  # of a response's variance: what is left is never taken for less
 
 
@@ -30,11 +30,13 @@ class Judged(NamedTuple):
     left: Floats  # float64[t]: sum of squares of the responses that the level leaves unexplained
 
 
-def best_penalty(grid: Sequence[float], products: Floats, left_over: Floats, squares: Floats, number: float) -> Judged:
+def best_penalty(
+    grid: Sequence[float], products: Floats, left_over: Floats, squares: Floats, number: float, usual: float = 1.0
+) -> Judged:
     """The penalty of `grid` with the most evidence, over all types of response.
 
     `products`: float64[m, k, k]. `left_over`: float64[m, t, k], b - S w. `squares`: float64[t], of the responses that
-    the wider levels leave. `number`: of exposures.
+    the wider levels leave. `number`: of exposures. `usual`: the penalty that is left only for evidence.
     """
     sizes, vectors = np.linalg.eigh(products)
     sizes = np.maximum(sizes, 0.0)
@@ -44,6 +46,6 @@ def best_penalty(grid: Sequence[float], products: Floats, left_over: Floats, squ
         explained = (told / (sizes + penalty)[:, None]).sum((0, 2))
         left = np.maximum(squares - explained, _LEAST * number)
         held = np.log(penalty) * sizes.size - np.log(sizes + penalty).sum()
-        doubt = _DOUBT * np.log(penalty) ** 2
+        doubt = _DOUBT * np.log(penalty / usual) ** 2
         judged.append((float((-number * np.log(left)).sum() + held * len(squares) - doubt), Judged(penalty, left)))
     return max(judged, key=lambda one: one[0])[1]

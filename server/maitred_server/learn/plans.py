@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from maitred_server.learn.anchored import PENALTIES
+from maitred_server.learn.evidence import PENALTIES as GRID
 from maitred_server.learn.ridge import Space
 from maitred_server.learn.weights import Fitting
 from maitred_server.playbook.catalogue import Catalogue
@@ -43,7 +44,7 @@ class Plan(msgspec.Struct, frozen=True, dict=True):
     @property
     def fitting(self) -> Fitting:
         """How weights are made."""
-        return Fitting(PENALTIES, half_life_days=self.half_life_days if self.fades else None)
+        return Fitting(PENALTIES, self.half_life_days if self.fades else None, GRID)
 
     @cached_property
     def shape(self) -> Space:

@@ -30,7 +30,8 @@ class Fitting(NamedTuple):
     """How weights are made. `penalties`: by level, in exposures' worth of features of size 1.
 
     `half_life_days`: after which an exposure weighs half; None: all weigh alike. `grid`: penalties to choose from by
-    evidence, for the placement and for the others, which have the item's; empty: they are as `penalties` says.
+    evidence, for the placement and for the others, which have the item's, beginning at what `penalties` says; empty:
+    they stay at that.
     """
 
     penalties: tuple[float, float, float, float] = (1.0, 4.0, 4.0, 8.0)
@@ -82,9 +83,12 @@ class Touched(NamedTuple):
     variants: Keys | None
 
 
-def fit(sums: Sums, families: Families, fitting: Fitting, today: int = 0) -> Weights:
-    """The weights that sums lead to on a day. Pure: the same sums and day give the same weights."""
-    wide = _fit_wide(sums, fitting, today)
+def fit(sums: Sums, families: Families, fitting: Fitting, today: int = 0, prior: Floats | None = None) -> Weights:
+    """The weights that sums lead to on a day. Pure: the same sums and day give the same weights.
+
+    `prior`: float64[t, d] that the placement's weights are drawn to; None: to 0.
+    """
+    wide = _fit_wide(sums, fitting, today, np.zeros((sums.types, sums.space.width)) if prior is None else prior)
     fitting = _held(sums, fitting, today, wide)
     nothing = (_none(sums, level) for level in (Level.GROUP, Level.ITEM, Level.VARIANT))
     start = Weights(sums.space, fitting, wide.weights, wide.inverse, wide.exposures, wide.means, *nothing)
@@ -168,17 +172,18 @@ class _Wide(NamedTuple):
     left: Floats  # float64[t]: sum of squares that the placement's weights leave
 
 
-def _fit_wide(sums: Sums, fitting: Fitting, today: int) -> _Wide:
+def _fit_wide(sums: Sums, fitting: Fitting, today: int, prior: Floats) -> _Wide:
     found = _decayed(sums.stacked(Level.PLACEMENT), fitting.half_life_days, today)
     width, penalty, nothing = sums.space.width, fitting.penalties[Level.PLACEMENT], np.zeros(sums.types)
     if not len(found.keys):
-        return _Wide(np.zeros((sums.types, width)), _inverse(penalty * np.eye(width)), 0.0, nothing, penalty, nothing)
-    exposures, left = float(found.numbers[0]), found.answers[0, :, -1]  # the last feature is the 1
-    means = left / max(exposures, 1.0)
-    if fitting.grid and exposures > 0.0:  # a yes or no is its own square
-        penalty, left = best_penalty(fitting.grid, found.products, found.answers, left, exposures)
+        return _Wide(prior, _inverse(penalty * np.eye(width)), 0.0, nothing, penalty, nothing)
+    exposures, squares = float(found.numbers[0]), found.answers[0, :, -1]  # the last feature is the 1
+    left_over = found.answers[0] - prior @ found.products[0]
+    left = squares - ((found.answers[0] + left_over) * prior).sum(1)  # a yes or no is its own square
+    if fitting.grid and exposures > 0.0:
+        penalty, left = best_penalty(fitting.grid, found.products, left_over[None], left, exposures, penalty)
     inverse = _inverse(found.products[0] + penalty * np.eye(width))
-    return _Wide(found.answers[0] @ inverse, inverse, exposures, means, penalty, left)
+    return _Wide(prior + left_over @ inverse, inverse, exposures, squares / max(exposures, 1.0), penalty, left)
 
 
 def _held(sums: Sums, fitting: Fitting, today: int, wide: _Wide) -> Fitting:
@@ -188,7 +193,8 @@ def _held(sums: Sums, fitting: Fitting, today: int, wide: _Wide) -> Fitting:
         return fitting
     found = _decayed(sums.stacked(Level.ITEM), fitting.half_life_days, today)
     left_over = found.answers - wide.weights @ found.products.transpose(0, 2, 1)
-    held = best_penalty(fitting.grid, found.products[:, :, rows], left_over, wide.left, wide.exposures).penalty
+    products, usual = found.products[:, :, rows], fitting.penalties[Level.ITEM]
+    held = best_penalty(fitting.grid, products, left_over, wide.left, wide.exposures, usual).penalty
     return fitting._replace(penalties=(wide.penalty, held, held, 2.0 * held))
 
 

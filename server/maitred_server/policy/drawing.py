@@ -2,30 +2,47 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from maitred_server.policy.base import CLOSED, Floats
 
 
 class Drawn:
-    """`choose` for policies that say their `probabilities`; their scores are weighed in arbitration."""
+    """`choose` for policies that say their probabilities; their scores are weighed in arbitration."""
 
+    name: str
     weighted = True
+
+    def spread(self, priority: Floats, best: int, unit: float = 1.0) -> Floats:
+        """The probabilities of the rows, of which `best` is the highest and open: float64[n], 0 for closed rows, sum 1.
+
+        It is the caller's to change. `unit`: what counts as a gap of 1.
+        """
+        raise NotImplementedError
 
     def probabilities(self, priority: Floats) -> Floats:
         """Of the rows, of which at least one is open: float64[n], 0 for closed rows, sum 1."""
-        raise NotImplementedError
+        return self.spread(priority, int(priority.argmax()))
 
     def choose(self, priority: Floats, draw: float) -> tuple[int, float] | None:
-        """The first row at which the summed probabilities pass the draw."""
-        if priority.max() == CLOSED:
+        """The best row below its probability, which needs no sum; beyond it the first row at which the summed
+        probabilities of the others pass the draw.
+        """
+        best = int(priority.argmax())
+        if priority[best] == CLOSED:
             return None
-        probabilities = self.probabilities(priority)
-        passed = np.cumsum(probabilities)
-        row = int(np.searchsorted(passed, draw * passed[-1], side="right"))
-        if row >= len(priority) or probabilities[row] <= 0.0:  # the draw met the very end of the sum
-            row = int(np.flatnonzero(probabilities)[-1])
-        return row, float(probabilities[row])
+        found = self.spread(priority, best)
+        certain = float(found[best])
+        return (best, certain) if draw < certain else _other(found, best, draw - certain)
+
+
+def _other(found: Floats, best: int, draw: float) -> tuple[int, float]:
+    certain = float(found[best])
+    found[best] = 0.0
+    passed = found.cumsum()
+    row = int(passed.searchsorted(draw, side="right"))
+    if row < len(found):
+        return row, float(found[row])
+    others = found.nonzero()[0]  # the draw met the very end of the sum
+    return (int(others[-1]), float(found[others[-1]])) if len(others) else (best, certain)
 
 
 def with_best(others: Floats, best: int) -> Floats:

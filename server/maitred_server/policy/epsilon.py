@@ -16,8 +16,8 @@ class Epsilon(Drawn):
     def __init__(self, share: float = 0.1) -> None:
         self.share = share
 
-    def probabilities(self, priority: Floats) -> Floats:
+    def spread(self, priority: Floats, best: int, unit: float = 1.0) -> Floats:
         is_open = priority > CLOSED
         found = np.where(is_open, self.share / np.count_nonzero(is_open), 0.0)
-        found[int(priority.argmax())] += 1.0 - self.share
+        found[best] += 1.0 - self.share
         return found

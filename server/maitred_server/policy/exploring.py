@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from collections.abc import Callable
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -12,7 +13,6 @@ from maitred_server.policy.epsilon import Epsilon
 from maitred_server.policy.greedy import Best
 from maitred_server.policy.habit import Habit
 from maitred_server.policy.inverse_gap import InverseGap, learned_gamma
-from maitred_server.policy.linear import Linear
 from maitred_server.policy.thompson import Thompson
 
 LEARNED: Final = ("inverse_gap", "thompson", "epsilon", "greedy")
@@ -28,16 +28,6 @@ class Learned(Habit):
         self.name = name
 
 
-class Chooser(Protocol):
-    """The half of a policy that chooses; see `base.Policy`."""
-
-    @property
-    def name(self) -> str: ...
-
-    def probabilities(self, priority: Floats) -> Floats:
-        """The distribution over the rows."""
-
-
 class Budgeted(Drawn):
     """Another policy for a share of the draws, and the best for the others: the mixture's probabilities, exactly.
 
@@ -45,9 +35,7 @@ class Budgeted(Drawn):
     good is half a unit behind, whatever a success is worth here.
     """
 
-    weighted = True
-
-    def __init__(self, policy: Chooser, share: float, scale: float = 0.0) -> None:
+    def __init__(self, policy: Drawn, share: float, scale: float = 0.0) -> None:
         """`share`: 0 to 1."""
         self.name = policy.name
         self._policy = policy
@@ -55,7 +43,7 @@ class Budgeted(Drawn):
         self._scale = scale
 
     def score(self, situation: Situation) -> Scores:
-        """Ranks by habit: what is learned is scored beforehand (see `learned.predicted`)."""
+        """Ranks by habit: what is learned is scored beforehand (see `decide.learned`)."""
         return HABIT.score(situation)
 
     def choose(self, priority: Floats, draw: float) -> tuple[int, float] | None:
@@ -65,32 +53,31 @@ class Budgeted(Drawn):
         row = int(priority.argmax())
         return None if priority[row] == CLOSED else (row, 1.0)
 
-    def probabilities(self, priority: Floats) -> Floats:
-        best = int(priority.argmax())
-        found = np.zeros(len(priority))
+    def spread(self, priority: Floats, best: int, unit: float = 1.0) -> Floats:
         if self._share > 0.0:
-            found += self._share * self._policy.probabilities(priority / self._size(float(priority[best])))
+            found = self._policy.spread(priority, best, self._scale or max(abs(float(priority[best])), _LEAST))
+            found *= self._share
+        else:
+            found = np.zeros(len(priority))
         found[best] += 1.0 - self._share
         return found
 
-    def _size(self, best: float) -> float:
-        return self._scale or max(abs(best), _LEAST)
+
+class Known(NamedTuple):
+    """What an exploring policy is told of the model. `deviations`: float64[n] of the first response, when asked for."""
+
+    candidates: int
+    exposures: float
+    width: int
+    deviations: Callable[[], Floats]
 
 
-def explorer(
-    name: str, linear: Linear | None, own: Floats, shared: Floats, worth: Floats, seed: int, scale: float = 0.0
-) -> Chooser:
-    """The learned policy of a name, for one decision's candidates. `worth`: float64[n], of the first response.
-
-    `own`, `shared`: the features. Without a model nothing is known of how sure it is: `thompson` draws as if its
-    predictions were.
-    """
-    size, exposures = len(own), linear.model.exposures if linear else 0.0
+def explorer(name: str, known: Known, seed: int, scale: float = 0.0) -> Drawn:
+    """The learned policy of a name, for one decision's candidates. `scale`: what counts as a gap of 1; 0: not set."""
     if name == "inverse_gap":
-        return InverseGap(learned_gamma(size, exposures, own.shape[1] + len(shared), EAGERNESS))
+        return InverseGap(learned_gamma(known.candidates, known.exposures, known.width, EAGERNESS))
     if name == "epsilon":
         return Epsilon()
     if name == "greedy":
         return Best()
-    deviations = np.zeros(size) if linear is None else linear.deviations(own, shared) * np.abs(worth)
-    return Thompson(deviations / (scale or 1.0), seed)
+    return Thompson(known.deviations() / (scale or 1.0), seed)

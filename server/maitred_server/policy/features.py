@@ -15,20 +15,6 @@ class KeyIndex:
         """`item_keys`: uint64[m], in any order."""
         self._sorted, inverse = np.unique(item_keys, return_inverse=True)
         self._row = inverse.astype(np.intp)
-        self._order = np.argsort(item_keys) if len(self._sorted) == len(item_keys) else None  # each item comes once
-
-    def spread(self, keys: Keys, table: Floats) -> Floats:
-        """The same of several columns at once: float64[k, m] of float64[k, n]."""
-        columns = np.zeros((len(table), len(self._sorted)))
-        if not len(self._sorted):
-            return columns
-        at = self._sorted.searchsorted(keys)
-        met = np.flatnonzero(self._sorted.take(at, mode="clip") == keys)
-        if self._order is not None:
-            columns[:, self._order[at[met]]] = table[:, met]
-            return columns
-        columns[:, at[met]] = table[:, met]
-        return columns.take(self._row, axis=1)
 
     def scatter(self, keys: Keys, values: NDArray[np.generic]) -> Floats:
         """A column float64[m] that has `values` at the candidates of `keys` and 0 elsewhere.

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from maitred_server.policy.base import Greedy
+import numpy as np
+
+from maitred_server.policy.base import Floats
+from maitred_server.policy.drawing import Drawn
 
 
-class Best(Greedy):
+class Best(Drawn):
     """Takes the highest prediction."""
 
     name = "greedy"
-    weighted = True
+
+    def spread(self, priority: Floats, best: int, unit: float = 1.0) -> Floats:
+        certain = np.zeros(len(priority))
+        certain[best] = 1.0
+        return certain

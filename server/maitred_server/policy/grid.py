@@ -13,16 +13,24 @@ import numpy as np
 from maitred_server.policy.base import Floats
 
 UNIT: Final = 1 << 12
-_LOW, _HIGH = -(1 << 15) / UNIT, ((1 << 15) - 1) / UNIT
+LOW_POINT: Final = -(1 << 15)  # in units of the grid
+HIGH_POINT: Final = (1 << 15) - 1
+_LOW, _HIGH = LOW_POINT / UNIT, HIGH_POINT / UNIT
 
 
 def onto_grid(values: Floats) -> Floats:
     """`values`, changed in place: rounded to the grid, its end where they are beyond. What is no number stays so."""
-    np.clip(values, _LOW, _HIGH, out=values)
+    np.maximum(values, _LOW, out=values)
+    np.minimum(values, _HIGH, out=values)
     values *= UNIT
     np.rint(values, out=values)
     values *= 1.0 / UNIT
     return values
+
+
+def point(value: float) -> float:
+    """The same of one finite number."""
+    return round(min(max(value, _LOW), _HIGH) * UNIT) / UNIT
 
 
 def packed(values: Floats) -> bytes:

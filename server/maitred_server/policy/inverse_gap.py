@@ -5,7 +5,8 @@ and scaled predictions y,
 
     P(a) = 1 / (K + gamma (y_b - y_a))  for a other than b;  P(b) = what is left.
 
-It is exact, costs one pass over the candidates, and never leaves one at 0.
+It is exact, never leaves a candidate at 0, and costs a subtraction, a division and a sum over the candidates: the first
+is (1 / gamma) / ((y_b + K / gamma) - y_a).
 """
 
 from __future__ import annotations
@@ -17,19 +18,19 @@ from maitred_server.policy.drawing import Drawn, with_best
 
 
 class InverseGap(Drawn):
-    """`gamma`: how much less a gap of 1 is tried; it rises as the predictions get better (see `learned_gamma`)."""
+    """`gamma`, above 0: how much less a gap of 1 is tried. It rises as the predictions get better (see
+    `learned_gamma`).
+    """
 
     name = "inverse_gap"
 
     def __init__(self, gamma: float) -> None:
         self.gamma = gamma
 
-    def probabilities(self, priority: Floats) -> Floats:
-        is_open = priority > CLOSED
-        best = int(priority.argmax())
-        with np.errstate(invalid="ignore"):
-            others = 1.0 / (np.count_nonzero(is_open) + self.gamma * (priority[best] - priority))
-        return with_best(np.where(is_open, others, 0.0), best)
+    def spread(self, priority: Floats, best: int, unit: float = 1.0) -> Floats:
+        sharpness = self.gamma / unit
+        evenly = float(priority[best]) + np.count_nonzero(priority > CLOSED) / sharpness
+        return with_best(np.divide(1.0 / sharpness, evenly - priority), best)  # of closed rows the gap is infinite
 
 
 def learned_gamma(candidates: int, exposures: float, width: int, eagerness: float) -> float:

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from maitred_server.policy.base import Floats
-from maitred_server.policy.linear import Linear
+from maitred_server.policy.linear import Deltas, Model
 from maitred_server.policy.space import FeatureSpace
 
 _BELIEVED: Final = ("share", "popular")  # features that are a guess by themselves, the best first
@@ -28,12 +28,19 @@ def prior(space: FeatureSpace, defaults: Sequence[float]) -> Floats:
     return found
 
 
-def predicted(
-    space: FeatureSpace, linear: Linear | None, own: Floats, shared: Floats, defaults: Sequence[float]
-) -> Floats:
-    """Responses float64[t, n], in [0, 1]. `own`: float64[n, own]. `shared`: float64[d - own]. None: nothing learned."""
-    if linear is not None:
-        return linear.predict(own, shared)
-    weights = prior(space, defaults)
-    found = weights[:, : space.own] @ own.T + (weights[:, space.own :] @ shared)[:, None]
-    return np.clip(found, 0.0, 1.0, out=found)
+def believed(space: FeatureSpace, defaults: Sequence[float]) -> Model:
+    """The prior as a model: of no exposures, and with no doubt of itself, for nothing is known of how sure it is."""
+    none, types = np.zeros(0, np.uint64), len(defaults)
+    columns = tuple(np.array(level, np.int32) for level in (space.group, space.item, space.variant))
+    groups, items, variants = (
+        Deltas(none, np.zeros((0, types, len(one))), np.zeros((0, len(one), len(one))), np.zeros(0)) for one in columns
+    )
+    return Model(
+        prior(space, defaults),
+        np.zeros((space.width, space.width)),
+        0.0,
+        np.zeros(types),
+        (columns[0], columns[1], columns[2]),
+        (groups, items, variants),
+        (np.inf,) * 4,
+    )

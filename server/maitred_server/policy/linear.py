@@ -76,7 +76,10 @@ class Candidates(NamedTuple):
 
 
 class Linear:
-    """A model bound to candidates: keys are looked up and levels added once, not with each decision."""
+    """A model bound to candidates: keys are looked up and levels added once, not with each decision.
+
+    `rows`: float64[n, t, own] and `shared`: float64[t, n, d - own] are the weights of each.
+    """
 
     def __init__(self, model: Model, candidates: Candidates, own: int) -> None:
         """`own`: how many of the features, the first ones, differ from candidate to candidate."""
@@ -89,17 +92,17 @@ class Linear:
             share = member.share[known][:, None, None]
             at = (member.owner[known][:, None, None], np.arange(len(model.wide))[:, None], columns)
             np.add.at(weights, at, level.values[member.at[known]] * share)
-        self._rows = np.ascontiguousarray(weights[:, :, :own])
-        self._shared = np.ascontiguousarray(weights[:, :, own:].transpose(1, 0, 2))
+        self.rows = np.ascontiguousarray(weights[:, :, :own])
+        self.shared = np.ascontiguousarray(weights[:, :, own:].transpose(1, 0, 2))
 
     def predict(self, own: Floats, shared: Floats) -> Floats:
         """Predicted responses float64[t, n], in [0, 1].
 
         `own`: float64[n, own]. `shared`: float64[d - own], of which the last is 1.
         """
-        found: Floats = self._shared @ shared
+        found: Floats = self.shared @ shared
         if self._own:
-            found += np.einsum("nto,no->tn", self._rows, own)
+            found += np.einsum("nto,no->tn", self.rows, own)
         return np.clip(found, 0.0, 1.0, out=found)
 
     def deviations(self, own: Floats, shared: Floats, outcome: int = 0) -> Floats:

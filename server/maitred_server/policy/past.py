@@ -6,6 +6,7 @@ than the buckets is taken as spread evenly from the first time to where the buck
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -13,98 +14,120 @@ import numpy.typing as npt
 
 from maitred_server.policy.base import Floats, Keys
 from maitred_server.store import Profile, buckets
-from maitred_server.store.counters import keys_of
-from maitred_server.store.keys import ANY_KEY, type_code
+from maitred_server.store.keys import ANY_KEY, type_code, type_mask
 
 FADES_DAYS: Final = (30.0, 60.0, 120.0)  # after so many days what was done counts 1/e
+FADED: Final = 4  # where the faded columns begin
 HOUR_MS: Final = buckets.HOUR_MS
 DAY_MS: Final = buckets.DAY_MS
 
 _HOURS: Final = (buckets.DAYS + 2) * 24
-_FADED: Final = np.exp(-np.arange(_HOURS) / 24.0 / np.array(FADES_DAYS)[:, None])  # by age in hours
+_RATES: Final = -1.0 / np.array(FADES_DAYS)[:, None]
+_FADED: Final = np.exp(np.arange(_HOURS) / 24.0 * _RATES)  # by age in hours
+_MOMENT: Final = 1e-6  # days: the least time that something is spread over
 
 
 class Past(NamedTuple):
     """n things of one counter type, and all of it together. Times are days before now, at least 0."""
 
-    keys: Keys  # uint64[n]
-    counts: Floats  # float64[n]
-    visits_of: Floats  # float64[n]: on how many days (lately: in how many hours); of long ago an estimate
-    first: Floats  # float64[n], days ago
-    last: Floats  # float64[n], days ago
-    faded: Floats  # float64[3, n]: `visits_of`, of each what is left of it after `FADES_DAYS`
-    visits: float  # the same of all things together
-    visits_faded: Floats  # float64[3]
+    keys: Keys  # uint64[n], distinct
+    table: Floats  # float64[7, n]: the columns that are named below
+    visits: float  # `visits_of` all things together
+    visits_faded: Floats  # float64[3]: the same of `faded`
     basket: float  # things at a visit, in the mean
     since: float  # days since the last visit
 
+    @property
+    def counts(self) -> Floats:
+        """float64[n]."""
+        return _column(self.table, 0)
 
-_NONE: Final = np.zeros(0)
-NO_PAST: Final = Past(np.zeros(0, np.uint64), _NONE, _NONE, _NONE, _NONE, np.zeros((3, 0)), 0.0, np.zeros(3), 0.0, 0.0)
+    @property
+    def visits_of(self) -> Floats:
+        """float64[n]: on how many days (lately: in how many hours); of long ago an estimate."""
+        return _column(self.table, 1)
+
+    @property
+    def first(self) -> Floats:
+        """float64[n], days ago."""
+        return _column(self.table, 2)
+
+    @property
+    def last(self) -> Floats:
+        """float64[n], days ago."""
+        return _column(self.table, 3)
+
+    @property
+    def faded(self) -> Floats:
+        """float64[3, n]: `visits_of`, of each what is left of it after `FADES_DAYS`."""
+        return self.table[FADED:]
+
+
+def _column(table: Floats, at: int) -> Floats:
+    column: Floats = table[at]
+    return column
+
+
+NO_PAST: Final = Past(np.zeros(0, np.uint64), np.zeros((7, 0)), 0.0, np.zeros(3), 0.0, 0.0)
 
 
 def past(profile: Profile | None, counter_type: str, now: int) -> Past:
     """What a subject did. `profile` None: nothing is known, or nothing may be. `now`: ms."""
     if profile is None:
         return NO_PAST
-    chosen = np.flatnonzero(profile.rows["type"] == type_code(counter_type))
+    chosen = (profile.rows["type"] == type_code(counter_type)).nonzero()[0]
     if not len(chosen):
         return NO_PAST
     rows = profile.rows[chosen]
-    keys = keys_of(rows)
-    counts = rows["count"].astype(np.float64)
-    first, last = (np.maximum(now - rows[name], 0) / DAY_MS for name in ("first", "last"))
-    recent = _recent(profile, chosen, now)
-    once = np.divide(recent.cells, recent.tallies, out=np.ones(len(keys)), where=recent.tallies > 0)
-    visits = recent.cells + (counts - recent.tallies) * once
-    faded = recent.faded + _before(profile, recent, counts, first, last, now) * once
-    every = keys == ANY_KEY
-    whole = int((every if every.any() else counts).argmax())  # the store lets go of the total last
-    return Past(
-        keys,
-        counts,
-        visits,
-        first,
-        last,
-        faded,
-        float(visits[whole]),
-        faded[:, whole],
-        float(counts[whole] / visits[whole]),
-        float(last[whole]),
-    )
+    keys = rows["id"] ^ _mask(counter_type)
+    table = np.empty((7, len(keys)))
+    counts, _, first, last = table[:FADED]
+    counts[:] = rows["count"]
+    np.subtract(now, rows["first"], out=first)
+    np.subtract(now, rows["last"], out=last)
+    times = np.maximum(table[2:FADED], 0.0, out=table[2:FADED])
+    times *= 1.0 / DAY_MS
+    _spread(profile, chosen, table, now)
+    total = (keys == ANY_KEY).nonzero()[0]
+    whole = int(total[0] if len(total) else counts.argmax())  # the store lets go of the total last
+    count, visits, _, since = table[:FADED, whole].tolist()
+    return Past(keys, table, visits, table[FADED:, whole], count / visits, since)
 
 
-class _Recent(NamedTuple):
-    """Of the buckets of n counters."""
-
-    tallies: Floats  # float64[n]
-    cells: Floats  # float64[n]: how many buckets
-    faded: Floats  # float64[3, n]: buckets
+@lru_cache(maxsize=4_096)
+def _mask(counter_type: str) -> np.uint64:
+    return np.uint64(type_mask(type_code(counter_type)))
 
 
-def _recent(profile: Profile, chosen: npt.NDArray[np.intp], now: int) -> _Recent:
-    held, size = profile.buckets, len(profile.rows)
-    owner = buckets.rows_of(held.cells)
-    age = np.clip(now // HOUR_MS - buckets.middle_hours(held.cells), 0, _HOURS - 1)
-    left = _FADED[:, age]
+def _spread(profile: Profile, chosen: npt.NDArray[np.intp], table: Floats, now: int) -> None:
+    """Fills in the visits, whole and faded. The buckets tell those of late; what is older is taken as spread evenly."""
+    counts, visits_of, first, last = table[:FADED]
+    cells, recent = _recent(profile, chosen, now)
+    tallies = recent[0]
+    older = (counts - tallies) * (np.maximum(cells, 1.0) / np.maximum(tallies, 1.0))  # visits, as later ones were
+    np.add(cells, older, out=visits_of)
+    table[FADED:] = recent[1:]
+    if older.any():
+        horizon = max(now - buckets.horizon(profile.newest), 0) / DAY_MS
+        table[FADED:] += _before(first, last, horizon) * np.maximum(older, 0.0)
 
-    def summed(weights: Floats | None) -> Floats:
-        return np.bincount(owner, weights, size)[chosen].astype(np.float64)
 
-    return _Recent(summed(held.tallies.astype(np.float64)), summed(None), np.stack([summed(one) for one in left]))
+def _recent(profile: Profile, chosen: npt.NDArray[np.intp], now: int) -> tuple[npt.NDArray[np.intp], Floats]:
+    """Of the buckets of n counters: how many there are, and float64[4, n]: their tallies, and what is left of them."""
+    held = profile.buckets
+    summed = np.zeros((4, len(held.cells) + 1))
+    summed[0, 1:] = held.tallies
+    ages = now // HOUR_MS - buckets.middle_hours(held.cells)
+    _FADED.take(ages, axis=1, out=summed[1:, 1:], mode="clip")
+    np.cumsum(summed, axis=1, out=summed)
+    ends = held.cells.searchsorted(buckets.first_cells(np.array((chosen, chosen + 1))))
+    left = summed[:, ends]
+    return ends[1] - ends[0], left[:, 1] - left[:, 0]
 
 
-def _before(profile: Profile, recent: _Recent, counts: Floats, first: Floats, last: Floats, now: int) -> Floats:
-    """float64[3, n]: counts that are older than the buckets, faded."""
-    older = counts - recent.tallies
-    faded = np.zeros((len(FADES_DAYS), len(counts)))
-    which = np.flatnonzero(older > 0)
-    if not len(which):
-        return faded
-    horizon = max(now - buckets.horizon(profile.newest), 0) / DAY_MS
-    begin, end = first[which], np.minimum(np.maximum(last[which], horizon), first[which])
-    span = np.maximum(begin - end, 1e-9)
-    for out, fade in zip(faded, FADES_DAYS, strict=True):
-        mean = np.where(span < 0.1, np.exp(-begin / fade), fade * (np.exp(-end / fade) - np.exp(-begin / fade)) / span)
-        out[which] = older[which] * mean
-    return faded
+def _before(first: Floats, last: Floats, horizon: float) -> Floats:
+    """float64[3, n]: what is left of one from any time between `first` and `last`, or where buckets begin."""
+    span = np.maximum(first - np.maximum(last, horizon), _MOMENT)
+    rise = span * -_RATES
+    found: Floats = np.exp(first * _RATES) * (np.expm1(rise) / rise)
+    return found

@@ -23,11 +23,12 @@ class Thompson(Drawn):
     def __init__(self, deviations: Floats, seed: int, floor: float = 0.02, panel: int = PANEL) -> None:
         """`floor`: the share that is uniform. `panel`: how many draws."""
         self.floor = floor
-        noise = np.random.Generator(np.random.PCG64(seed)).standard_normal((panel, len(deviations)))
-        self._shifts = noise * deviations
+        chance = np.random.Generator(np.random.PCG64(seed))
+        self._shifts = chance.standard_normal((panel, len(deviations)), np.float32) * deviations
 
-    def probabilities(self, priority: Floats) -> Floats:
+    def spread(self, priority: Floats, best: int, unit: float = 1.0) -> Floats:
         is_open = priority > CLOSED
-        named = np.bincount((priority + self._shifts).argmax(1), minlength=len(priority))
-        uniform = np.where(is_open, self.floor / np.count_nonzero(is_open), 0.0)
-        return uniform + (1.0 - self.floor) * named / len(self._shifts)
+        named = (priority / unit + self._shifts).argmax(1)
+        found = np.where(is_open, self.floor / np.count_nonzero(is_open), 0.0)
+        found += np.bincount(named, minlength=len(priority)) * ((1.0 - self.floor) / len(self._shifts))
+        return found

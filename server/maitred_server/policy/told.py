@@ -13,19 +13,19 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 
-from maitred_server.policy.base import Floats
-
 TOLD_WIDTH: Final = 16
 _WHOLE: Final = 64  # whole numbers below it are values of their own, others go by powers of two
 
 
-def told(said: Mapping[str, object], names: Sequence[str], out: Floats) -> None:
-    """Adds to `out` (float64[width], zeros) what is said of `names`; what is not said adds nothing."""
+def told(said: Mapping[str, object], names: Sequence[str], width: int = TOLD_WIDTH) -> list[float]:
+    """`width` columns of what is said of `names`; what is not said adds nothing."""
+    out = [0.0] * width
     for name in names:
         if (value := said.get(name)) is not None:
             for one in values(value):
                 column, sign = place(name, one, len(out))
                 out[column] += sign
+    return out
 
 
 def values(value: object) -> tuple[str, ...]:

@@ -86,6 +86,11 @@ def rows_of(cells: NDArray[np.uint64]) -> Places:
     return _rows(cells)
 
 
+def first_cells(rows: Places) -> NDArray[np.uint64]:
+    """Where the cells of rows begin, or would."""
+    return rows.astype(np.uint64) << _ROW_SHIFT
+
+
 def middle_hours(cells: NDArray[np.uint64]) -> NDArray[np.int64]:
     """The middle of each cell's bucket: whole hours since the epoch, an hour's own or a day's twelfth."""
     slots = cells & _SLOT

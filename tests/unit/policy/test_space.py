@@ -6,10 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from maitred_server.learn import fixed as learned
 from maitred_server.policy import grid
+from maitred_server.policy.base import Floats
 from maitred_server.policy.families import DEFAULTS, FAMILIES
-from maitred_server.policy.features import KeyIndex
+from maitred_server.policy.learned import believed
+from maitred_server.policy.linear import Candidates, Linear
 from maitred_server.policy.meeting import Meeting, Stage, meet, stage
 from maitred_server.policy.past import NO_PAST, Past
+from maitred_server.policy.scorer import Encounter, Scorer
 from maitred_server.policy.space import feature_space
 
 KEYS = np.array([3, 5, 8, 13], np.uint64)
@@ -18,27 +21,31 @@ GROUP = np.array([21], np.uint64)
 
 def candidates(shares: list[float]) -> Stage:
     owner = np.zeros(1, np.int32)  # the first candidate is the only one in a group
-    return stage(KeyIndex(KEYS), GROUP, owner, len(KEYS))._replace(shares=np.array(shares))
+    return stage(KEYS, GROUP, owner).with_shares(np.array(shares))
 
 
 def met(times: int, first: float, last: float, visits: float = 10.0) -> Meeting:
     """A subject that did something with the second candidate alone."""
-    faded = np.full((3, 1), times * 0.5)
-    columns = (*(np.array([float(times)]),) * 2, np.array([first]), np.array([last]))
-    return meet(candidates([0.4, 0.3, 0.2, 0.1]), Past(KEYS[1:2], *columns, faded, visits, np.full(3, 5.0), 3.0, last))
+    table = np.array([[times], [times], [first], [last], *[[times * 0.5]] * 3], np.float64)
+    return meet(candidates([0.4, 0.3, 0.2, 0.1]), Past(KEYS[1:2], table, visits, np.full(3, 5.0), 3.0, last))
 
 
 def column(meeting: Meeting, name: str) -> list[float]:
-    space = feature_space()
-    found: list[float] = space.candidates(meeting)[:, space.names.index(name)].tolist()
+    found: list[float] = own(meeting)[:, feature_space().names.index(name)].tolist()
     return found
+
+
+def own(meeting: Meeting) -> Floats:
+    space, none = feature_space(), KEYS[:0]
+    linear = Linear(believed(space, (0.0,)), Candidates(KEYS, KEYS, none, none.astype(np.int32)), space.own)
+    return Encounter(Scorer(space, linear), meeting).own()
 
 
 def test_every_family_fills_what_it_names() -> None:
     """The default space has all families' features, own ones first, then shared ones, the slot and the 1."""
     space, meeting = feature_space(), met(4, 40.0, 10.0)
     assert space.own == sum(len(FAMILIES[name].own) for name in DEFAULTS)
-    assert space.candidates(meeting).shape == (4, space.own)
+    assert own(meeting).shape == (4, space.own)
     assert (len(space.shared(meeting)), space.shared(meeting)[-1]) == (space.width - space.own, 1.0)
 
 
@@ -85,7 +92,7 @@ def test_the_slot_is_the_placements_alone() -> None:
     """Another slot changes the slot's own features and nothing else; no narrower level has weights for them."""
     space = feature_space()
     first = space.shared(met(4, 40.0, 10.0))
-    changed = np.flatnonzero(space.in_slot(first, 2) != first) + space.own
+    changed = np.flatnonzero(space.in_slots(first, [2])[0] != first) + space.own
     assert [space.names[at] for at in changed] == ["slot_later", "slot_depth"]
     assert not set(changed.tolist()) & {*space.group, *space.item, *space.variant}
 

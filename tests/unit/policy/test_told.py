@@ -5,10 +5,7 @@ from maitred_server.policy.told import TOLD_WIDTH, collisions, place, told
 
 
 def columns(**said: object) -> list[float]:
-    out = np.zeros(TOLD_WIDTH)
-    told({f"subject.{name}": value for name, value in said.items()}, [f"subject.{name}" for name in said], out)
-    found: list[float] = out.tolist()
-    return found
+    return told({f"subject.{name}": value for name, value in said.items()}, [f"subject.{name}" for name in said])
 
 
 def test_each_value_is_one_column_with_a_sign() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from maitred_server.model import Event, Kind, Record
 from maitred_server.policy.base import Positions
-from maitred_server.policy.features import KeyIndex
 from maitred_server.policy.linear import Candidates
 from maitred_server.policy.meeting import Stage, stage
 from maitred_server.store import Profile
@@ -30,7 +29,7 @@ class Shop:
         self.counts: Floats = np.zeros(self.size)
         self._names = names
         self._departments = groceries.departments
-        self._stage = stage(KeyIndex(self.items), self.groups, self.owner, self.size)
+        self._stage = stage(self.items, self.groups, self.owner)
         self._profiles: dict[int, Profile] = {}
         self._sequence = 0
 
@@ -41,7 +40,7 @@ class Shop:
 
     def stage(self) -> Stage:
         """With popularity as it is now."""
-        return self._stage._replace(shares=self.counts / max(float(self.counts.sum()), 1.0))
+        return self._stage.with_shares(self.counts / max(float(self.counts.sum()), 1.0))
 
     def profile(self, household: int) -> Profile | None:
         """What is known of a household; None: nothing."""

@@ -10,11 +10,12 @@ from maitred_server.learn.fixed import UNIT, fixed
 from maitred_server.learn.ridge import Shown, Space, Sums
 from maitred_server.learn.weights import Families, Fitting
 from maitred_server.policy.base import CLOSED, Floats
-from maitred_server.policy.exploring import Budgeted, explorer
+from maitred_server.policy.exploring import Budgeted, Known, explorer
 from maitred_server.policy.families import DEFAULTS
-from maitred_server.policy.learned import predicted, prior
+from maitred_server.policy.learned import believed, prior
 from maitred_server.policy.linear import Linear
 from maitred_server.policy.meeting import Meeting
+from maitred_server.policy.scorer import Encounter, Scorer
 from maitred_server.policy.space import feature_space
 
 from maitred_tools.baskets.shop import Shop
@@ -51,7 +52,7 @@ class Student:
         self._course = course
         space = self.space
         self._sums = Sums(Space.of(space.width, list(space.group), list(space.item), list(space.variant)), 1)
-        self._linear: Linear | None = None
+        self._scorer = Scorer(space, Linear(believed(space, (0.0,)), shop.candidates, space.own))
         self._lessons: list[_Lesson] = []
         groups: dict[int, tuple[int, ...]] = {
             int(item): (int(group),) for item, group in zip(shop.items, shop.groups, strict=True)
@@ -62,10 +63,10 @@ class Student:
 
     def decide(self, meeting: Meeting, draws: Floats, seed: int) -> tuple[Ints, Floats]:
         """The categories of the slots, and the features float64[slots, d] by which they were chosen."""
-        own, shared = self.space.candidates(meeting), self.space.shared(meeting)
-        priority = predicted(self.space, self._linear, own, shared, (0.0,))[0]
-        inner = explorer(self._course.policy, self._linear, own, shared, np.ones(len(own)), seed)
-        policy, chosen = Budgeted(inner, self._course.budget), []
+        encounter = Encounter(self._scorer, meeting)
+        priority = encounter.predict()[0]
+        known = Known(len(priority), self._scorer.linear.model.exposures, self.space.width, encounter.deviations)
+        policy, chosen = Budgeted(explorer(self._course.policy, known, seed), self._course.budget), []
         for draw in draws.tolist():
             best = int(priority.argmax())
             found = policy.choose(priority, draw)
@@ -73,9 +74,7 @@ class Student:
             chosen.append(found[0])
             self.tried += found[0] != best
             priority[found[0]] = CLOSED
-        rows = np.array(chosen, np.int64)
-        places = np.stack([self.space.in_slot(shared, slot) for slot in range(SLOTS)])
-        return rows, np.concatenate([own[rows], places], 1)
+        return np.array(chosen, np.int64), encounter.features(chosen, range(SLOTS)) / UNIT
 
     def told(self, rows: Ints, day: int, features: Floats, hits: Floats) -> None:
         """What came of a slate."""
@@ -84,7 +83,7 @@ class Student:
             self._sums.add(self._shown())
             self._lessons.clear()
             weights = fit_from(prior(self.space, (0.0,)), self._sums, self._families, self._course.fitting, day)
-            self._linear = Linear(weights.model(), self._shop.candidates, self.space.own)
+            self._scorer = Scorer(self.space, Linear(weights.model(), self._shop.candidates, self.space.own))
 
     def _shown(self) -> Shown:
         rows = np.concatenate([one.rows for one in self._lessons])

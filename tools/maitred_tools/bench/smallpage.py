@@ -23,12 +23,15 @@ from maitred_server.store import Profile
 from maitred_server.store.keys import item_key, type_code
 from maitred_server.subjects.assignment import NOT_ASSIGNED
 
+from maitred_tools.bench import lessons
+
 NOW: Final = 1_700_000_000_000
 SUBJECT: Final = b"\x04shop" + bytes(16)
 PAGE: Final = ("window", "till")
 GROUPS: Final = {"fruit": "apples pears", "dairy": "milk cheese", "bakery": "rye rolls", "home": "soap candles"}
 GROUP: Final = {item: group for group, items in GROUPS.items() for item in items.split()}
 BOUGHT: Final = {"apples": 8, "pears": 7, "milk": 6, "cheese": 5, "rye": 4, "rolls": 3, "soap": 2, "candles": 1}
+SHOWN: Final = 60  # choices that the model is made of
 PLACEMENTS: Final = """
 placements:
   - name: window
@@ -74,7 +77,7 @@ def files(policy: str) -> dict[str, bytes]:
         f"  - {{id: {item}, groups: [{group}], attributes: {{margin: {1 + place % 3}}}}}\n"
         for place, (item, group) in enumerate(GROUP.items())
     )
-    learning = "learning: {exploration: 0.5}" if policy in LEARNED else ""
+    learning = "learning: {exploration: 0.9, scale: 3}" if policy in LEARNED else ""
     placements = PLACEMENTS.replace("POLICY", policy).replace("LEARNING", learning)
     placements = placements.replace("ORDER", f"[{', '.join(BOUGHT)}]")
     written = {**CONTROL, "items.yaml": f"items:\n{items}", "placements.yaml": placements}
@@ -82,11 +85,12 @@ def files(policy: str) -> dict[str, bytes]:
 
 
 def world(folder: Path, policy: str) -> World:
-    """The playbook, built and opened, with what all together bought."""
+    """The playbook, built and opened, with what all together bought, and for a learned policy a model."""
     build(loader.load(files(policy), [], POLICIES), [], folder)
     keys, counts = zip(*sorted((item_key(item), count) for item, count in BOUGHT.items()), strict=True)
     column = Column(np.array(keys, np.uint64), np.array(counts, np.int64))
-    return World(Catalogue.open(folder), PolicySnapshot("1", 0, {type_code("purchase"): column}))
+    fresh = World(Catalogue.open(folder), PolicySnapshot("1", 0, {type_code("purchase"): column}))
+    return lessons.taught(fresh, moments(fresh), SHOWN) if policy in LEARNED else fresh
 
 
 def moments(published: World) -> list[Moment]:
