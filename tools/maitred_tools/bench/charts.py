@@ -165,6 +165,7 @@ def _text(x: float, y: float, text: str, anchor: str, kind: str = "tick") -> str
 
 def _svg(title: str, description: str, height: float, body: Iterable[str]) -> str:
     return (
+        f"<figure><figcaption>{escape(title)}</figcaption>"
         f'<svg viewBox="0 0 {WIDTH} {height:g}" role="img" aria-label="{escape(title)}. {escape(description)}">'
-        f"{''.join(body)}</svg>"
+        f"{''.join(body)}</svg></figure>"
     )

@@ -18,6 +18,7 @@ PALETTE: Final = (
 )
 STYLE: Final = """
 svg .whisker { stroke: var(--ink); stroke-width: 1.3; fill: none; }
+figure { margin: 18px 0 0; } figcaption { font-size: 0.92rem; color: var(--soft); }
 h3 { font-size: 0.98rem; font-weight: 600; margin: 22px 0 0; }
 .targets td { white-space: normal; } .targets td:first-child { width: 46%; }
 .targets td:nth-child(2), .targets th:nth-child(2), .targets td:last-child { text-align: left; }
