@@ -12,8 +12,6 @@ from harness.server import Running
 # What is promised of calls holds whatever carries them: these are run over every front, the others over the default.
 OVER_ALL_FRONTS = {
     "test_bad_input",
-    "test_brands",
-    "test_consent",
     "test_decide",
     "test_feedback",
     "test_fronts",

@@ -13,7 +13,7 @@ LEFT: Final = 300
 RIGHT: Final = 110
 ROW: Final = 30
 AXIS: Final = 26
-COLOURS: Final = 12  # classes c0 ... of the page
+COLOURS: Final = 14  # classes c0 ... of the page
 
 
 class Bar(NamedTuple):

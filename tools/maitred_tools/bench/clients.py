@@ -44,14 +44,16 @@ def _takes_events(module: Any) -> bool:
 
 
 def tabling(name: str) -> Callable[[Figures], list[Table]]:
-    """The bench's own rows, or else every figure by its name."""
+    """The bench's own rows; every figure by its name when it has none, or when the figures are of an older form."""
 
     def tables(found: Figures) -> list[Table]:
         module = _module(name)
-        if not hasattr(module, "rows"):
+        try:
+            first = Table(TITLES[name], module.HEADER, module.rows(found))
+        except (AttributeError, LookupError, TypeError):
             return [Table(TITLES[name], PLAIN, list(flat(found).items()))]
         learner = [Table("The learner", PLAIN, list(flat(found[LEARNER]).items()))] if LEARNER in found else []
-        return [Table(TITLES[name], module.HEADER, module.rows(found)), *learner]
+        return [first, *learner]
 
     return tables
 

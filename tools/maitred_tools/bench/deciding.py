@@ -21,6 +21,7 @@ from maitred_tools.load import DECIDE, Load
 FRONTS: Final = tuple(front.value for front in echo.Front)
 PARTS: Final = 2
 HALF: Final = 0.5
+LONGEST_S: Final = 25.0  # of an open loop
 HEADER: Final = (
     "",
     "server CPU, us a call",
@@ -133,9 +134,16 @@ def _at_half_load(
     cases: Mapping[str, Case], found: Mapping[str, Sequence[Round]], calls: int, what: str
 ) -> dict[str, Figures]:
     rates = {name: HALF * figures(found[name])["calls_per_s"] for name in cases}
-    loads = {name: Case(case.server, replace(case.load, calls=calls)) for name, case in cases.items()}
+    loads = {
+        name: Case(case.server, replace(case.load, calls=_lasting(rates[name], calls))) for name, case in cases.items()
+    }
     with steps(what, PARTS * len(loads)) as done:
         return at_rates(loads, rates, PARTS, done)
+
+
+def _lasting(rate: float, calls: int) -> int:
+    """So many calls, or as many as take the longest time that is waited for."""
+    return max(PARTS, min(calls, int(rate * LONGEST_S)))
 
 
 def _figures(placement: str, found: Mapping[str, Sequence[Round]]) -> Figures:

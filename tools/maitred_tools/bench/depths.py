@@ -10,19 +10,21 @@ import shutil
 import statistics
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.table import Table
 
 from maitred_tools.bench import seed
-from maitred_tools.bench.__main__ import ask, echo, out, seeded
+from maitred_tools.bench.deciding import echoes
 from maitred_tools.bench.echo import Front
-from maitred_tools.bench.measure import Spread
+from maitred_tools.bench.measure import Case
 from maitred_tools.bench.process import ServerProcess
-from maitred_tools.bench.progress import progress
-from maitred_tools.bench.report import table
+from maitred_tools.bench.section import steps
 from maitred_tools.bench.shallow import Depth
 from maitred_tools.load import Load, run
 from maitred_tools.throwaway import accept_any_disk
@@ -39,27 +41,30 @@ def main(
 ) -> None:
     """Measure servers that stop half-way, in turn."""
     accept_any_disk()
-    data = seeded(build, profiles)
+    data = seed.data_directory(build, profiles)
     load = Load(seed.requests(profiles, 20_000), calls)
-    with ExitStack() as stack, progress("rounds", rounds) as done:
-        servers = _servers(stack, data, load.requests[0])
-        for server in servers.values():
-            run(server.target, Load(load.requests, WARM_CALLS))
-        found: dict[str, list[float]] = {name: [] for name in servers}
+    with ExitStack() as stack, steps("rounds", rounds) as done:
+        cases = _cases(stack, data, load)
+        for case in cases.values():
+            run(case.server.target, replace(case.load, calls=WARM_CALLS))
+        found: dict[str, list[float]] = {name: [] for name in cases}
         for number in range(rounds):
-            for name in list(servers)[:: 1 if number % 2 == 0 else -1]:
-                found[name].append(cpu_us(servers[name], load))
-            done(1)
-    out.print(table("CPU of a call, microseconds", ("up to", "median", "least", "most", "x echo"), rows(found)))
+            for name in list(cases)[:: 1 if number % 2 == 0 else -1]:
+                found[name].append(cpu_us(cases[name]))
+            done(number)
+    drawn = Table("up to", "median", "least", "most", "x echo", title="CPU of a call, microseconds")
+    for row in rows(found):
+        drawn.add_row(*row)
+    Console().print(drawn)
 
 
-def cpu_us(server: ServerProcess, load: Load) -> float:
+def cpu_us(case: Case) -> float:
     """Microseconds of CPU that the server uses for a call. Raises RuntimeError when calls fail."""
-    before = server.cpu_ns()
-    result = run(server.target, load)
+    before = case.server.cpu_ns()
+    result = run(case.server.target, case.load)
     if result.failures:
         raise RuntimeError(f"calls failed: {dict(result.failures)}")
-    return (server.cpu_ns() - before) / 1000 / result.answered
+    return (case.server.cpu_ns() - before) / 1000 / result.answered
 
 
 def rows(found: Mapping[str, Sequence[float]]) -> list[tuple[str, ...]]:
@@ -69,15 +74,15 @@ def rows(found: Mapping[str, Sequence[float]]) -> list[tuple[str, ...]]:
 
 def _row(name: str, readings: Sequence[float], reference: Sequence[float]) -> tuple[str, ...]:
     ratio = statistics.median(one / other for one, other in zip(readings, reference, strict=True))
-    return (name, *(f"{figure:.1f}" for figure in Spread.of(readings)), f"{ratio:.2f}")
+    figures = (statistics.median(readings), min(readings), max(readings))
+    return (name, *(f"{figure:.1f}" for figure in figures), f"{ratio:.2f}")
 
 
-def _servers(stack: ExitStack, data: Path, request: bytes) -> dict[str, ServerProcess]:
+def _cases(stack: ExitStack, data: Path, load: Load) -> dict[str, Case]:
     folder = Path(stack.enter_context(TemporaryDirectory()))
-    depths = {depth.value: stack.enter_context(_shallow(data, folder, depth)) for depth in Depth}
-    answer = folder / "answer"
-    answer.write_bytes(ask(depths[Depth.WRITTEN].target, request))
-    return {ECHO: stack.enter_context(echo(Front.AIO, answer)), **depths}
+    servers = {depth.value: stack.enter_context(_shallow(data, folder, depth)) for depth in Depth}
+    echo = stack.enter_context(echoes(servers[Depth.WRITTEN], {ECHO: load}))[f"{ECHO} {Front.AIO}"]
+    return {ECHO: echo} | {name: Case(server, load) for name, server in servers.items()}
 
 
 def _shallow(data: Path, folder: Path, depth: Depth) -> ServerProcess:

@@ -26,6 +26,7 @@ GIB: Final = 2**30
 PROFILE_BYTES: Final = 4_400  # on disk, about
 ALL: Final = "all"
 SOME_REQUESTS: Final = 5_000
+WORKER_ROUNDS: Final = 3  # the learner makes its models anew with each
 FEW: Final = 1_000  # profiles of a store that grows in another way
 
 
@@ -156,7 +157,7 @@ def _item_line(number: int) -> str:
 
 def _workers(bench: Bench) -> list[Figures]:
     """Decisions for a second of server CPU, by workers; each has a connection at least."""
-    data, rounds = bench.put(places.EVERYTHING), bench.scale.rounds
+    data, rounds = bench.put(places.EVERYTHING), min(WORKER_ROUNDS, bench.scale.rounds)
     load = Load(bench.requests(seed.PLACEMENT), bench.scale.calls)
     found: dict[int, list[float]] = {workers: [] for workers in bench.scale.workers}
     rates: dict[int, list[float]] = {workers: [] for workers in bench.scale.workers}

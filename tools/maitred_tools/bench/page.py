@@ -14,9 +14,17 @@ from maitred_tools.demo.parts import scrolled, section, table
 
 PALETTE: Final = (
     *("#2a6fd0", "#d9622b", "#17966c", "#b5891d", "#8a4fc4", "#c23b72"),
-    *("#3aa0b8", "#6b8e23", "#a0522d", "#5f6b7a", "#d48806", "#7a8fd0"),
+    *("#3aa0b8", "#6b8e23", "#a0522d", "#5f6b7a", "#d48806", "#7a8fd0", "#2f4858", "#c9a0dc"),
 )
-WORDS: Final = {True: '<span class="good">met</span>', False: '<span class="bad">missed</span>', None: "not measured"}
+STYLE: Final = """
+svg .whisker { stroke: var(--ink); stroke-width: 1.3; fill: none; }
+h3 { font-size: 0.98rem; font-weight: 600; margin: 22px 0 0; }
+.targets td { white-space: normal; } .targets td:first-child { width: 46%; }
+.targets td:nth-child(2), .targets th:nth-child(2), .targets td:last-child { text-align: left; }
+.targets td:nth-child(-n + 4) + td, .targets td:nth-child(2) { white-space: nowrap; }
+.numbers td { white-space: normal; } .numbers th { white-space: normal; vertical-align: bottom; }
+"""
+WORDS: Final = {True: '<span class="good">met</span>', False: '<span class="bad">missed</span>', None: ""}
 
 
 def render(whole: Mapping[str, Any], sections: Sequence[Section], reached: Sequence[Target]) -> str:
@@ -37,7 +45,7 @@ def _style() -> str:
         f"svg .c{number} {{ fill: {colour}; }} svg .s{number} {{ stroke: {colour}; }}\n"
         for number, colour in enumerate(PALETTE)
     )
-    return f"{house}{colours}svg .whisker {{ stroke: var(--ink); stroke-width: 1.3; fill: none; }}\n"
+    return house + colours + STYLE
 
 
 def _heading(reached: Sequence[Target]) -> str:
@@ -54,7 +62,7 @@ def _targets(reached: Iterable[Target]) -> str:
     rows = [
         (escape(one.name), one.target, f"<b>{one.reached}</b>", WORDS[one.met], escape(one.note)) for one in reached
     ]
-    return section("Targets", "", table(("", "target", "value", "", ""), rows, "named bars"))
+    return section("Targets", "", table(("", "target", "value", "", ""), rows, "targets"))
 
 
 def _problems(problems: Mapping[str, str]) -> str:
