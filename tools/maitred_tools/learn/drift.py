@@ -15,10 +15,9 @@ RATES: Final = (0.5, 0.35, 0.3, 0.25, 0.2)  # of five items; then the first is w
 FLIPPED: Final = 0.05
 WINDOW: Final = 100  # rounds; recovered: four in five of a window go to the best item
 ENOUGH: Final = 0.8
+_FADING: Final = Setting(half_life_days=2.0, rounds_a_day=100, again=0.02)
 ENTRANTS: Final = {name: who for name, who in CONTESTANTS.items() if name != "ours_tuned"} | {
-    "ours_half_life": CONTESTANTS["ours"]._replace(
-        settings=(Setting(half_life_days=2.0, rounds_a_day=100, again=0.02),)
-    )
+    "ours_half_life": CONTESTANTS["ours"]._replace(settings=(_FADING,))
 }
 
 
