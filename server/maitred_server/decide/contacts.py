@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from maitred_server.decide.allowance import EXPOSURE_MASK, Allowance, Bound, showing_keys
-from maitred_server.decide.caps import WHOLE, Cap, Closed, Pool, Targets
+from maitred_server.decide.caps import WHOLE, Cap, CapTable, Closed, Pool, Targets
 from maitred_server.decide.contact import ContactGround
 from maitred_server.decide.ground import Ground
 from maitred_server.policy.base import Bools, Keys
@@ -16,7 +17,9 @@ from maitred_server.store import Profile, counters
 from maitred_server.store.columns import find
 from maitred_server.store.counters import Rows
 from maitred_server.store.keys import channel_key
-from maitred_server.store.windows import closed, closed_until, counts_since, lost_through
+from maitred_server.store.windows import closed, closed_until, count_since, counts_since, lost_through
+
+Counts: TypeAlias = npt.NDArray[np.uint32]
 
 NO_LIMIT: Final = 1 << 62
 MANY_ROWS: Final = 256  # of a profile: where there are more, the recent ones are sought out first
@@ -35,6 +38,8 @@ class Met(NamedTuple):
 
     places: Targets  # intp[n], in the profile's rows
     at: Targets  # intp[n], in the policies' table
+    totals: Counts  # uint32[n]: all that they ever counted
+    spare: int  # what has to be added to one of them until it reaches a bound; below 1: one may have
 
 
 class Counter(NamedTuple):
@@ -48,14 +53,14 @@ class Share(NamedTuple):
     """One of the rows that a page shows, and a counter of which it takes a part each time."""
 
     row: int  # its number among those rows
-    place: int
+    counter: Counter
     share: int
     bound: Bound
 
 
 _NOBODY = np.zeros(0, np.intp)
 NO_HITS: Final = Hits(_NOBODY, _NOBODY, _NOBODY)
-NO_MET: Final = Met(_NOBODY, _NOBODY)
+NO_MET: Final = Met(_NOBODY, _NOBODY, np.zeros(0, np.uint32), NO_LIMIT)
 NOT_COUNTED: Final = Counter(0, 0)
 
 
@@ -99,26 +104,31 @@ class Contacts:
         found += self._beside_table(contact, holding, channel)
         return found + list(self._by_page(contact, holding & contact.table.shows, channel) if self.added else ())
 
-    def _look_up(self, contact: ContactGround) -> Met:
+    def _met_by(self, contact: ContactGround) -> Met:
         """Of the profile's counters those that policies look at, and that may still matter."""
-        self._met[id(contact)] = found = NO_MET if self.profile is None else self._met_in(self.profile.rows, contact)
+        found = self._met.get(id(contact))
+        if found is None:
+            found = NO_MET if self.profile is None else self._met_in(self.profile.rows, contact.table)
+            self._met[id(contact)] = found
         return found
 
-    def _met_in(self, rows: Rows, contact: ContactGround) -> Met:
+    def _met_in(self, rows: Rows, table: CapTable) -> Met:
         recent = None
         if len(rows) > MANY_ROWS:
-            recent = (rows["last"] > self.now - contact.table.longest).nonzero()[0]
-        found = contact.table.look_up(rows["id"] if recent is None else rows["id"][recent])
+            recent = (rows["last"] > self.now - table.longest).nonzero()[0]
+        found = table.look_up(rows["id"] if recent is None else rows["id"][recent])
         if found is None:
             return NO_MET
-        return Met(found.which if recent is None else recent[found.which], found.at)
+        places = found.which if recent is None else recent[found.which]
+        totals = rows["count"][places]
+        return Met(places, found.at, totals, int((table.least[found.at] - totals).min()))
 
     def _by_table(self, contact: ContactGround, holding: Bools) -> Hits:
-        (places, at), table, now = self._look_up(contact), contact.table, self.now
-        if self.profile is None or not len(places):
+        places, at, counts, spare = self._met_by(contact)
+        if self.profile is None or spare > 0:
             return NO_HITS
-        rows = self.profile.rows
-        counts, last = rows["count"][places], rows["last"][places]
+        table, now = contact.table, self.now
+        last = self.profile.rows["last"][places]
         which = ((counts >= table.least[at]) & (last > now - table.latest[at])).nonzero()[0]
         if not len(which):
             return NO_HITS
@@ -164,9 +174,10 @@ class Contacts:
         """Whether a slate of so many slots may reach a bound that closes others; a first look at all bounds at once."""
         if contact.tightest is None:
             return False
-        if self.added or slots >= contact.tightest:
+        most = slots + max(self.added.values(), default=0)
+        if most >= contact.tightest or most >= self._met_by(contact).spare:
             return True
-        return bool(self._counters_of(contact)) or any(pool.of_items for pool in contact.pools)
+        return any(pool.of_items for pool in contact.pools)
 
     def chose(self, ground: Ground, rows: Sequence[int], channel: str) -> list[Allowance]:
         """Some rows were chosen for a slot each. Gives what policies say of them."""
@@ -217,11 +228,9 @@ class Contacts:
         """The subject's counters by their places in a placement's table, as far as they may still matter."""
         found = self._counters.get(id(contact))
         if found is None:
-            found = self._counters[id(contact)] = {}
-            places, ats = self._met.get(id(contact)) or self._look_up(contact)
-            if self.profile is not None and len(places):
-                totals = self.profile.rows["count"][places].tolist()
-                found.update(zip(ats.tolist(), map(Counter, places.tolist(), totals), strict=True))
+            met = self._met_by(contact)
+            counters = map(Counter, met.places.tolist(), met.totals.tolist())
+            found = self._counters[id(contact)] = dict(zip(met.at.tolist(), counters, strict=True))
         return found
 
     def pool_used_up(self, contact: ContactGround, pool: Pool, channel: str) -> Iterator[Closed]:
@@ -249,7 +258,7 @@ class Contacts:
             for bound in allowance.bounds:
                 share = added.get(bound.key, 1)
                 if bound.at in counters:
-                    counted.append(Share(number, counters[bound.at].place, share, bound))
+                    counted.append(Share(number, counters[bound.at], share, bound))
                 elif bound.least // share < left[number]:
                     left[number] = bound.least // share
         if counted:
@@ -259,14 +268,23 @@ class Contacts:
         return [None if most == NO_LIMIT else max(most, 1) for most in left]
 
     def _lower(self, contact: ContactGround, counted: Sequence[Share], left: list[int]) -> None:
-        """Lowers `left` to what counters allow that counted something."""
-        assert self.profile is not None, "it counted"
-        caps = [(one, most, cap) for one in counted for most, cap in zip(one.bound.most, one.bound.caps, strict=True)]
-        windows = contact.table.limits.window_ms[[cap for _, _, cap in caps]]
-        places = np.array([one.place for one, _, _ in caps], np.intp)
-        counts = counts_since(self.profile, places, self.now - windows + 1).tolist()
-        for (one, most, _), count in zip(caps, counts, strict=True):
-            left[one.row] = min(left[one.row], (most - count) // one.share)
+        """Lowers `left` to what counters allow that counted something. A window is counted only when it may matter: what
+        it leaves lies between what is left if nothing of the total fell into it, and if all of it did.
+        """
+        profile = self.profile
+        assert profile is not None, "it counted"
+        for row, _, share, bound in counted:
+            left[row] = min(left[row], bound.least // share)
+        known: dict[tuple[int, int], int] = {}
+        for row, (place, total), share, bound in counted:
+            for most, cap in zip(bound.most, bound.caps, strict=True):
+                if (most - total) // share >= left[row]:
+                    continue
+                count = known.get((place, cap))
+                if count is None:
+                    since = self.now - contact.caps[cap].limit.window_ms + 1
+                    count = known[place, cap] = count_since(profile, place, since)
+                left[row] = min(left[row], (most - count) // share)
 
     def _lower_by_pools(self, contact: ContactGround, rows: Sequence[int], channel: str, left: list[int]) -> None:
         holding = contact.holding(channel) & contact.table.shows
