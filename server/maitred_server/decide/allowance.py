@@ -5,6 +5,7 @@ Of policies that count exposures alone: what is shown uses up nothing of what co
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -31,7 +32,7 @@ class Bound(NamedTuple):
     at: int  # its place in the table
     least: int  # the least of `most`
     caps: tuple[int, ...]
-    most: tuple[int, ...]  # of each of them
+    most: tuple[int, ...]  # of each of them; rising
 
 
 class Allowance(NamedTuple):
@@ -80,10 +81,12 @@ class Allowances:
         )
 
     def _bound(self, key: int, at: int, caps: list[int]) -> Bound:
-        most = tuple(self._table.limits.most[caps].tolist())
-        return Bound(key, at, min(most), tuple(caps), most)
+        by_most = sorted(zip(self._table.limits.most[caps].tolist(), caps, strict=True))
+        most, ordered = zip(*by_most, strict=True)
+        return Bound(key, at, most[0], ordered, most)
 
 
+@lru_cache(4_096)
 def showing_keys(placement: str, channel: str) -> tuple[int, ...]:
     """What a showing counts for once, however many slots it has."""
     whole = (ALL_PLACEMENTS_KEY, placement_key(placement))

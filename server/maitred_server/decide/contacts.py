@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from maitred_server.decide.allowance import EXPOSURE_MASK, Allowance, Bound, showing_keys
-from maitred_server.decide.caps import WHOLE, Cap, CapTable, Closed, Pool, Targets
+from maitred_server.decide.caps import NEAR, WHOLE, Cap, CapTable, Closed, Pool, Targets
 from maitred_server.decide.contact import ContactGround
 from maitred_server.decide.ground import Ground
 from maitred_server.policy.base import Bools, Keys
@@ -33,19 +33,19 @@ class Hits(NamedTuple):
     places: Targets  # intp[n], in the profile's rows
 
 
-class Met(NamedTuple):
-    """Counters of a profile that a placement's policies look at: n of them."""
+class Near(NamedTuple):
+    """Counters of a profile that are near a bound of a placement's policies: n of them."""
 
     places: Targets  # intp[n], in the profile's rows
     at: Targets  # intp[n], in the policies' table
     totals: Counts  # uint32[n]: all that they ever counted
-    spare: int  # what has to be added to one of them until it reaches a bound; below 1: one may have
+    spare: int  # what has to be added to any counter until it reaches a bound; below 1: one may have
 
 
 class Counter(NamedTuple):
-    """One of them. `total`: all that it ever counted."""
+    """One that counts showings. `total`: all that it ever counted."""
 
-    place: int
+    place: int  # in the profile's rows
     total: int
 
 
@@ -60,7 +60,7 @@ class Share(NamedTuple):
 
 _NOBODY = np.zeros(0, np.intp)
 NO_HITS: Final = Hits(_NOBODY, _NOBODY, _NOBODY)
-NO_MET: Final = Met(_NOBODY, _NOBODY, np.zeros(0, np.uint32), NO_LIMIT)
+NONE_NEAR: Final = Near(_NOBODY, _NOBODY, np.zeros(0, np.uint32), NEAR)
 NOT_COUNTED: Final = Counter(0, 0)
 
 
@@ -78,8 +78,8 @@ class Contacts:
         self.unknown: set[str] = set()  # policies that closed all they reach: their counters cannot be known
         self._group_keys = group_keys
         self._shown: set[str] = set()
-        self._met: dict[int, Met] = {}  # by what a placement obeys
-        self._counters: dict[int, dict[int, Counter]] = {}
+        self._near: dict[int, Near] = {}  # by what a placement obeys
+        self._counters: dict[int, Counter] = {}  # of showings, by key, as far as they were asked for
 
     def for_page(self) -> Contacts:
         """The same before any page: a moment may be looked at more than once."""
@@ -104,27 +104,29 @@ class Contacts:
         found += self._beside_table(contact, holding, channel)
         return found + list(self._by_page(contact, holding & contact.table.shows, channel) if self.added else ())
 
-    def _met_by(self, contact: ContactGround) -> Met:
-        """Of the profile's counters those that policies look at, and that may still matter."""
-        found = self._met.get(id(contact))
+    def _near_to(self, contact: ContactGround) -> Near:
+        """Of the profile's counters those that may be near a policy's bound."""
+        found = self._near.get(id(contact))
         if found is None:
-            found = NO_MET if self.profile is None else self._met_in(self.profile.rows, contact.table)
-            self._met[id(contact)] = found
+            found = NONE_NEAR if self.profile is None else self._near_in(self.profile.rows, contact.table)
+            self._near[id(contact)] = found
         return found
 
-    def _met_in(self, rows: Rows, table: CapTable) -> Met:
-        recent = None
-        if len(rows) > MANY_ROWS:
-            recent = (rows["last"] > self.now - table.longest).nonzero()[0]
-        found = table.look_up(rows["id"] if recent is None else rows["id"][recent])
+    def _near_in(self, rows: Rows, table: CapTable) -> Near:
+        places = (rows["count"] >= table.near).nonzero()[0]
+        if table.types.isdisjoint(rows["type"][places].tolist()):
+            return NONE_NEAR
+        if len(places) > MANY_ROWS:
+            places = places[rows["last"][places] > self.now - table.longest]
+        found = table.look_up(rows["id"][places])
         if found is None:
-            return NO_MET
-        places = found.which if recent is None else recent[found.which]
+            return NONE_NEAR
+        places = places[found.which]
         totals = rows["count"][places]
-        return Met(places, found.at, totals, int((table.least[found.at] - totals).min()))
+        return Near(places, found.at, totals, min(int((table.least[found.at] - totals).min()), NEAR))
 
     def _by_table(self, contact: ContactGround, holding: Bools) -> Hits:
-        places, at, counts, spare = self._met_by(contact)
+        places, at, counts, spare = self._near_to(contact)
         if self.profile is None or spare > 0:
             return NO_HITS
         table, now = contact.table, self.now
@@ -175,7 +177,7 @@ class Contacts:
         if contact.tightest is None:
             return False
         most = slots + max(self.added.values(), default=0)
-        if most >= contact.tightest or most >= self._met_by(contact).spare:
+        if most >= contact.tightest or most >= self._near_to(contact).spare:
             return True
         return any(pool.of_items for pool in contact.pools)
 
@@ -213,9 +215,9 @@ class Contacts:
 
     def used_up(self, contact: ContactGround, bounds: Sequence[Bound]) -> Iterator[Closed]:
         """Of some counters those that reach a policy's bound with what the page shows of them."""
-        counters = self._counters_of(contact)
+        counters = self._counters_of(bounds)
         for bound in bounds:
-            place, counted = counters.get(bound.at, NOT_COUNTED)
+            place, counted = counters[bound.key]
             added = self.added.get(bound.key, 0)
             if added + counted < bound.least:
                 continue
@@ -224,14 +226,20 @@ class Contacts:
                 if added + self.count(places, contact.caps[number]) >= most:
                     yield Closed(number, int(contact.table.targets[bound.at]), tuple(places.tolist()), added)
 
-    def _counters_of(self, contact: ContactGround) -> Mapping[int, Counter]:
-        """The subject's counters by their places in a placement's table, as far as they may still matter."""
-        found = self._counters.get(id(contact))
-        if found is None:
-            met = self._met_by(contact)
-            counters = map(Counter, met.places.tolist(), met.totals.tolist())
-            found = self._counters[id(contact)] = dict(zip(met.at.tolist(), counters, strict=True))
-        return found
+    def _counters_of(self, bounds: Iterable[Bound]) -> Mapping[int, Counter]:
+        """The subject's counters by key, with those of some bounds; NOT_COUNTED where it has none."""
+        known, profile = self._counters, self.profile
+        keys = [bound.key for bound in bounds if bound.key not in known]
+        if not keys:
+            return known
+        known.update(dict.fromkeys(keys, NOT_COUNTED))
+        if profile is not None:
+            ids, wanted = profile.rows["id"], np.array(keys, np.uint64) ^ EXPOSURE_MASK
+            at = ids.searchsorted(wanted)
+            for number in (ids.take(at, mode="clip") == wanted).nonzero()[0].tolist():
+                place = int(at[number])
+                known[keys[number]] = Counter(place, int(profile.rows["count"][place]))
+        return known
 
     def pool_used_up(self, contact: ContactGround, pool: Pool, channel: str) -> Iterator[Closed]:
         """Likewise of a policy over several counters."""
@@ -253,14 +261,17 @@ class Contacts:
         if contact is None:
             return [None] * len(rows)
         left, counted = [NO_LIMIT] * len(rows), []
-        counters, added = self._counters_of(contact), self.added
-        for number, allowance in enumerate(self._allowances(ground, rows, channel)):
+        allowances, added = self._allowances(ground, rows, channel), self.added
+        counters = self._counters_of({bound.key: bound for one in allowances for bound in one.bounds}.values())
+        for number, allowance in enumerate(allowances):
             for bound in allowance.bounds:
                 share = added.get(bound.key, 1)
-                if bound.at in counters:
-                    counted.append(Share(number, counters[bound.at], share, bound))
-                elif bound.least // share < left[number]:
-                    left[number] = bound.least // share
+                counter = counters[bound.key]
+                if counter.total:
+                    counted.append(Share(number, counter, share, bound))
+                most = bound.least // share
+                if most < left[number]:
+                    left[number] = most
         if counted:
             self._lower(contact, counted, left)
         if contact.pools:
@@ -268,18 +279,16 @@ class Contacts:
         return [None if most == NO_LIMIT else max(most, 1) for most in left]
 
     def _lower(self, contact: ContactGround, counted: Sequence[Share], left: list[int]) -> None:
-        """Lowers `left` to what counters allow that counted something. A window is counted only when it may matter: what
-        it leaves lies between what is left if nothing of the total fell into it, and if all of it did.
+        """Lowers `left` to what counters allow that counted something. A window is counted only when it may matter: it
+        leaves at least what would be left if all of the total fell into it.
         """
         profile = self.profile
         assert profile is not None, "it counted"
-        for row, _, share, bound in counted:
-            left[row] = min(left[row], bound.least // share)
         known: dict[tuple[int, int], int] = {}
         for row, (place, total), share, bound in counted:
             for most, cap in zip(bound.most, bound.caps, strict=True):
                 if (most - total) // share >= left[row]:
-                    continue
+                    break  # those of the others are higher
                 count = known.get((place, cap))
                 if count is None:
                     since = self.now - contact.caps[cap].limit.window_ms + 1
