@@ -49,15 +49,6 @@ class Counter(NamedTuple):
     total: int
 
 
-class Share(NamedTuple):
-    """One of the rows that a page shows, and a counter of which it takes a part each time."""
-
-    row: int  # its number among those rows
-    counter: Counter
-    share: int
-    bound: Bound
-
-
 _NOBODY = np.zeros(0, np.intp)
 NO_HITS: Final = Hits(_NOBODY, _NOBODY, _NOBODY)
 NONE_NEAR: Final = Near(_NOBODY, _NOBODY, np.zeros(0, np.uint32), NEAR)
@@ -215,7 +206,7 @@ class Contacts:
 
     def used_up(self, contact: ContactGround, bounds: Sequence[Bound]) -> Iterator[Closed]:
         """Of some counters those that reach a policy's bound with what the page shows of them."""
-        counters = self._counters_of(bounds)
+        counters = self._counters_of([bound.key for bound in bounds])
         for bound in bounds:
             place, counted = counters[bound.key]
             added = self.added.get(bound.key, 0)
@@ -226,19 +217,21 @@ class Contacts:
                 if added + self.count(places, contact.caps[number]) >= most:
                     yield Closed(number, int(contact.table.targets[bound.at]), tuple(places.tolist()), added)
 
-    def _counters_of(self, bounds: Iterable[Bound]) -> Mapping[int, Counter]:
-        """The subject's counters by key, with those of some bounds; NOT_COUNTED where it has none."""
+    def _counters_of(self, keys: Iterable[int]) -> Mapping[int, Counter]:
+        """The subject's counters of showings by key, with some that are asked for; NOT_COUNTED: it has none."""
         known, profile = self._counters, self.profile
-        keys = [bound.key for bound in bounds if bound.key not in known]
-        if not keys:
+        new = [key for key in keys if key not in known]
+        if not new:
             return known
-        known.update(dict.fromkeys(keys, NOT_COUNTED))
+        known.update(dict.fromkeys(new, NOT_COUNTED))
         if profile is not None:
-            ids, wanted = profile.rows["id"], np.array(keys, np.uint64) ^ EXPOSURE_MASK
+            ids, wanted = profile.rows["id"], np.array(new, np.uint64) ^ EXPOSURE_MASK
             at = ids.searchsorted(wanted)
-            for number in (ids.take(at, mode="clip") == wanted).nonzero()[0].tolist():
-                place = int(at[number])
-                known[keys[number]] = Counter(place, int(profile.rows["count"][place]))
+            which = (ids.take(at, mode="clip") == wanted).nonzero()[0]
+            places = at[which]
+            totals = profile.rows["count"][places].tolist()
+            for number, place, total in zip(which.tolist(), places.tolist(), totals, strict=True):
+                known[new[number]] = Counter(place, total)
         return known
 
     def pool_used_up(self, contact: ContactGround, pool: Pool, channel: str) -> Iterator[Closed]:
@@ -260,40 +253,39 @@ class Contacts:
         contact = ground.contact
         if contact is None:
             return [None] * len(rows)
-        left, counted = [NO_LIMIT] * len(rows), []
-        allowances, added = self._allowances(ground, rows, channel), self.added
-        counters = self._counters_of({bound.key: bound for one in allowances for bound in one.bounds}.values())
-        for number, allowance in enumerate(allowances):
-            for bound in allowance.bounds:
-                share = added.get(bound.key, 1)
-                counter = counters[bound.key]
-                if counter.total:
-                    counted.append(Share(number, counter, share, bound))
-                most = bound.least // share
-                if most < left[number]:
-                    left[number] = most
-        if counted:
-            self._lower(contact, counted, left)
+        allowances = self._allowances(ground, rows, channel)
+        counters = self._counters_of({bound.key for one in allowances for bound in one.bounds})
+        counts: dict[tuple[int, int], int] = {}
+        left = [self._left(contact, one, counters, counts) for one in allowances]
         if contact.pools:
             self._lower_by_pools(contact, rows, channel, left)
         return [None if most == NO_LIMIT else max(most, 1) for most in left]
 
-    def _lower(self, contact: ContactGround, counted: Sequence[Share], left: list[int]) -> None:
-        """Lowers `left` to what counters allow that counted something. A window is counted only when it may matter: it
-        leaves at least what would be left if all of the total fell into it.
+    def _left(
+        self,
+        contact: ContactGround,
+        allowance: Allowance,
+        counters: Mapping[int, Counter],
+        counts: dict[tuple[int, int], int],
+    ) -> int:
+        """Of one row. A window is counted only when it may matter: it leaves at least what would be left if all of the
+        total fell into it. `counts`: those of before, by place and policy.
         """
-        profile = self.profile
-        assert profile is not None, "it counted"
-        known: dict[tuple[int, int], int] = {}
-        for row, (place, total), share, bound in counted:
+        added, left = self.added, NO_LIMIT
+        for bound in allowance.bounds:
+            left = min(left, bound.least // added.get(bound.key, 1))
+        for bound in allowance.bounds:
+            place, total = counters[bound.key]
+            if not total:
+                continue
+            share = added.get(bound.key, 1)
             for most, cap in zip(bound.most, bound.caps, strict=True):
-                if (most - total) // share >= left[row]:
-                    break  # those of the others are higher
-                count = known.get((place, cap))
-                if count is None:
-                    since = self.now - contact.caps[cap].limit.window_ms + 1
-                    count = known[place, cap] = count_since(profile, place, since)
-                left[row] = min(left[row], (most - count) // share)
+                if (most - total) // share >= left:
+                    break  # those of the others leave more
+                if (place, cap) not in counts:
+                    counts[place, cap] = self._count(place, contact.caps[cap])
+                left = min(left, (most - counts[place, cap]) // share)
+        return left
 
     def _lower_by_pools(self, contact: ContactGround, rows: Sequence[int], channel: str, left: list[int]) -> None:
         holding = contact.holding(channel) & contact.table.shows
@@ -309,6 +301,10 @@ class Contacts:
         return (cap.limit.most - self.count(_places(self.profile, ids), cap)) // max(self._added(ids), 1)
 
     # Counting
+
+    def _count(self, place: int, cap: Cap) -> int:
+        assert self.profile is not None, "it counted"
+        return count_since(self.profile, place, self.now - cap.limit.window_ms + 1)
 
     def count(self, places: Targets, cap: Cap) -> int:
         """How often some counters counted in a policy's window."""
