@@ -283,7 +283,7 @@ class Contacts:
                 if (most - total) // share >= left:
                     break  # those of the others leave more
                 if (place, cap) not in counts:
-                    counts[place, cap] = self._count(place, contact.caps[cap])
+                    counts[place, cap] = self._count(place, contact.caps[cap], bound.of_item)
                 left = min(left, (most - counts[place, cap]) // share)
         return left
 
@@ -302,9 +302,9 @@ class Contacts:
 
     # Counting
 
-    def _count(self, place: int, cap: Cap) -> int:
+    def _count(self, place: int, cap: Cap, of_item: bool) -> int:
         assert self.profile is not None, "it counted"
-        return count_since(self.profile, place, self.now - cap.limit.window_ms + 1)
+        return count_since(self.profile, place, self.now - cap.limit.window_ms + 1, of_item)
 
     def count(self, places: Targets, cap: Cap) -> int:
         """How often some counters counted in a policy's window."""

@@ -162,7 +162,8 @@ def count_since(buckets: Buckets, row: int, since: int) -> int:
     own, hours = row << 32, max(since, 0) // HOUR_MS
     bounds = np.array((own | hours, own | 1 << 31, own | 1 << 31 | hours - hours % 24, row + 1 << 32), np.uint64)
     hour, day, this_day, end = buckets.cells.searchsorted(bounds).tolist()
-    return sum(buckets.tallies[hour:day].tolist()) + sum(buckets.tallies[this_day:end].tolist())
+    tallies: list[int] = buckets.tallies[hour:day].tolist() + buckets.tallies[this_day:end].tolist()
+    return sum(tallies)
 
 
 class Spans(NamedTuple):

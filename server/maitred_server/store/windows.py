@@ -63,8 +63,8 @@ def counts_since(profile: Profile, places: Places, since: Moments) -> NDArray[np
     return counts
 
 
-def count_since(profile: Profile, place: int, since: int) -> int:
-    """The same of one counter, without arrays of one."""
+def count_since(profile: Profile, place: int, since: int, of_item: bool = True) -> int:
+    """The same of one counter, without arrays of one. `of_item` False: recent events do not tell it, nor are asked."""
     id_, _, first, last, _, code, count = profile.rows[place].item()
     if last < since:
         return 0
@@ -73,7 +73,9 @@ def count_since(profile: Profile, place: int, since: int) -> int:
     most = int(count)
     if since >= buckets.horizon(profile.newest):
         most = min(most, buckets.count_since(profile.buckets, place, since))
-    return (most and _recent_count(profile, code, id_ ^ type_mask(code), since)) or most
+    if not most or not of_item:
+        return most
+    return _recent_count(profile, code, id_ ^ type_mask(code), since) or most
 
 
 def _recent_count(profile: Profile, code: int, key: int, since: int) -> int:
