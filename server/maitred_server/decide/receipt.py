@@ -17,7 +17,6 @@ from itertools import count
 import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from msgspec.structs import astuple
 
 from maitred_server.errors import NotAllowed
 from maitred_server.model import Kind, Reason, SubjectKey, Value
@@ -27,7 +26,6 @@ _KEY_ID = 4
 _SALT = 16
 _COUNTER = 12
 _HEADER = 1 + _KEY_ID + _SALT
-_MOST_NAMES = 1_024  # combinations of segments that are kept as they are written
 _LONGEST = 262_144  # a page of 16 placements with 50 slots each, and long names
 
 
@@ -92,9 +90,6 @@ class Receipt(msgspec.Struct, frozen=True, array_like=True):
         return None
 
 
-_SEGMENTS = Receipt.__struct_fields__.index("segments")
-
-
 class Sealer:
     """Seals and opens receipts. Of one process; safe between threads."""
 
@@ -111,27 +106,11 @@ class Sealer:
         self._find_key = find_key
         self._opener = lru_cache(maxsize=256)(self._make_opener)
         self._encoder = msgspec.msgpack.Encoder()
-        self._names: dict[int, tuple[tuple[str, ...], msgspec.Raw]] = {}  # by identity: subjects share them
         self._decoder = msgspec.msgpack.Decoder(Receipt)
 
     def seal(self, receipt: Receipt) -> bytes:
         nonce = next(self._nonces).to_bytes(_COUNTER, "big")
-        return self._header + nonce + self._aead.encrypt(nonce, self._plain(receipt), self._header)
-
-    def _plain(self, receipt: Receipt) -> bytes:
-        """As the encoder writes a receipt. Segments are many, and written once for all who are in the same ones."""
-        if not receipt.segments:
-            return self._encoder.encode(receipt)
-        fields = astuple(receipt)
-        return self._encoder.encode((*fields[:_SEGMENTS], self._written(receipt.segments), *fields[_SEGMENTS + 1 :]))
-
-    def _written(self, names: tuple[str, ...]) -> msgspec.Raw:
-        found = self._names.get(id(names))
-        if found is None:
-            if len(self._names) >= _MOST_NAMES:
-                self._names.clear()
-            found = self._names[id(names)] = names, msgspec.Raw(self._encoder.encode(names))  # a kept id is not reused
-        return found[1]
+        return self._header + nonce + self._aead.encrypt(nonce, self._encoder.encode(receipt), self._header)
 
     def open(self, token: bytes) -> Receipt:
         """Raises NotAllowed for anything that this installation did not seal, or that was changed since."""

@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 from maitred_server.decide.receipt import Receipt, SealedDecision, SealedSlot, Sealer
 from maitred_server.errors import NotAllowed
 from maitred_server.model import Kind, Reason
-from msgspec.structs import replace
 
 KEYS = {b"key1": bytes(range(32)), b"key2": bytes(range(32, 64))}
 SLOT = SealedSlot(0, "BANANAS", "", Reason.HABIT, None, 1.0, 3.5)
@@ -30,13 +29,6 @@ def sealer(key_id: bytes = b"key1") -> Sealer:
 def test_a_receipt_comes_back_as_it_was_sealed() -> None:
     """What one process sealed another opens, bit for bit."""
     assert sealer().open(sealer().seal(RECEIPT)) == RECEIPT
-
-
-def test_segments_that_many_share_are_sealed_for_each() -> None:
-    """A receipt with segments comes back whole, whoever was sealed before with the same ones or with others."""
-    one, names = sealer(), [("tea", "young"), ("tea",), ("tea", "young")]
-    found = [one.open(one.seal(replace(RECEIPT, segments=some, seed=at))) for at, some in enumerate(names * 2)]
-    assert found == [replace(RECEIPT, segments=some, seed=at) for at, some in enumerate(names * 2)]
 
 
 def test_a_receipt_of_an_older_key_still_opens() -> None:
