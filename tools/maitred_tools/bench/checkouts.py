@@ -70,8 +70,9 @@ def compared(data: Path, profiles: int, checkouts: Mapping[str, Path | None], ro
     found: dict[str, list[Figures]] = {name: [] for name in checkouts}
     with ExitStack() as stack:
         workers = {name: stack.enter_context(_worker(data, profiles, folder)) for name, folder in checkouts.items()}
-        for _ in range(rounds + 1):
-            for name, process in workers.items():
+        for number in range(rounds + 1):
+            turns = list(workers.items())
+            for name, process in turns[:: -1 if number % 2 else 1]:  # who comes second finds the profiles in the caches
                 found[name].append(_round_of(process))
     return {name: _medians(figures[1:]) for name, figures in found.items()}
 
