@@ -256,9 +256,7 @@ class Page:
 
 def _with_features(seen: Seen, choices: Sequence[Choice]) -> list[Choice]:
     sealed = seen.sealed([one.row for one in choices], [one.slot for one in choices])
-    return [
-        one._replace(features=features, met=seen.met(one.row)) for one, features in zip(choices, sealed, strict=True)
-    ]
+    return [one.with_features(features, seen.met(one.row)) for one, features in zip(choices, sealed, strict=True)]
 
 
 def _reason(served: scoring.Served, choices: Sequence[Choice]) -> Reason:
