@@ -21,7 +21,6 @@ from maitred_server.policy.past import NO_PAST, past
 from maitred_server.policy.scorer import Encounter, Scorer
 from maitred_server.policy.space import FeatureSpace, feature_space
 
-
 _REASONS: Final = (Reason.LEARNED,)
 
 

@@ -22,6 +22,7 @@ DAY_MS: Final = buckets.DAY_MS
 
 _HOURS: Final = (buckets.DAYS + 2) * 24
 _RATES: Final = -1.0 / np.array(FADES_DAYS)[:, None]
+_RISES: Final = -_RATES
 _FADED: Final = np.exp(np.arange(_HOURS) / 24.0 * _RATES)  # by age in hours
 _MOMENT: Final = 1e-6  # days: the least time that something is spread over
 
@@ -102,33 +103,39 @@ def _sought(counter_type: str) -> tuple[np.uint32, np.uint64, np.uint64]:
 
 def _spread(profile: Profile, chosen: Places, table: Floats, now: int) -> None:
     """Fills in the visits, whole and faded. The buckets tell those of late; what is older is taken as spread evenly."""
-    cells, recent = _recent(profile, chosen, now)
-    tallies, table[FADED:] = recent[0], recent[1:]
+    recent = _recent(profile, chosen, table[1], now)
+    cells, tallies, table[FADED:] = table[1], recent[0], recent[1:]
     older = table[0] - tallies
     if not older.any():
-        table[1] = cells
         return
-    older *= np.maximum(cells, 1) / np.maximum(tallies, 1.0)  # visits, as later ones were
-    np.add(cells, older, out=table[1])
+    older /= np.maximum(tallies, 1.0)
+    older *= np.maximum(cells, 1.0)  # visits, as later ones were
+    cells += older
     horizon = max(now - buckets.horizon(profile.newest), 0) / DAY_MS
     table[FADED:] += _before(table[2], table[3], horizon) * np.maximum(older, 0.0)
 
 
-def _recent(profile: Profile, chosen: Places, now: int) -> tuple[Places, Floats]:
-    """Of the buckets of n counters: how many there are, and float64[4, n]: their tallies, and what is left of them."""
+def _recent(profile: Profile, chosen: Places, cells: Floats, now: int) -> Floats:
+    """Of the buckets of n counters float64[4, n]: their tallies, and what is left of them. `cells` float64[n] is filled
+    with how many there are.
+    """
     held = profile.buckets
     summed = np.zeros((4, len(held.cells) + 1))
-    np.add.accumulate(held.tallies, out=summed[0, 1:])
+    summed[0, 1:] = held.tallies
     ages = now // HOUR_MS - buckets.middle_hours(held.cells)
-    np.add.accumulate(_FADED.take(ages, axis=1, mode="clip"), axis=1, out=summed[1:, 1:])
-    begins, ends = held.cells.searchsorted(buckets.bounds_of(chosen))
-    left: Floats = summed.take(ends, axis=1) - summed.take(begins, axis=1)
-    return ends - begins, left
+    _FADED.take(ages, axis=1, out=summed[1:, 1:], mode="clip")
+    np.add.accumulate(summed, axis=1, out=summed)
+    begins = buckets.begins(held, len(profile.rows))
+    first, end = begins[chosen], begins[1:][chosen]
+    np.subtract(end, first, out=cells)
+    left: Floats = summed.take(end, axis=1)
+    left -= summed.take(first, axis=1)
+    return left
 
 
 def _before(first: Floats, last: Floats, horizon: float) -> Floats:
     """float64[3, n]: what is left of one from any time between `first` and `last`, or where buckets begin."""
     span = np.maximum(first - np.maximum(last, horizon), _MOMENT)
-    rise = span * -_RATES
+    rise = span * _RISES
     found: Floats = np.exp(first * _RATES) * (np.expm1(rise) / rise)
     return found

@@ -75,7 +75,7 @@ class FeatureSpace(NamedTuple):
     def shared(self, meeting: Meeting) -> Floats:
         """float64[d - own], on the grid: what all candidates of the first slot share."""
         numbers = told_of(meeting)
-        found = [point(numbers[at]) for at in self.of_shared]
+        found = [point(number) if (number := numbers[at]) else 0.0 for at in self.of_shared]
         if self.traits:
             said = told(meeting.said, self.traits, self.width - self.own - len(found) - 1)
             found += said if max(said) < _FEW and min(said) > -_FEW else map(point, said)

@@ -24,7 +24,7 @@ def told(said: Mapping[str, object], names: Sequence[str], width: int = TOLD_WID
         value = said.get(name)
         if value is not None:
             places = _places_of if isinstance(value, list) else _places
-            for column, sign in places(name, value, width):  # type: ignore[arg-type]  # what is said can be hashed
+            for column, sign in places(name, value, width):
                 out[column] += sign
     return out
 

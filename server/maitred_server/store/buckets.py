@@ -26,7 +26,7 @@ _SLOT = np.uint64((1 << 32) - 1)
 _HOURS_A_DAY = np.uint64(24)
 _ROW_SHIFT = np.uint64(32)
 _NEXT_ROW = np.uint64(1 << 32)
-_FROM_TO = np.array([[0], [1 << 32]], np.uint64)
+_FIRST = np.arange(2_049, dtype=np.uint64) << _ROW_SHIFT  # the first cells of the rows that most subjects have
 _MIDDLE = np.uint32((1 << 31) - 12)  # a slot modulo this: its hour, and 12 more for a day's
 
 
@@ -88,10 +88,10 @@ def rows_of(cells: NDArray[np.uint64]) -> Places:
     return _rows(cells)
 
 
-def bounds_of(rows: Places) -> NDArray[np.uint64]:
-    """uint64[2, n]: where the cells of rows begin and end, or would."""
-    begins = rows.astype(np.uint64) << _ROW_SHIFT
-    return begins + _FROM_TO
+def begins(buckets: Buckets, rows: int) -> Places:
+    """intp[rows + 1]: where the cells of each of so many rows begin; those of one end where the next one's begin."""
+    first = _FIRST[: rows + 1] if rows < len(_FIRST) else np.arange(rows + 1, dtype=np.uint64) << _ROW_SHIFT
+    return buckets.cells.searchsorted(first)
 
 
 def middle_hours(cells: NDArray[np.uint64]) -> NDArray[np.int64]:
