@@ -110,7 +110,7 @@ class Seen(NamedTuple):
 
     def sealed(self, rows: Sequence[int], slots: Sequence[int]) -> list[bytes]:
         """The features of some choices, as they go into the receipt."""
-        return [one.tobytes() for one in self.encounter.features(rows, slots)]
+        return self.encounter.sealed(rows, slots)
 
 
 def _unlearned(learning: Learning, space: FeatureSpace, candidates: Candidates) -> Scorer:

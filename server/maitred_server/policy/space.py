@@ -27,7 +27,7 @@ from maitred_server.policy.families import (
     of_met,
     told_of,
 )
-from maitred_server.policy.grid import UNIT, onto_points, point
+from maitred_server.policy.grid import onto_points, packed, point, unpacked
 from maitred_server.policy.meeting import Meeting
 from maitred_server.policy.told import TOLD_WIDTH, told
 
@@ -90,15 +90,14 @@ class FeatureSpace(NamedTuple):
         found = np.tile(shared, (len(slots), 1))
         if self.slot >= 0:
             at = self.slot - self.own
-            found[:, at : at + len(SLOT)] = [slot_points(slot) for slot in slots]
-            found[:, at : at + len(SLOT)] /= UNIT
+            found[:, at : at + len(SLOT)] = [unpacked(slot_points(slot)) for slot in slots]
         return found
 
 
 @lru_cache(maxsize=256)
-def slot_points(slot: int) -> tuple[int, int]:
-    """The features of a slot, in units of the grid: that it is not the first, and how deep it lies."""
-    return int(slot > 0) * UNIT, int(point(math.log1p(slot)) * UNIT)
+def slot_points(slot: int) -> bytes:
+    """The features of a slot, packed: that it is not the first, and how deep it lies."""
+    return packed(np.array([float(slot > 0), point(math.log1p(slot))]))
 
 
 @lru_cache(maxsize=256)
