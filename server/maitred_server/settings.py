@@ -242,7 +242,7 @@ def _is_text(choices: tuple[object, ...]) -> bool:
 
 def _made(wanted: type, value: object) -> object:
     """A path of its text. Raises ValueError."""
-    if wanted is Path and isinstance(value, str):
+    if wanted is Path and isinstance(value, str | Path):
         return Path(value)
     raise ValueError("must be a path")
 

@@ -73,7 +73,7 @@ def test_text_becomes_what_a_setting_holds() -> None:
 
 def test_settings_cross_over_to_another_process() -> None:
     """What is written for a worker is read as it was."""
-    settings = load({"data": "d", "access": "keys.toml", "workers": 2}, None, {})
+    settings = load({"data": Path("d"), "access": "keys.toml", "workers": 2}, None, {})
     assert from_json(to_json(settings)) == settings
 
 
