@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -11,8 +10,7 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperGroup
 
-from maitred_server.errors import MaitredError, PlaybookError
-from maitred_server.settings import Settings, load
+from maitred_server import cli_serve
 
 # Commands, and groups of commands, each with the module that is imported when it is asked for.
 ELSEWHERE: Final = {
@@ -93,12 +91,8 @@ def serve(
 ) -> None:
     """Serve decisions. Settings: command line, then MAITRED_..., then the TOML file; see `maitred settings`."""
     given: dict[str, Any] = dict(_pair(text) for text in set_ or [])
-    given |= {
-        name: value for name, value in locals().items() if name in Settings.__struct_fields__ and value is not None
-    }
-    from maitred_server import runtime  # numpy, LMDB and gRPC load only where they are used
-
-    runtime.serve(load(given, config))
+    given |= {name: value for name, value in locals().items() if name in cli_serve.NAMES and value is not None}
+    cli_serve.serve(given)
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -118,23 +112,7 @@ def settings() -> None:
 
 def main() -> None:
     """Run the command; a mistake is one clear line and status 1, never a traceback."""
-    _run(app)
-
-
-def _run(command: Callable[[], None]) -> None:
-    try:
-        command()
-    except PlaybookError as error:
-        from maitred_server.cli_options import err
-
-        for mistake in error.mistakes:
-            err.print(str(mistake), markup=False, highlight=False)
-        sys.exit(1)
-    except MaitredError as error:
-        from maitred_server.cli_options import err
-
-        err.print(f"maitred: {error.message}", markup=False, highlight=False)
-        sys.exit(1)
+    cli_serve.run(app)
 
 
 if __name__ == "__main__":
