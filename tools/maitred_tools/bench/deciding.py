@@ -60,8 +60,8 @@ def measure(bench: Bench) -> Figures:
     for playbook in (places.PLAIN, places.EVERYTHING):
         for front in fronts:
             whole = LEARNED if front == seed.GRPCIO else MAIN
-            asked = [HABIT, *whole] if playbook == places.PLAIN else whole
-            cases += [{"playbook": playbook, "front": front} | one for one in _pass(bench, playbook, front, asked)]
+            passed = _pass(bench, playbook, front, [HABIT, *whole])
+            cases += [{"playbook": playbook, "front": front} | one for one in passed]
     models = {str(size): facts._asdict() for size, facts in bench.models.items()}
     setup = {"profiles": bench.scale.profiles, "slots": seed.SLOTS, "models": models}
     return {"setup": setup, "envoy": envoy_there(), "cases": cases}
@@ -167,9 +167,9 @@ def name_of(case: Figures) -> str:
     return f"{playbook}, {case['candidates']:,} candidates{policy}{front}"
 
 
-def find(found: Figures, playbook: str, front: str = seed.GRPCIO, candidates: int = places.MAIN) -> Figures | None:
-    """The case of a learned placement."""
-    wanted = (playbook, front, candidates, "inverse_gap")
+def find(found: Figures, playbook: str, front: str = seed.GRPCIO, policy: str = "inverse_gap") -> Figures | None:
+    """The case of 1,000 candidates."""
+    wanted = (playbook, front, places.MAIN, policy)
     keys = ("playbook", "front", "candidates", "policy")
     return next((one for one in found["cases"] if tuple(one[key] for key in keys) == wanted), None)
 
