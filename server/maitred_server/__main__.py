@@ -1,20 +1,31 @@
 """The command `maitred`; `python -m maitred_server` is the same."""
 
-import sys
-from functools import partial
+from __future__ import annotations
 
-from maitred_server import cli_serve
+import sys
+from collections.abc import Callable
+from functools import partial
 
 
 def main() -> None:
-    """Serve, when that is told plainly; else any command."""
+    """Run the command; where only the SDK is installed, say how to get it."""
+    try:
+        command = _told()
+    except ModuleNotFoundError as error:
+        sys.exit(f"maitred: there is no `{error.name}`; this command needs `pip install 'maitred[server]'`")
+    command()
+
+
+def _told() -> Callable[[], None]:
+    """What to do: serve, when that is told plainly; else any command."""
+    from maitred_server import cli_serve
+
     told = cli_serve.plainly(sys.argv[2:]) if sys.argv[1:2] == ["serve"] else None
     if told is not None:
-        cli_serve.run(partial(cli_serve.serve, told))
-        return
+        return partial(cli_serve.run, partial(cli_serve.serve, told))
     from maitred_server import cli  # and with it the library of commands
 
-    cli.main()
+    return cli.main
 
 
 if __name__ == "__main__":

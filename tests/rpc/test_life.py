@@ -61,7 +61,7 @@ def test_a_killed_learner_is_started_again_and_counts_once(start: Callable[..., 
     assert eventually(lambda: running.status().versions.policy == "5")
     os.kill(learner, signal.SIGKILL)
     running.record(*(purchase("l", number, "SOAP") for number in range(6, 9)))
-    assert eventually(lambda: running.status().versions.policy == "8")
+    assert eventually(lambda: running.status().versions.policy == "8", 60)
     assert running.decide("stranger").decisions[0].slate[0].priority == pytest.approx(8 / 9)
 
 

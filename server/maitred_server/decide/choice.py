@@ -33,7 +33,3 @@ class Choice(NamedTuple):
     def with_remaining(self, most: int | None) -> Choice:
         """After its page is decided. Much quicker than `_replace`."""
         return self if most is None else Choice(*self[:9], most, *self[10:])
-
-    def with_features(self, features: bytes, met: bool) -> Choice:
-        """With what it was scored by. Likewise."""
-        return Choice(*self[:12], features, met, self.row)
