@@ -52,6 +52,10 @@ def main(
     worker: Annotated[Path | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Measure decisions without gRPC: medians of rounds of 200 decisions each, for subjects drawn at random."""
+    if before is not None and not (before / "server" / "maitred_server").is_dir():
+        raise typer.BadParameter(
+            f"{before} is no checkout: it has no folder server/maitred_server", param_hint="--before"
+        )
     accept_any_disk()
     if worker is not None:
         work(worker, profiles)
