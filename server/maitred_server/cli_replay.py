@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from maitred_server.replaying.replay import Journal
 
 OF_LOG = "column:target_probability"
+SETTING = "NAME=VALUE, such as exploration=0.1"
 
 
 class _Asked(NamedTuple):
@@ -115,16 +116,18 @@ def _of_journal(
     from maitred_server.replaying.written import write
     from maitred_server.store import Store
 
-    chosen = candidate(policy, asked.settings)
-    name = placement_of(data, asked.brand, asked.placement)
+    chosen = candidate(policy, dict(_pair(text, "setting", SETTING) for text in asked.settings))
     try:
         wait = milliseconds(asked.wait) if asked.wait else None
     except ValueError as error:
         raise InvalidRequest(f"--wait {asked.wait}: {error}", "wait") from None
     arm = _pair(asked.arm, "arm", "LAYER=ARM, such as first=chance") if asked.arm else None
     times = moment(asked.since, "from", 0), moment(asked.until, "to", 1 << 62)
-    wanted = Wanted(Asked(asked.brand, name, *times, asked.most, arm=arm), chosen, asked.response, wait, asked.model)
     with Store.open(data, read_only=True) as store:
+        name = placement_of(data, asked.brand, asked.placement)
+        wanted = Wanted(
+            Asked(asked.brand, name, *times, asked.most, arm=arm), chosen, asked.response, wait, asked.model
+        )
         found = replay(store, data, wanted, told)
     _refuse_certainty(found.log, name)
     if write_log:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from harness.control import DECLARED, items, rule, weight, with_segments
 from harness.desk import put_in_force
+from harness.replays import GROUPS, exposed
 from maitred_server.decide.answer import Answer
 from maitred_server.decide.ask import Ask
 from maitred_server.decide.explain import Asked, explain
@@ -34,7 +35,6 @@ from maitred_server.model import (
     Outcome,
     Record,
     Sequenced,
-    Shown,
     StateChange,
     Trait,
     Traits,
@@ -48,7 +48,6 @@ from maitred_server.store.published import brand_folder, prune
 from maitred_server.subjects.consent import as_consents
 from msgspec.structs import replace
 
-GROUPS = {"APPLES": "fruit", "PEARS": "fruit", "BREAD": "bakery", "MILK": "dairy", "SOAP": "home"}
 ITEMS = sorted(GROUPS)
 HOUR = 3_600_000
 PLACEMENTS = b"""
@@ -152,44 +151,6 @@ def person(number: int) -> bytes:
     return brand_prefix("shop") + bytes([number]) * 16
 
 
-def shown(receipt: Receipt) -> list[Exposure]:
-    """The exposures of a whole answer."""
-    return [
-        Exposure(
-            one.decision_id,
-            one.placement,
-            1,
-            tuple(
-                Shown(
-                    s.slot,
-                    s.item,
-                    s.variant,
-                    (GROUPS[s.item],),
-                    s.probability,
-                    s.propensity,
-                    s.priority,
-                    s.reason,
-                    features=s.features,
-                )
-                for s in one.slots
-            ),
-            one.policy,
-            one.reason,
-            receipt.arms,
-            receipt.catalogue,
-            receipt.snapshot,
-            receipt.decided_at,
-            receipt.seed,
-            receipt.profile_sequence,
-            context=receipt.context,
-            item_states=receipt.item_states,
-            channel=one.channel,
-            space=one.space,
-        )
-        for one in receipt.decisions
-    ]
-
-
 def repeated(past: Past, receipt: Receipt) -> bool:
     """Whether explaining a receipt makes the same answer again, bit by bit."""
     again = past.rerun(Rerun.of_receipt(receipt))
@@ -243,7 +204,7 @@ def test_past_decisions_are_repeated(shop: Shop, number: int) -> None:
             names = shop.random.sample(["home", "lottery", "banner", "popular"], shop.random.randint(1, 3))
             receipts.append(shop.receipt(shop.decide(subject, *names)))
         if shop.random.random() < 0.5:
-            shop.tell(subject, *shown(receipts[-1]))
+            shop.tell(subject, *exposed(receipts[-1]))
     shop.learn()
     assert min(len({part(one) for one in receipts}) for part in (_catalogue, _snapshot, _states)) >= 1 + number // 200
     past = shop.past()
@@ -273,7 +234,7 @@ def test_decisions_of_learned_policies_are_repeated(shop: Shop, policy: str) -> 
         shop.now += HOUR // 10
         subject = person(1 + number % 12)
         receipts.append(shop.receipt(shop.decide(subject, "taught")))
-        shop.tell(subject, *shown(receipts[-1]))
+        shop.tell(subject, *exposed(receipts[-1]))
         (decision,) = receipts[-1].decisions
         if decision.slots and decision.slots[0].item in ("BREAD", "SOAP"):
             item = decision.slots[0].item
@@ -361,7 +322,7 @@ def test_an_exposure_is_enough(shop: Shop) -> None:
     shop.learn()
     answer = shop.decide(person(1), "home", slots=0)
     receipt = shop.receipt(answer)
-    shop.tell(person(1), *shown(receipt))
+    shop.tell(person(1), *exposed(receipt))
     (record,) = [one for _, one in shop.store.read_journal(0, 99) if isinstance(one.body, Exposure)]
     assert isinstance(record.body, Exposure)
     rerun = Rerun.of_exposure(record, record.body)

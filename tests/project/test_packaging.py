@@ -86,6 +86,14 @@ def test_the_wheel_runs_outside_the_checkout(wheel: Path, tmp_path: Path) -> Non
     assert Path(answer.stdout.strip()).is_relative_to(site)
 
 
+def test_the_command_says_what_a_plain_install_lacks() -> None:
+    """Where only the SDK is installed `maitred` names the extra on one line, with status 1."""
+    program = "import sys; sys.modules['typer'] = None; from maitred_server.__main__ import main; main()"
+    ended = subprocess.run([sys.executable, "-c", program, "status"], capture_output=True, text=True)
+    told = "maitred: there is no `typer`; this command needs `pip install 'maitred[server]'`\n"
+    assert (ended.returncode, ended.stderr) == (1, told)
+
+
 def test_the_stubs_accept_the_oldest_protobuf_that_is_allowed() -> None:
     """The generator that made the stubs is the lower bound of protobuf: 6.30."""
     stub = (ROOT / "sdk" / "maitred" / "v1" / "decision_pb2.py").read_text()

@@ -46,6 +46,7 @@ def start(tmp_path: Path, front: str) -> Iterator[Callable[..., Running]]:
     yield start_one
     for server in started:
         server.stop()
+        assert "Traceback" not in server.log.read_text()
 
 
 @pytest.fixture(scope="session")
@@ -55,3 +56,4 @@ def server(tmp_path_factory: pytest.TempPathFactory, front: str) -> Iterator[Run
     running.publish()
     yield running
     assert running.stop() == 0, running.log.read_text()
+    assert "Traceback" not in running.log.read_text()

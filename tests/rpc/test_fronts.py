@@ -123,7 +123,7 @@ def test_the_health_of_a_service_that_is_not_known_is_not_told(server: Running) 
 
 def test_a_server_that_stops_says_so_first(start: Callable[..., Running]) -> None:
     """After SIGTERM who watches the health hears NOT_SERVING, calls are still answered, and the end is clean."""
-    running = start("--set", "drain_s=2")
+    running = start("--set", "drain_s=4")
     running.publish()
     watch: grpc.UnaryStreamMultiCallable[bytes, bytes] = running.channel.unary_stream("/grpc.health.v1.Health/Watch")
     told = watch(health_pb2.HealthCheckRequest().SerializeToString(), timeout=60)

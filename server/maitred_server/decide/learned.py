@@ -34,7 +34,6 @@ class LearnedGround(NamedTuple):
     candidates: Candidates
     stage: Stage
     worth: Floats  # float64[t]
-    costly: bool  # some response costs something
     scorer: Scorer  # of the model, and of what is believed while nothing was learned
 
     @classmethod
@@ -53,7 +52,6 @@ class LearnedGround(NamedTuple):
             candidates,
             stage(candidates.items, candidates.groups, candidates.group_owner),
             np.array([one.worth for one in learning.responses]),
-            any(one.worth < 0.0 for one in learning.responses),
             _unlearned(learning, space, candidates),
         )
 

@@ -100,7 +100,7 @@ def fill(
 
 def _guarded(ground: Ground, served: Served) -> bool:
     """Whether some candidate may cost more than it brings."""
-    if ground.learned is not None and ground.learned.costly and served.reason is None:
+    if ground.costly and served.reason is None:
         return True
     return ground.weights is not None and ground.weights.negative and applies(ground, served)
 

@@ -15,7 +15,6 @@ from maitred_server.policy.base import Floats
 
 UNIT: Final = 1 << 12  # what 1.0 is: the grid is 2^-12
 # Products of two features are below 2^30 and sums are int64: 2^33 exposures fit into one sum.
-MOST_SUMMED: Final = 1 << 33
 
 Fixed: TypeAlias = npt.NDArray[np.int16]
 Sum: TypeAlias = npt.NDArray[np.int64]

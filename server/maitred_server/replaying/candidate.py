@@ -13,7 +13,7 @@ from maitred_server.decide.moment import Moment
 from maitred_server.decide.past import Again
 from maitred_server.errors import InvalidRequest
 from maitred_server.playbook.catalogue import Catalogue
-from maitred_server.playbook.hints import did_you_mean
+from maitred_server.playbook.hints import did_you_mean, listed
 from maitred_server.policy import POLICIES
 from maitred_server.policy.exploring import LEARNED
 
@@ -63,14 +63,12 @@ class Candidate(NamedTuple):
         return ground._replace(learned=ground.learned._replace(learning=learning))
 
 
-def candidate(policy: str, settings: Sequence[str]) -> Candidate:
-    """From the command line: the name of a policy, and settings as NAME=VALUE. Raises InvalidRequest."""
+def candidate(policy: str, given: Mapping[str, str]) -> Candidate:
+    """From the command line: the name of a policy, and its settings by name. Raises InvalidRequest."""
+    if not policy:
+        raise InvalidRequest(f"give --policy, one of {listed(POLICIES)}", "policy")
     if policy not in POLICIES:
-        known = ", ".join(sorted(POLICIES))
-        raise InvalidRequest(
-            f"no policy `{policy}`{did_you_mean(policy, list(POLICIES))}; it is one of {known}", "policy"
-        )
-    given = dict(_pair(text) for text in settings)
+        raise InvalidRequest(f"no policy `{policy}`{did_you_mean(policy, POLICIES)}", "policy")
     known_here = OF_LEARNED if policy in LEARNED else OF_FIXED if policy == "fixed" else ()
     for name in given:
         if name not in known_here:
@@ -78,13 +76,6 @@ def candidate(policy: str, settings: Sequence[str]) -> Candidate:
             raise InvalidRequest(f"policy `{policy}` has no setting `{name}`; {which}", "setting")
     order = tuple(filter(None, (item.strip() for item in given.get("order", "").split(","))))
     return Candidate(policy, _number(given, "exploration", 1.0), _number(given, "scale", np.inf), order)
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not (name and equals and value):
-        raise InvalidRequest(f"{text!r} is no NAME=VALUE, such as exploration=0.1", "setting")
-    return name, value
 
 
 def _number(given: Mapping[str, str], name: str, most: float) -> float | None:

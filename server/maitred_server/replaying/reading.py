@@ -10,7 +10,7 @@ from maitred_server.errors import InvalidRequest, UnknownName
 from maitred_server.learn.join import Came
 from maitred_server.learn.reached import Reached
 from maitred_server.model import Exposure, Outcome, Reason, Record
-from maitred_server.playbook.hints import did_you_mean
+from maitred_server.playbook.hints import did_you_mean, listed
 from maitred_server.replaying.rewards import Rewards
 from maitred_server.replaying.sample import Sample
 from maitred_server.store import AnyStore
@@ -137,14 +137,10 @@ class _Reading:
         self._narrow()
         if not self._shown:
             raise self._nothing()
-        for one in self._rewards.learning.responses:
-            if one.type not in self._types:
-                known = ", ".join(f"`{name}`" for name in sorted(self._types)) or "none"
-                hint = did_you_mean(one.type, sorted(self._types))
-                if len(self._rewards.learning.responses) == 1:
-                    raise InvalidRequest(
-                        f"no outcome `{one.type}` is in the journal{hint}; there are {known}", "response"
-                    )
+        responses = self._rewards.learning.responses
+        if len(responses) == 1 and responses[0].type not in self._types:
+            hint = did_you_mean(responses[0].type, self._types) if self._types else "; it has no outcomes at all"
+            raise InvalidRequest(f"no outcome `{responses[0].type}` is in the journal{hint}", "response")
         young = sum(at + self._rewards.wait_ms > self._clock for _, at in self._shown.values())
         since_ms = min(at for _, at in self._shown.values())
         shown = sorted((one for one, _ in self._shown.values()), key=lambda one: (one.snapshot, one.sequences))
@@ -159,7 +155,7 @@ class _Reading:
             return InvalidRequest(
                 f"placement `{asked.placement}` has no such decisions (of this time, of this arm)", "from"
             )
-        known = ", ".join(f"`{name}`" for name in sorted(self._others)) or "none at all"
+        known = listed(self._others) or "none at all"
         return UnknownName(f"the journal has no exposure of placement `{asked.placement}`; it has {known}", "placement")
 
 

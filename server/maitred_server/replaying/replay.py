@@ -14,7 +14,7 @@ from maitred_server.evaluate.log import Log, Target, gather
 from maitred_server.learn.publish import policy_folder
 from maitred_server.learn.rebuild import Rebuilder
 from maitred_server.playbook.catalogue import Catalogue
-from maitred_server.playbook.hints import did_you_mean
+from maitred_server.playbook.hints import did_you_mean, listed
 from maitred_server.policy.fitted import Fitted, Stamp
 from maitred_server.policy.snapshot import SUFFIX, open_snapshot
 from maitred_server.replaying.again import Check, Retelling
@@ -97,13 +97,11 @@ def placement_of(data: Path, brand: str, placement: str) -> str:
     if not placement and len(known) == 1:
         return known[0]
     if not placement:
-        which = ", ".join(f"`{name}`" for name in known)
-        raise InvalidRequest(f"the playbook has several placements; name one with --placement: {which}", "placement")
-    if placement not in known:
-        which = ", ".join(f"`{name}`" for name in known)
-        raise UnknownName(
-            f"there is no placement `{placement}`{did_you_mean(placement, known)}; there are {which}", "placement"
+        raise InvalidRequest(
+            f"the playbook has several placements; name one with --placement: {listed(known)}", "placement"
         )
+    if placement not in known:
+        raise UnknownName(f"there is no placement `{placement}`{did_you_mean(placement, known)}", "placement")
     return placement
 
 

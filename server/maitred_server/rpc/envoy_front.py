@@ -69,8 +69,8 @@ class EnvoyFront:
         scope["headers"] = [header for header in scope["headers"] if header[0] != _PACKED_ANSWERS]
         try:
             await self._application(scope, receive, send)
-        except OSError:
-            pass  # the client is gone
+        except (OSError, asyncio.CancelledError):
+            pass  # the client is gone, or this server stops: pyvoy would print a traceback
         except Exception as error:  # noqa: BLE001 - its text could be a customer's, and pyvoy would print it
             log.warning("call_broken", error=type(error).__name__, at=frames(error))
 

@@ -159,6 +159,15 @@ def counts_since(buckets: Buckets, rows: Places, since: NDArray[np.int64]) -> ND
     return counts
 
 
+def count_since(buckets: Buckets, row: int, since: int) -> int:
+    """The same of one counter and one moment."""
+    own, hours = row << 32, max(since, 0) // HOUR_MS
+    bounds = np.array((own | hours, own | 1 << 31, own | 1 << 31 | hours - hours % 24, row + 1 << 32), np.uint64)
+    hour, day, this_day, end = buckets.cells.searchsorted(bounds).tolist()
+    tallies: list[int] = buckets.tallies[hour:day].tolist() + buckets.tallies[this_day:end].tolist()
+    return sum(tallies)
+
+
 class Spans(NamedTuple):
     """Buckets of one counter: each with its first and last millisecond and its tally. `total`: of all its buckets."""
 

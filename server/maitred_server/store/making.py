@@ -1,6 +1,6 @@
-"""Batches that are made into what a transaction takes: by the writer, or while it waits for the disk by a helper.
+"""Batches that are made into what a transaction takes: by the writer, or while it waits for the disk by a maker.
 
-Two threads that compute at the same time only take turns at the interpreter, and pay for each turn. So the helper works
+Two threads that compute at the same time only take turns at the interpreter, and pay for each turn. So the maker works
 only while the writer is in a commit, where it computes nothing.
 """
 
@@ -44,14 +44,14 @@ class Making:
             return error
 
 
-class Helper:
+class Maker:
     """A thread that makes what waits while the writer is in a commit."""
 
     def __init__(self) -> None:
         self._waiting: deque[Making] = deque()
         self._idle = threading.Event()  # the writer computes nothing
         self._closing = False
-        self._thread = threading.Thread(target=self._run, name="store-helper", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="store-maker", daemon=True)
         self._thread.start()
 
     def add(self, job: Making) -> None:
@@ -69,7 +69,7 @@ class Helper:
 
     @contextmanager
     def computing(self) -> Iterator[None]:
-        """The writer computes: the helper stops after the batch that it is at."""
+        """The writer computes: the maker stops after the batch that it is at."""
         self._idle.clear()
         try:
             yield

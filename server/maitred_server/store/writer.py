@@ -19,7 +19,7 @@ from maitred_server.model import Entry, EventId
 from maitred_server.store.env import Environment, Txn
 from maitred_server.store.generations import Generations
 from maitred_server.store.group import Batch, Outcome, commit_group, prepared
-from maitred_server.store.making import Helper, Making
+from maitred_server.store.making import Maker, Making
 from maitred_server.store.results import DUPLICATE, FORGOTTEN, REFUSED, Commit
 from maitred_server.store.retention import HISTORY_RECORDS
 from maitred_server.store.stamping import Stamp, no_stamp
@@ -66,7 +66,7 @@ class Writer:
         self._names: frozenset[str] = frozenset()
         self._named: Environment | None = None  # the environment that has these names
         self.waiting = self.groups = self.entries = self.duplicates = self.refused = self.turned_away = 0
-        self._helper = Helper()
+        self._maker = Maker()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
@@ -108,7 +108,7 @@ class Writer:
             self._closing = True
             self._changed.notify_all()
         self._thread.join()
-        self._helper.close()
+        self._maker.close()
 
     def _put(self, job: _Job) -> None:
         with self._changed:
@@ -120,7 +120,7 @@ class Writer:
             self.waiting += job.size
             self._jobs.append(job)
             if isinstance(job, Making):
-                self._helper.add(job)
+                self._maker.add(job)
             self._changed.notify()
 
     def _run(self) -> None:
@@ -145,7 +145,7 @@ class Writer:
                 size += job.size
                 taken.append(job)
                 if isinstance(job, Making):
-                    self._helper.taken(job)
+                    self._maker.taken(job)
             self.waiting -= size
         return taken
 
@@ -167,7 +167,7 @@ class Writer:
                 job.future.set_result(self._generations.write(partial(_in_transaction, job.work)))
 
     def _commit_batches(self, futures: list[Future[Commit]], batches: list[Batch]) -> None:
-        with self._helper.waiting():
+        with self._maker.waiting():
             outcome = self._generations.write(lambda env: self._group_in(env, batches))
         self._names = outcome.names
         self.groups += 1
@@ -181,7 +181,7 @@ class Writer:
     def _group_in(self, env: Environment, batches: list[Batch]) -> Outcome:
         if env is not self._named:
             self._names, self._named = frozenset(), env
-        return commit_group(env, batches, self._names, self.history_records, self.stamp, self._helper.computing)
+        return commit_group(env, batches, self._names, self.history_records, self.stamp, self._maker.computing)
 
     def _count(self, commit: Commit) -> None:
         duplicates = commit.sequences.count(DUPLICATE)

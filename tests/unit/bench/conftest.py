@@ -12,6 +12,18 @@ from maitred_tools.bench.measure import figures, spread
 
 HALF = {"rate": 500.0, "calls": 10, "p50": 900.0, "p99": 1500.0, "p999": 2500.0, "most": 3000.0}
 
+ACKNOWLEDGED = {"server_cpu_us": 25.0, "ack_p50_ms": 10.0, "ack_p99_ms": 20.0}
+OUTAGE = {
+    "cached_100k_mb": 158.0,
+    "outage_known_reason": "STALE",
+    "outage_known_us": {"median": 1.6},
+    "outage_record_us": {"median": 4.0},
+    "outage_unknown_ms": 0.1,
+    "silence_known_us": {"median": 1.6},
+    "silence_unknown_ms": 53.0,
+    "over_deadline_ms": 3.0,
+}
+
 
 def rounds(us: float) -> list[Measured]:
     return [Measured(us + change, 1000.0, 400.0, 900.0) for change in (-10, 0, 10)]
@@ -51,15 +63,16 @@ def measured() -> Mapping[str, Any]:
     ]
     seconds = {name: spread("s", [0.5]) for name in (starts.EMPTY, starts.PROFILES, starts.ITEMS, starts.PUBLISH)}
     streams = [
-        {"workers": 1, "clients": 100, "events_a_subject": each, "events_per_s": rate}
+        {"workers": 1, "clients": 100, "events_a_subject": each, "events_per_s": rate, **ACKNOWLEDGED}
         for each, rate in ((10, 40_000), (1, 13_000))
     ]
+    verbs = {f"{name}_us": {"median": us} for name, us in (("decide_cached", 1.9), ("expose", 6.0), ("record", 4.0))}
     return {
         "decide": {"setup": {}, "envoy": False, "cases": cases},
         "process": {"widths": {}, "peers": {peers.VOWPAL: "9"}, "cases": in_process, "filters": filters},
         "batch": {"batch of 100": batch},
-        "sdk": {"decide_cached_us": {"median": 1.9}, "expose_us": {"median": 6.0}, "record_us": {"median": 4.0}},
-        "feedback": {"streams": streams},
+        "sdk": {**verbs, **OUTAGE, "allocations": {"decide": {"peak_bytes": 144.0, "blocks_held": 0.0}}},
+        "feedback": {"streams": streams, "learner": {"records": 10_000, "cpu_us": 20.0}},
         "growth": {"profiles": sizes, "items": items, "workers": workers},
         "start": {"profiles": 1_000_000, "items": 100_000, "s": seconds},
     }

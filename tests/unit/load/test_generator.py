@@ -101,7 +101,7 @@ def test_what_nobody_would_wait_for_is_not_sent() -> None:
     """Calls later than the deadline, and calls beyond the most that may be under way, count as NOT_SENT."""
 
     async def never(request: bytes) -> bytes:
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(1.5)  # longer than the step, also when this machine stalls
         raise Failed("DEADLINE_EXCEEDED", "too late")
 
     count = play(Step(100.0, 0.2), never, wire=Wire("", deadline_s=60.0, most_under_way=5)).count

@@ -7,13 +7,13 @@ import threading
 import pytest
 from maitred_server.model import Entry, Event, Kind, Record
 from maitred_server.store.keys import brand_prefix
-from maitred_server.store.making import Helper, Making
+from maitred_server.store.making import Maker, Making
 
 ENTRY = Entry(Record(brand_prefix("shop") + b"anna".ljust(16), Kind.PERSON, 1, 1, Event("view")))
 WAIT_S = 5.0
 
 
-class Maker:
+class Recipe:
     """Makes one entry, and tells when and how often."""
 
     def __init__(self) -> None:
@@ -28,10 +28,10 @@ class Maker:
 
 def test_a_batch_is_made_once() -> None:
     """Asked twice, it is the same batch, and what makes it was called once."""
-    maker = Maker()
-    job = Making(maker, 1)
+    recipe = Recipe()
+    job = Making(recipe, 1)
     assert job.made() is job.made()
-    assert maker.times == 1
+    assert recipe.times == 1
 
 
 def test_what_cannot_be_made_says_so_each_time() -> None:
@@ -46,28 +46,28 @@ def test_what_cannot_be_made_says_so_each_time() -> None:
             job.made()
 
 
-def test_the_helper_makes_what_waits_while_the_writer_waits() -> None:
+def test_the_maker_makes_what_waits_while_the_writer_waits() -> None:
     """Before the transaction nothing is made; within it, what waits is, without the writer."""
-    helper, maker = Helper(), Maker()
+    maker, recipe = Maker(), Recipe()
     try:
-        helper.add(Making(maker, 1))
-        assert not maker.called.is_set()
-        with helper.waiting():
-            assert maker.called.wait(WAIT_S)
+        maker.add(Making(recipe, 1))
+        assert not recipe.called.is_set()
+        with maker.waiting():
+            assert recipe.called.wait(WAIT_S)
     finally:
-        helper.close()
-    assert maker.times == 1
+        maker.close()
+    assert recipe.times == 1
 
 
-def test_the_helper_rests_while_the_writer_computes() -> None:
+def test_the_maker_rests_while_the_writer_computes() -> None:
     """What comes while the writer computes is made when it goes into the commit."""
-    helper, maker = Helper(), Maker()
+    maker, recipe = Maker(), Recipe()
     try:
-        with helper.waiting():
-            with helper.computing():
-                helper.add(Making(maker, 1))
-                before = maker.times
-            assert maker.called.wait(WAIT_S)
+        with maker.waiting():
+            with maker.computing():
+                maker.add(Making(recipe, 1))
+                before = recipe.times
+            assert recipe.called.wait(WAIT_S)
     finally:
-        helper.close()
-    assert (before, maker.times) == (0, 1)
+        maker.close()
+    assert (before, recipe.times) == (0, 1)

@@ -2,60 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from importlib import import_module
-from importlib.util import find_spec
-from inspect import signature
+from collections.abc import Mapping
 from typing import Any, Final
 
+from maitred_tools.bench import feedback, sdk
 from maitred_tools.bench.measure import Figures
 from maitred_tools.bench.section import Bench, Section, Table
 
-TITLES: Final = {"sdk": "The SDK", "feedback": "Feedback"}
-TEXTS: Final = {
-    "sdk": "CPU of the calling thread for each verb, allocations, memory of kept answers, calls without a server.",
-    "feedback": "Durable events, acknowledged after fsync with the counters of their subjects; the learner's reading.",
-}
-LEARNER: Final = "learner"
 PLAIN: Final = ("", "figure")
 
 
-def measuring(name: str) -> Callable[[Bench], Figures]:
-    """What runs the bench of that name."""
-
-    def measure(bench: Bench) -> Figures:
-        module = _module(name)
-        if module is None:
-            raise RuntimeError(f"there is no maitred_tools.bench.{name}")
-        more = {"events": bench.scale.events} if bench.scale.events and _takes_events(module) else {}
-        found: Figures = module.measure(bench.build, bench.scale.quick, **more)
-        return found
-
-    return measure
+def _sdk(bench: Bench) -> Figures:
+    return sdk.measure(bench.build, bench.scale.quick)
 
 
-def _module(name: str) -> Any:
-    path = f"maitred_tools.bench.{name}"
-    return import_module(path) if find_spec(path) else None
+def _sdk_tables(found: Figures) -> list[Table]:
+    return [Table(SDK.title, sdk.HEADER, sdk.rows(found))]
 
 
-def _takes_events(module: Any) -> bool:
-    return "events" in signature(module.measure).parameters
+def _feedback(bench: Bench) -> Figures:
+    return feedback.measure(bench.build, bench.scale.quick, bench.scale.events or None)
 
 
-def tabling(name: str) -> Callable[[Figures], list[Table]]:
-    """The bench's own rows; every figure by its name when it has none, or when the figures are of an older form."""
-
-    def tables(found: Figures) -> list[Table]:
-        module = _module(name)
-        try:
-            first = Table(TITLES[name], module.HEADER, module.rows(found))
-        except (AttributeError, LookupError, TypeError):
-            return [Table(TITLES[name], PLAIN, list(flat(found).items()))]
-        learner = [Table("The learner", PLAIN, list(flat(found[LEARNER]).items()))] if LEARNER in found else []
-        return [first, *learner]
-
-    return tables
+def _feedback_tables(found: Figures) -> list[Table]:
+    """Events, and the learner's figures by their names."""
+    learner = Table("The learner", PLAIN, list(flat(found["learner"]).items()))
+    return [Table(FEEDBACK.title, feedback.HEADER, feedback.rows(found)), learner]
 
 
 def flat(found: Any, name: str = "") -> dict[str, str]:
@@ -69,5 +41,17 @@ def flat(found: Any, name: str = "") -> dict[str, str]:
     return {path: text for key, value in parts for path, text in flat(value, f"{name} {key}".strip()).items()}
 
 
-SDK: Final = Section("sdk", TITLES["sdk"], TEXTS["sdk"], measuring("sdk"), tabling("sdk"))
-FEEDBACK: Final = Section("feedback", TITLES["feedback"], TEXTS["feedback"], measuring("feedback"), tabling("feedback"))
+SDK: Final = Section(
+    "sdk",
+    "The SDK",
+    "CPU of the calling thread for each verb, allocations, memory of kept answers, calls without a server.",
+    _sdk,
+    _sdk_tables,
+)
+FEEDBACK: Final = Section(
+    "feedback",
+    "Feedback",
+    "Durable events, acknowledged after fsync with the counters of their subjects; the learner's reading.",
+    _feedback,
+    _feedback_tables,
+)

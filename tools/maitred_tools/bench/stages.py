@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -56,16 +55,6 @@ class TimedPipeline(Pipeline):
         """As the pipeline does."""
         self.laps("request")
         return super().decide(ask, self.laps)
-
-
-def stages_us(data: Path, brand: str, requests: Sequence[bytes], rounds: int = 7) -> dict[str, float]:
-    """Microseconds of CPU that a decision spends in each stage: the median over the rounds of the mean over `requests`.
-
-    A round before the first warms up. `data`: a data directory that no server is using.
-    """
-    with _opened(data, brand) as (decisions, caller, pipeline):
-        found = [_round(decisions, caller, pipeline, requests) for _ in range(rounds + 1)][1:]
-    return {stage: statistics.median(one[stage] for one in found) / 1000 / len(requests) for stage in found[0]}
 
 
 @contextmanager

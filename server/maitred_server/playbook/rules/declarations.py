@@ -10,7 +10,6 @@ import msgspec
 from maitred_server.model import Value
 
 TypeName: TypeAlias = Literal["text", "number", "whole", "flag", "texts", "time"]
-Root: TypeAlias = Literal["subject", "context", "item"]
 
 # What every rule may read besides what is declared.
 BUILT_IN: Final[Mapping[str, Mapping[str, TypeName]]] = {

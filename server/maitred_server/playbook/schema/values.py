@@ -42,8 +42,6 @@ RESERVED_DIMENSIONS: Final = (
 )
 
 KNOWN_POLICIES: Final = ("fixed", "uniform", "popular", "habit", "inverse_gap", "thompson", "epsilon", "greedy")
-AUTOMATION: Final = ("fixed", "logging_only", "apprentice", "online")
-UNITS: Final = ("subject", "person", "household", "device", "session")
 
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _DURATION: Final = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)")
