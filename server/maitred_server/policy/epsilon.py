@@ -18,7 +18,7 @@ class Epsilon(Drawn):
 
     def others(self, priority: Floats, best: int, unit: float = 1.0) -> tuple[Floats, float]:
         is_open = priority > CLOSED
-        evenly = self.share / np.count_nonzero(is_open)
-        found = is_open * evenly
+        evenly = self.share / int(np.count_nonzero(is_open))
+        found: Floats = is_open * np.float64(evenly)
         found[best] = 0.0
         return found, evenly + 1.0 - self.share

@@ -1,23 +1,27 @@
 """`python -m maitred_tools.bench.learned`: what a learned placement costs a decision, part by part, in this process.
 
 A thousand candidates, a subject with some thirty counters, and a model that the learner's own functions made. Each part
-is timed by itself, many times in a row, in CPU time of this thread; the parts take turns, round after round.
+is timed by itself, many times in a row, in CPU time of this thread; the parts take turns, round after round. Stages are
+timed within whole pages of many subjects, where each finds the processor's caches full of the others: they cost more.
 """
 
 from __future__ import annotations
 
+import copy
 import json
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
 import numpy as np
 import typer
 from maitred_server.decide.ask import Ask
+from maitred_server.decide.learned import Seen
 from maitred_server.decide.moment import Moment
 from maitred_server.decide.pipeline import Page, moment_of
 from maitred_server.decide.profile import Known
@@ -46,6 +50,8 @@ NOW: Final = 1_700_000_000_000
 DAY_MS: Final = 86_400_000
 GROUPS: Final = 40
 SLOTS: Final = 3
+HASHED: Final = 38  # columns of traits: 64 features in all
+SUBJECTS: Final = 40  # of the stages: each with a past of its own
 TRAITS: Final[dict[str, Value]] = {"city": "Ghent", "age": 41.0, "loyal": True}
 HEADER: Final = ("us of CPU", "median")
 
@@ -55,7 +61,7 @@ out = Console()
 def playbook(policy: str, items: int) -> dict[str, bytes]:
     """One placement that learns from all families of features and some traits. JSON is YAML."""
     kinds = {"city": "text", "age": "number", "loyal": "flag"}
-    learning = {"traits": [f"subject.{name}" for name in TRAITS] + ["context.device"]}
+    learning = {"traits": [f"subject.{name}" for name in TRAITS] + ["context.device"], "hashed": HASHED}
     home = {"name": PLACEMENT, "slots": SLOTS, "policy": policy, "learning": learning}
     lines = (
         json.dumps({"id": _item(n), "groups": [f"group {n % GROUPS}"], "attributes": {"price": n % 97 / 10}})
@@ -108,6 +114,7 @@ def parts(published: World, policy: str, asked: Moment) -> dict[str, Callable[[]
     profile, view = asked.view.profile, asked.view
     seen = learned.see(view, NOW)
     assert seen is not None
+    fresh = copy.copy(seen.encounter)  # which predicted nothing so far: what it works out is kept
     priority = seen.scores().priority
     seeds = iter(range(10**9))
 
@@ -122,18 +129,44 @@ def parts(published: World, policy: str, asked: Moment) -> dict[str, Callable[[]
             rows.append(chosen[0])
         return seen.sealed(rows, range(SLOTS))
 
+    def predicted() -> object:
+        return Seen(learned, copy.copy(fresh)).scores()
+
     def whole() -> object:
-        fresh = learned.see(view, NOW)
-        return fresh and fresh.scores()
+        found = learned.see(view, NOW)
+        return found and found.scores()
 
     return {
         "what the subject did": lambda: past(profile, "purchase", NOW),
         "features": lambda: learned.see(view, NOW),
-        "predictions": seen.scores,
+        "predictions": predicted,
         "features and predictions": whole,
         f"{SLOTS} slots tried, drawn and sealed": fill,
         "a page, all stages of it": lambda: Page(published, asked, next(seeds)).decide("", PLACEMENT, 0),
     }
+
+
+class Laps:
+    """Nanoseconds of CPU by stage, one reading for each page."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, list[int]] = defaultdict(list)
+        self.last = 0
+
+    def __call__(self, stage: str) -> None:
+        """A stage ends."""
+        self.found[stage].append(time.thread_time_ns() - self.last)
+        self.last = time.thread_time_ns()
+
+
+def stages(published: World, moments: Sequence[Moment], rounds: int) -> dict[str, float]:
+    """Microseconds of CPU of each stage of a page, medians over subjects that take turns; the first round warms up."""
+    laps = Laps()
+    for seed in range((rounds + 1) * len(moments)):
+        laps.last = time.thread_time_ns()
+        Page(published, moments[seed % len(moments)], seed * 0x9E3779B97F4A7C15 % 2**64, laps).decide("", PLACEMENT, 0)
+    medians = {name: statistics.median(readings[len(moments) :]) for name, readings in laps.found.items()}
+    return {f"stage: {name}": value / 1000 for name, value in medians.items()}
 
 
 def measure(of: dict[str, Callable[[], object]], rounds: int, times: int) -> dict[str, float]:
@@ -172,6 +205,7 @@ def main(
         published = world(Path(folder), policy, items, shown)
         asked = moment(published, 1, items)
         found = measure(parts(published, policy, asked), rounds, times)
+        found |= stages(published, [moment(published, seed, items) for seed in range(SUBJECTS)], 4 * rounds)
         before, snapshot = published, published.snapshot
         assert snapshot is not None
         found["a snapshot is taken up"] = measure(
