@@ -78,6 +78,8 @@ def offered() -> set[tuple[str, str]]:
     from maitred_server.cli import app
 
     group: Any = typer.main.get_command(app)
+    for verb in group.list_commands(None):
+        group.get_command(None, verb)  # imports it
     names = {(verb, "") for verb in group.commands} | {(verb, "--help") for verb in group.commands}
     return names | {
         (verb, option)
