@@ -12,6 +12,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from maitred_server.cli_apprentice import apprentice
 from maitred_server.cli_options import AsJson, Data, out
 from maitred_server.errors import NothingKept
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from maitred_server.policy.snapshot import PolicySnapshot
 
 app = typer.Typer(help="What was learned: versions, weights, going back.", no_args_is_help=True)
+app.command()(apprentice)
 
 Brand = Annotated[str, typer.Option(help="Whose.")]
 Version = Annotated[str, typer.Argument(help="A version, as `list` names it.")]

@@ -20,7 +20,7 @@ from maitred_server.processes import STOPPING, end_with
 from maitred_server.rpc.envoy.bootstrap import restore_environment
 from maitred_server.rpc.envoy_front import EnvoyFront, Scope
 from maitred_server.runtime import Worker
-from maitred_server.settings import Settings
+from maitred_server.settings import Settings, from_json
 from maitred_server.telemetry import frames, set_up_logging
 
 log = structlog.get_logger()
@@ -54,7 +54,7 @@ class App:
         await asyncio.Event().wait()  # until everything is closed
 
     def _serve(self, told: Told, stop: asyncio.Event) -> None:
-        settings = Settings.model_validate_json(told.settings)
+        settings = from_json(told.settings)
         _settle_in(settings, told)
         worker = Worker(settings, told.started_at)
         limit, admin = settings.max_concurrent_calls, Path(told.admin)

@@ -59,6 +59,7 @@ class Nursery:
 
     def __init__(self, children: list[Child]) -> None:
         self._children = children
+        self._to_come: list[Callable[[], Child]] = []
         self._stopping = threading.Event()
         self._wake_reader, self._wake_writer = spawn.Pipe(duplex=False)
         self._thread = threading.Thread(target=self._watch, name="nursery", daemon=True)
@@ -66,11 +67,20 @@ class Nursery:
 
     def _watch(self) -> None:
         while not self._stopping.is_set():
-            connection.wait([self._wake_reader, *(child.process.sentinel for child in self._children)])
+            woken = connection.wait([self._wake_reader, *(child.process.sentinel for child in self._children)])
+            if self._wake_reader in woken:
+                self._wake_reader.recv()
+            while self._to_come and not self._stopping.is_set():
+                self._children.append(self._to_come.pop(0)())
             for child in self._children:
                 if not self._stopping.is_set() and not child.process.is_alive():
                     self._stopping.wait(RESTART_S)
                     child.restart()
+
+    def add(self, child: Callable[[], Child]) -> None:
+        """One more child. Its process is started on the nursery's thread: whoever adds it does not wait."""
+        self._to_come.append(child)
+        self._wake_writer.send(None)
 
     def stop(self, patience_s: float) -> None:
         """Tell every child to end; kill what has not ended in time.

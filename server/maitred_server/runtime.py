@@ -6,13 +6,11 @@ its children. Every child ends by itself when the main process is gone, however 
 
 from __future__ import annotations
 
-import os
-
-# Before numpy is imported: one thread a product. Workers are the parallelism.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+import maitred_server.first  # isort: skip  # noqa: F401
 
 import asyncio
 import gc
+import os
 import shutil
 import signal
 import socket
@@ -40,12 +38,11 @@ from maitred_server.decide.stamps import Stamper
 from maitred_server.decide.worlds import Worlds
 from maitred_server.envoy_process import APP, become_envoy, launch
 from maitred_server.errors import InvalidRequest, StoreError
-from maitred_server.learn import learner
 from maitred_server.learn.publish import forgotten_through, held_back, learned_through
 from maitred_server.learn.rebuild import Rebuilder
 from maitred_server.playbook.versions import Keeping as VersionKeeping
 from maitred_server.processes import Child, Nursery, end_with_parent, spawn
-from maitred_server.publishing.jobs import Place
+from maitred_server.publishing.place import Place
 from maitred_server.publishing.publisher import ProcessPublisher
 from maitred_server.rpc.access import Access
 from maitred_server.rpc.admin import Admin, ServerFacts
@@ -63,7 +60,7 @@ from maitred_server.rpc.playbooks import Playbooks
 from maitred_server.rpc.rights import Rights
 from maitred_server.rpc.subjects import Subjects
 from maitred_server.rpc.watch import MOST_STREAMS, Watch
-from maitred_server.settings import Settings
+from maitred_server.settings import Settings, to_json
 from maitred_server.store import Keeping, Store
 from maitred_server.store.directory import ALLOW_OVERLAY, lock_directory
 from maitred_server.store.published import write_file
@@ -243,6 +240,8 @@ def _worker_main(settings: Settings, listen: Address, started_at: int, ready: Co
 
 
 def _learner_main(settings: Settings) -> None:
+    from maitred_server.learn import learner  # of this process alone
+
     end_with_parent()
     stop = threading.Event()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to everybody; the main process decides
@@ -275,10 +274,15 @@ def serve(settings: Settings) -> None:
 
 def _serve_alone(settings: Settings, listen: Address, started_at: int) -> None:
     worker = Worker(settings, started_at)
-    nursery = Nursery([_learner_child(settings)])
+    nursery = Nursery([])
+
+    def on_ready() -> None:
+        _announce(settings, listen)
+        nursery.add(partial(_learner_child, settings))  # now: its imports would have taken time from the start
+
     try:
         with _metrics(settings, worker.telemetry.registry):
-            run(_over_grpc(worker, listen, lambda: _announce(settings, listen)))
+            run(_over_grpc(worker, listen, on_ready))
     finally:
         nursery.stop(settings.stop_s)
 
@@ -288,12 +292,13 @@ def _serve_together(settings: Settings, listen: Address, started_at: int) -> Non
     with _worker_mains(settings, listen, started_at) as mains:
         pipes = [spawn.Pipe(duplex=False) for _ in mains]
         workers = [Child("worker", partial(_process, main, pipe[1])) for main, pipe in zip(mains, pipes, strict=True)]
-        nursery = Nursery([*workers, _learner_child(settings)])
+        nursery = Nursery(workers)
         stop = _stop_on_signal()
         try:
             with _metrics(settings, multiprocess_registry(folder)):
                 if all(_wait_either(is_ready, stop) for is_ready, _ in pipes):
                     _announce(settings, listen)
+                nursery.add(partial(_learner_child, settings))  # now: its imports would have taken time from the start
                 stop.wait()
                 log.info("stopping")
         finally:
@@ -312,7 +317,7 @@ def _worker_mains(settings: Settings, listen: Address, started_at: int) -> Itera
         wanted = partial(Bootstrap, APP, listen.host, listen.port)
         streams = settings.max_concurrent_calls + MOST_STREAMS
         admins = [Path(sockets) / str(number) for number in range(settings.workers)]
-        starts = [launch(settings.model_dump_json(), wanted(admin, streams, _json_log(settings))) for admin in admins]
+        starts = [launch(to_json(settings), wanted(admin, streams, _json_log(settings))) for admin in admins]
         yield [partial(become_envoy, start, started_at) for start in starts]
 
 

@@ -40,12 +40,15 @@ BESIDE = {
     "cli_playbook": "cli",
     "cli_policy": "cli",
     "cli_replay": "cli",
+    "cli_serve": "cli",
     "cli_show": "cli",
+    "cli_state": "cli",
     "cli_store": "cli",
     "cli_subject": "cli",
     "envoy_app": "runtime",
     "envoy_process": "runtime",
     "evaluate": "learn",
+    "first": "errors",
     "import_client": "cli",
     "importing": "runtime",
     "load": "cli",
@@ -57,7 +60,7 @@ BESIDE = {
 APART = {frozenset(pair) for pair in (("decide", "learn"), ("decide", "evaluate"), ("learn", "evaluate"))}
 # What stands beside the order: what each may import, and which parts may use it.
 ASIDE = {"settings": {"model", "errors"}, "telemetry": {"model", "errors", "settings", "decide"}}
-USES_ASIDE = {"rpc", "runtime", "envoy_app", "publishing", "compacting", "cli", "cli_import", "cli_show"}
+USES_ASIDE = {"rpc", "runtime", "envoy_app", "publishing", "compacting", "cli", "cli_import", "cli_serve", "cli_show"}
 # The only homes of these libraries in the server.
 HOMES = {
     "grpc": ("maitred_server.rpc.grpc_front", "maitred_server.admin_client", "maitred_server.load.wire"),
@@ -92,6 +95,7 @@ HOMES = {
             "cli_options",
             "cli_replay",
             "cli_show",
+            "cli_state",
             "cli_store",
             "cli_subject",
         )

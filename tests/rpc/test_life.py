@@ -19,7 +19,14 @@ from maitred.v1 import admin_pb2
 
 
 def children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    """Those of all its threads."""
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for task in tasks for child in task.read_text().split()]
+
+
+def spawned(pid: int) -> list[int]:
+    """Children that run a part of the server."""
+    return [child for child in children(pid) if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
 
 
 def alive(pid: int) -> bool:
@@ -34,8 +41,8 @@ def test_a_killed_server_comes_back_with_all_it_acknowledged(start: Callable[...
     first = start()
     first.publish()
     first.record(*(purchase("k", number, "SOAP") for number in range(1, 6)))
+    assert eventually(lambda: bool(children(first.process.pid)))
     orphans = children(first.process.pid)
-    assert orphans
     first.kill()
     assert eventually(lambda: not any(alive(pid) for pid in orphans))
     second = start()
@@ -47,9 +54,8 @@ def test_a_killed_server_comes_back_with_all_it_acknowledged(start: Callable[...
 def test_a_killed_learner_is_started_again_and_counts_once(start: Callable[..., Running]) -> None:
     """When the learner dies the server goes on, and a new learner reads on from where the snapshot stood."""
     running = start()
-    (learner,) = [
-        pid for pid in children(running.process.pid) if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    ]
+    assert eventually(lambda: len(spawned(running.process.pid)) == 1)
+    (learner,) = spawned(running.process.pid)
     running.publish()
     running.record(*(purchase("l", number, "SOAP") for number in range(1, 6)))
     assert eventually(lambda: running.status().versions.policy == "5")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from maitred_server.errors import InvalidRequest
 from maitred_server.model import Kind
-from maitred_server.settings import load, table
+from maitred_server.settings import from_json, load, table, to_json
 
 
 def test_the_command_line_beats_the_environment_beats_the_file(tmp_path: Path) -> None:
@@ -23,6 +23,10 @@ def test_the_command_line_beats_the_environment_beats_the_file(tmp_path: Path) -
         ({"data": "d", "workers": 0}, "workers"),
         ({}, "data"),
         ({"data": "d", "wrokers": 2}, "wrokers"),
+        ({"data": "d", "workers": "two"}, "workers"),
+        ({"data": "d", "front": "nginx"}, "front.*one of grpcio, envoy"),
+        ({"data": "d", "brand": "A B"}, "brand"),
+        ({"data": "d", "access": 5}, "access.*path"),
         ({"data": "d", "retention": "view=90,exposure"}, "exposure.*view=90"),
         ({"data": "d", "retention": "consents=9"}, "consents.*kept"),
     ],
@@ -50,6 +54,27 @@ def test_derived_values() -> None:
     assert settings.session_ms == 1_800_000
     assert settings.kind is Kind.HOUSEHOLD
     assert settings.map_size == 2**29
+
+
+def test_text_becomes_what_a_setting_holds() -> None:
+    """Values from the environment and from `--set` are text, whatever a setting holds."""
+    given = {
+        "data": "d",
+        "reflection": "yes",
+        "replay_clock": "false",
+        "drain_s": "0",
+        "workers": "3",
+        "access": "a.toml",
+    }
+    settings = load(given, None, {})
+    assert (settings.reflection, settings.replay_clock, settings.drain_s) == (True, False, 0.0)
+    assert (settings.workers, settings.access) == (3, Path("a.toml"))
+
+
+def test_settings_cross_over_to_another_process() -> None:
+    """What is written for a worker is read as it was."""
+    settings = load({"data": Path("d"), "access": "keys.toml", "workers": 2}, None, {})
+    assert from_json(to_json(settings)) == settings
 
 
 def test_the_documented_table_is_the_code() -> None:

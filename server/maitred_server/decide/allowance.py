@@ -5,6 +5,7 @@ Of policies that count exposures alone: what is shown uses up nothing of what co
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -31,7 +32,8 @@ class Bound(NamedTuple):
     at: int  # its place in the table
     least: int  # the least of `most`
     caps: tuple[int, ...]
-    most: tuple[int, ...]  # of each of them
+    most: tuple[int, ...]  # of each of them; rising
+    of_item: bool  # not of a group or a placement, which recent events do not tell
 
 
 class Allowance(NamedTuple):
@@ -60,7 +62,7 @@ class Allowances:
     def put(self, row: int, channel: str, item: int, groups: tuple[int, ...], holding: Bools) -> Allowance:
         """What is worked out. `item`, `groups`: keys. `holding`: bool[p], the policies that hold in the channel."""
         shows = holding & self._table.shows
-        bounds = self.bounds((item, *self._whole, *groups), shows & self._reach[:, row])
+        bounds = self.bounds((item, *self._whole, *groups), shows & self._reach[:, row], item)
         made = Allowance((item, *groups), bounds, self.bounds(groups, shows))
         kept = self.at(channel)
         if len(kept) >= MOST_KEPT:
@@ -68,22 +70,26 @@ class Allowances:
         kept[row] = made
         return made
 
-    def bounds(self, keys: tuple[int, ...], chosen: Bools) -> tuple[Bound, ...]:
-        """Of some keys those that policies look at, of some chosen ones. `chosen`: bool[p]."""
+    def bounds(self, keys: tuple[int, ...], chosen: Bools, item: int = 0) -> tuple[Bound, ...]:
+        """Of some keys those that policies look at, of some chosen ones. `chosen`: bool[p]. `item`: that of an item."""
         found = self._table.look_up(np.array(keys, np.uint64) ^ EXPOSURE_MASK)
         if found is None:
             return ()
         looking = self._table.applies(found) & chosen
         parts = zip(found.which.tolist(), found.at.tolist(), looking, strict=True)
         return tuple(
-            self._bound(keys[which], at, caps.nonzero()[0].tolist()) for which, at, caps in parts if caps.any()
+            self._bound(keys[which], at, caps.nonzero()[0].tolist(), keys[which] == item)
+            for which, at, caps in parts
+            if caps.any()
         )
 
-    def _bound(self, key: int, at: int, caps: list[int]) -> Bound:
-        most = tuple(self._table.limits.most[caps].tolist())
-        return Bound(key, at, min(most), tuple(caps), most)
+    def _bound(self, key: int, at: int, caps: list[int], of_item: bool) -> Bound:
+        by_most = sorted(zip(self._table.limits.most[caps].tolist(), caps, strict=True))
+        most, ordered = zip(*by_most, strict=True)
+        return Bound(key, at, most[0], ordered, most, of_item)
 
 
+@lru_cache(4_096)
 def showing_keys(placement: str, channel: str) -> tuple[int, ...]:
     """What a showing counts for once, however many slots it has."""
     whole = (ALL_PLACEMENTS_KEY, placement_key(placement))

@@ -12,11 +12,13 @@ from maitred_server.playbook.catalogue import Catalogue
 from maitred_server.playbook.control import ContactPolicy
 from maitred_server.playbook.nouns import Placement
 from maitred_server.policy.base import Bools, Keys, Positions
-from maitred_server.store.keys import ALL_PLACEMENTS_KEY, ANY_KEY, placement_key
+from maitred_server.store.keys import ALL_PLACEMENTS_KEY, ANY_KEY, placement_key, type_code
 from maitred_server.store.windows import Limit, Limits
 
 WHOLE = -1  # the target of what all rows are about
+NEAR = 8  # a counter is near a bound when no more is missing
 _NEVER = 1 << 62
+_MOST_COUNTED = (1 << 32) - 1
 
 Numbers: TypeAlias = npt.NDArray[np.int64]
 Targets: TypeAlias = npt.NDArray[np.intp]
@@ -72,6 +74,8 @@ class CapTable(NamedTuple):
     held: Numbers  # int64[p], ms: the longer of window and suppression
     shows: Bools  # bool[p]
     longest: int  # ms: how long any policy holds after the last of what it counts
+    types: frozenset[int]  # codes of what they count
+    near: int  # what counts less is near no bound
 
     @classmethod
     def lay(cls, catalogue: Catalogue, placement: Placement, caps: tuple[Cap, ...], reach: Bools) -> CapTable:
@@ -86,6 +90,7 @@ class CapTable(NamedTuple):
         targets = np.concatenate([np.zeros(0, np.intp), *(part.targets for part in parts)])
         most, window, suppress = np.array([cap.limit for cap in caps], np.int64).reshape(len(caps), 3).T.copy()
         held = np.maximum(window, suppress)
+        near = min(max(int(most.min(initial=_NEVER)) - NEAR, 0), _MOST_COUNTED)
         return cls(
             ids[order],
             targets[order],
@@ -101,6 +106,8 @@ class CapTable(NamedTuple):
             held,
             np.array([cap.shows for cap in caps], np.bool_),
             int(held.max(initial=0)),
+            frozenset(type_code(cap.policy.counts) for cap in caps),
+            near,
         )
 
     def look_up(self, ids: Keys) -> Found | None:

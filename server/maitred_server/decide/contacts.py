@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from maitred_server.decide.allowance import EXPOSURE_MASK, Allowance, Bound, showing_keys
-from maitred_server.decide.caps import WHOLE, Cap, Closed, Pool, Targets
+from maitred_server.decide.caps import NEAR, WHOLE, Cap, CapTable, Closed, Pool, Targets
 from maitred_server.decide.contact import ContactGround
 from maitred_server.decide.ground import Ground
 from maitred_server.policy.base import Bools, Keys
@@ -16,7 +17,9 @@ from maitred_server.store import Profile, counters
 from maitred_server.store.columns import find
 from maitred_server.store.counters import Rows
 from maitred_server.store.keys import channel_key
-from maitred_server.store.windows import closed, closed_until, counts_since, lost_through
+from maitred_server.store.windows import closed, closed_until, count_since, counts_since, lost_through
+
+Counts: TypeAlias = npt.NDArray[np.uint32]
 
 NO_LIMIT: Final = 1 << 62
 MANY_ROWS: Final = 256  # of a profile: where there are more, the recent ones are sought out first
@@ -30,32 +33,25 @@ class Hits(NamedTuple):
     places: Targets  # intp[n], in the profile's rows
 
 
-class Met(NamedTuple):
-    """Counters of a profile that a placement's policies look at: n of them."""
+class Near(NamedTuple):
+    """Counters of a profile that are near a bound of a placement's policies: n of them."""
 
     places: Targets  # intp[n], in the profile's rows
     at: Targets  # intp[n], in the policies' table
+    totals: Counts  # uint32[n]: all that they ever counted
+    spare: int  # what has to be added to any counter until it reaches a bound; below 1: one may have
 
 
 class Counter(NamedTuple):
-    """One of them. `total`: all that it ever counted."""
+    """One that counts showings. `total`: all that it ever counted."""
 
-    place: int
+    place: int  # in the profile's rows
     total: int
-
-
-class Share(NamedTuple):
-    """One of the rows that a page shows, and a counter of which it takes a part each time."""
-
-    row: int  # its number among those rows
-    place: int
-    share: int
-    bound: Bound
 
 
 _NOBODY = np.zeros(0, np.intp)
 NO_HITS: Final = Hits(_NOBODY, _NOBODY, _NOBODY)
-NO_MET: Final = Met(_NOBODY, _NOBODY)
+NONE_NEAR: Final = Near(_NOBODY, _NOBODY, np.zeros(0, np.uint32), NEAR)
 NOT_COUNTED: Final = Counter(0, 0)
 
 
@@ -73,8 +69,8 @@ class Contacts:
         self.unknown: set[str] = set()  # policies that closed all they reach: their counters cannot be known
         self._group_keys = group_keys
         self._shown: set[str] = set()
-        self._met: dict[int, Met] = {}  # by what a placement obeys
-        self._counters: dict[int, dict[int, Counter]] = {}
+        self._near: dict[int, Near] = {}  # by what a placement obeys
+        self._counters: dict[int, Counter] = {}  # of showings, by key, as far as they were asked for
 
     def for_page(self) -> Contacts:
         """The same before any page: a moment may be looked at more than once."""
@@ -99,26 +95,33 @@ class Contacts:
         found += self._beside_table(contact, holding, channel)
         return found + list(self._by_page(contact, holding & contact.table.shows, channel) if self.added else ())
 
-    def _look_up(self, contact: ContactGround) -> Met:
-        """Of the profile's counters those that policies look at, and that may still matter."""
-        self._met[id(contact)] = found = NO_MET if self.profile is None else self._met_in(self.profile.rows, contact)
+    def _near_to(self, contact: ContactGround) -> Near:
+        """Of the profile's counters those that may be near a policy's bound."""
+        found = self._near.get(id(contact))
+        if found is None:
+            found = NONE_NEAR if self.profile is None else self._near_in(self.profile.rows, contact.table)
+            self._near[id(contact)] = found
         return found
 
-    def _met_in(self, rows: Rows, contact: ContactGround) -> Met:
-        recent = None
-        if len(rows) > MANY_ROWS:
-            recent = (rows["last"] > self.now - contact.table.longest).nonzero()[0]
-        found = contact.table.look_up(rows["id"] if recent is None else rows["id"][recent])
+    def _near_in(self, rows: Rows, table: CapTable) -> Near:
+        places = (rows["count"] >= table.near).nonzero()[0]
+        if table.types.isdisjoint(rows["type"][places].tolist()):
+            return NONE_NEAR
+        if len(places) > MANY_ROWS:
+            places = places[rows["last"][places] > self.now - table.longest]
+        found = table.look_up(rows["id"][places])
         if found is None:
-            return NO_MET
-        return Met(found.which if recent is None else recent[found.which], found.at)
+            return NONE_NEAR
+        places = places[found.which]
+        totals = rows["count"][places]
+        return Near(places, found.at, totals, min(int((table.least[found.at] - totals).min()), NEAR))
 
     def _by_table(self, contact: ContactGround, holding: Bools) -> Hits:
-        (places, at), table, now = self._look_up(contact), contact.table, self.now
-        if self.profile is None or not len(places):
+        places, at, counts, spare = self._near_to(contact)
+        if self.profile is None or spare > 0:
             return NO_HITS
-        rows = self.profile.rows
-        counts, last = rows["count"][places], rows["last"][places]
+        table, now = contact.table, self.now
+        last = self.profile.rows["last"][places]
         which = ((counts >= table.least[at]) & (last > now - table.latest[at])).nonzero()[0]
         if not len(which):
             return NO_HITS
@@ -164,9 +167,10 @@ class Contacts:
         """Whether a slate of so many slots may reach a bound that closes others; a first look at all bounds at once."""
         if contact.tightest is None:
             return False
-        if self.added or slots >= contact.tightest:
+        most = slots + max(self.added.values(), default=0)
+        if most >= contact.tightest or most >= self._near_to(contact).spare:
             return True
-        return bool(self._counters_of(contact)) or any(pool.of_items for pool in contact.pools)
+        return any(pool.of_items for pool in contact.pools)
 
     def chose(self, ground: Ground, rows: Sequence[int], channel: str) -> list[Allowance]:
         """Some rows were chosen for a slot each. Gives what policies say of them."""
@@ -202,9 +206,9 @@ class Contacts:
 
     def used_up(self, contact: ContactGround, bounds: Sequence[Bound]) -> Iterator[Closed]:
         """Of some counters those that reach a policy's bound with what the page shows of them."""
-        counters = self._counters_of(contact)
+        counters = self._counters_of([bound.key for bound in bounds])
         for bound in bounds:
-            place, counted = counters.get(bound.at, NOT_COUNTED)
+            place, counted = counters[bound.key]
             added = self.added.get(bound.key, 0)
             if added + counted < bound.least:
                 continue
@@ -213,16 +217,22 @@ class Contacts:
                 if added + self.count(places, contact.caps[number]) >= most:
                     yield Closed(number, int(contact.table.targets[bound.at]), tuple(places.tolist()), added)
 
-    def _counters_of(self, contact: ContactGround) -> Mapping[int, Counter]:
-        """The subject's counters by their places in a placement's table, as far as they may still matter."""
-        found = self._counters.get(id(contact))
-        if found is None:
-            found = self._counters[id(contact)] = {}
-            places, ats = self._met.get(id(contact)) or self._look_up(contact)
-            if self.profile is not None and len(places):
-                totals = self.profile.rows["count"][places].tolist()
-                found.update(zip(ats.tolist(), map(Counter, places.tolist(), totals), strict=True))
-        return found
+    def _counters_of(self, keys: Iterable[int]) -> Mapping[int, Counter]:
+        """The subject's counters of showings by key, with some that are asked for; NOT_COUNTED: it has none."""
+        known, profile = self._counters, self.profile
+        new = [key for key in keys if key not in known]
+        if not new:
+            return known
+        known.update(dict.fromkeys(new, NOT_COUNTED))
+        if profile is not None:
+            ids, wanted = profile.rows["id"], np.array(new, np.uint64) ^ EXPOSURE_MASK
+            at = ids.searchsorted(wanted)
+            which = (ids.take(at, mode="clip") == wanted).nonzero()[0]
+            places = at[which]
+            totals = profile.rows["count"][places].tolist()
+            for number, place, total in zip(which.tolist(), places.tolist(), totals, strict=True):
+                known[new[number]] = Counter(place, total)
+        return known
 
     def pool_used_up(self, contact: ContactGround, pool: Pool, channel: str) -> Iterator[Closed]:
         """Likewise of a policy over several counters."""
@@ -243,30 +253,39 @@ class Contacts:
         contact = ground.contact
         if contact is None:
             return [None] * len(rows)
-        left, counted = [NO_LIMIT] * len(rows), []
-        counters, added = self._counters_of(contact), self.added
-        for number, allowance in enumerate(self._allowances(ground, rows, channel)):
-            for bound in allowance.bounds:
-                share = added.get(bound.key, 1)
-                if bound.at in counters:
-                    counted.append(Share(number, counters[bound.at].place, share, bound))
-                elif bound.least // share < left[number]:
-                    left[number] = bound.least // share
-        if counted:
-            self._lower(contact, counted, left)
+        allowances = self._allowances(ground, rows, channel)
+        counters = self._counters_of({bound.key for one in allowances for bound in one.bounds})
+        counts: dict[tuple[int, int], int] = {}
+        left = [self._left(contact, one, counters, counts) for one in allowances]
         if contact.pools:
             self._lower_by_pools(contact, rows, channel, left)
         return [None if most == NO_LIMIT else max(most, 1) for most in left]
 
-    def _lower(self, contact: ContactGround, counted: Sequence[Share], left: list[int]) -> None:
-        """Lowers `left` to what counters allow that counted something."""
-        assert self.profile is not None, "it counted"
-        caps = [(one, most, cap) for one in counted for most, cap in zip(one.bound.most, one.bound.caps, strict=True)]
-        windows = contact.table.limits.window_ms[[cap for _, _, cap in caps]]
-        places = np.array([one.place for one, _, _ in caps], np.intp)
-        counts = counts_since(self.profile, places, self.now - windows + 1).tolist()
-        for (one, most, _), count in zip(caps, counts, strict=True):
-            left[one.row] = min(left[one.row], (most - count) // one.share)
+    def _left(
+        self,
+        contact: ContactGround,
+        allowance: Allowance,
+        counters: Mapping[int, Counter],
+        counts: dict[tuple[int, int], int],
+    ) -> int:
+        """Of one row. A window is counted only when it may matter: it leaves at least what would be left if all of the
+        total fell into it. `counts`: those of before, by place and policy.
+        """
+        added, left = self.added, NO_LIMIT
+        for bound in allowance.bounds:
+            left = min(left, bound.least // added.get(bound.key, 1))
+        for bound in allowance.bounds:
+            place, total = counters[bound.key]
+            if not total:
+                continue
+            share = added.get(bound.key, 1)
+            for most, cap in zip(bound.most, bound.caps, strict=True):
+                if (most - total) // share >= left:
+                    break  # those of the others leave more
+                if (place, cap) not in counts:
+                    counts[place, cap] = self._count(place, contact.caps[cap], bound.of_item)
+                left = min(left, (most - counts[place, cap]) // share)
+        return left
 
     def _lower_by_pools(self, contact: ContactGround, rows: Sequence[int], channel: str, left: list[int]) -> None:
         holding = contact.holding(channel) & contact.table.shows
@@ -282,6 +301,10 @@ class Contacts:
         return (cap.limit.most - self.count(_places(self.profile, ids), cap)) // max(self._added(ids), 1)
 
     # Counting
+
+    def _count(self, place: int, cap: Cap, of_item: bool) -> int:
+        assert self.profile is not None, "it counted"
+        return count_since(self.profile, place, self.now - cap.limit.window_ms + 1, of_item)
 
     def count(self, places: Targets, cap: Cap) -> int:
         """How often some counters counted in a policy's window."""

@@ -47,6 +47,7 @@ class Ground(NamedTuple):
     slots: SlotPlan | None  # pins, reserved and stretch slots, limits of groups; None: none
     learned: LearnedGround | None = None  # None: nothing is learned here
     available: Bools | None = None  # bool[m]: not closed by a live state; None: none is
+    costly: bool = False  # a response that is learned here costs something
 
     def with_popularity(self, counts: Floats) -> Ground:
         """With that of another snapshot. `counts`: float64[m]."""
@@ -67,6 +68,7 @@ def lay(catalogue: Catalogue, placement: Placement, gate: Gates | None) -> Groun
     item_keys = np.ascontiguousarray(catalogue.item_keys[actions])
     key_index = KeyIndex(item_keys)
     plan = catalogue.control.slate(placement.name)
+    learned = LearnedGround.lay(catalogue, placement)
     return Ground(
         placement=placement,
         plan=plan,
@@ -86,7 +88,8 @@ def lay(catalogue: Catalogue, placement: Placement, gate: Gates | None) -> Groun
         fitting=Fitting.lay(catalogue, placement, plan),
         weights=Weights.lay(catalogue, placement, plan),
         slots=SlotPlan.lay(catalogue, placement, plan),
-        learned=LearnedGround.lay(catalogue, placement),
+        learned=learned,
+        costly=learned is not None and bool((learned.worth < 0.0).any()),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -21,13 +21,15 @@ from maitred_server.policy.past import NO_PAST, past
 from maitred_server.policy.scorer import Encounter, Scorer
 from maitred_server.policy.space import FeatureSpace, feature_space
 
+_REASONS: Final = (Reason.LEARNED,)
+
 
 class LearnedGround(NamedTuple):
     """What does not depend on the subject; joined once for each published version and policy snapshot."""
 
     learning: Learning
     counts: str  # the counter type that pair features look at
-    said: tuple[tuple[str, str, str], ...]  # of each trait that is told: its name, `subject` or `context`, the key
+    said: tuple[tuple[str, bool, str], ...]  # of each trait that is told: its name, whether of the subject, the key
     space: FeatureSpace
     candidates: Candidates
     stage: Stage
@@ -45,7 +47,7 @@ class LearnedGround(NamedTuple):
         return cls(
             learning,
             placement.counts,
-            tuple((name, name.partition(".")[0], name.partition(".")[2]) for name in learning.traits),
+            tuple((name, name.partition(".")[0] == "subject", name.partition(".")[2]) for name in learning.traits),
             space,
             candidates,
             stage(candidates.items, candidates.groups, candidates.group_owner),
@@ -66,8 +68,8 @@ class LearnedGround(NamedTuple):
             return None
         may = view.profile is not None and view.may_count(self.counts)
         did = past(view.profile, self.counts, now) if may else NO_PAST
-        sides = {"subject": view.subject, "context": view.context}
-        said = {name: sides[side].get(key) for name, side, key in self.said}
+        subject, context = view.subject, view.context
+        said = {name: (subject if of_subject else context).get(key) for name, of_subject, key in self.said}
         meeting = meet(self.stage, did, said)
         return Seen(self, Encounter(self.scorer, meeting))
 
@@ -85,8 +87,10 @@ class Seen(NamedTuple):
 
     def scores(self) -> Scores:
         """What is predicted: the first response as propensity, the sum of all times their worth as priority."""
-        responses = self.encounter.predict()
-        return Scores(self.ground.worth @ responses, responses[0], (Reason.LEARNED,), worth_is_in=True)
+        responses, worth = self.encounter.predict(), self.ground.worth
+        first: Floats = responses[0]
+        priority = first * worth[0] if len(worth) == 1 else worth @ responses
+        return Scores(priority, first, _REASONS, worth_is_in=True)
 
     def policy(self, name: str, seed: int) -> Policy:
         """The learned policy of a name, for this decision."""
@@ -104,7 +108,7 @@ class Seen(NamedTuple):
 
     def sealed(self, rows: Sequence[int], slots: Sequence[int]) -> list[bytes]:
         """The features of some choices, as they go into the receipt."""
-        return [one.tobytes() for one in self.encounter.features(rows, slots)]
+        return self.encounter.sealed(rows, slots)
 
 
 def _unlearned(learning: Learning, space: FeatureSpace, candidates: Candidates) -> Scorer:

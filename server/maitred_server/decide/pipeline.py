@@ -63,7 +63,7 @@ class Pipeline:
         """Answer one request. Raises NotPublished, UnknownName."""
         world, moment = self.look(ask, stopwatch)
         answer_id = self._entropy(15)
-        page = Page(world, moment, seed_of(answer_id), stopwatch)
+        page = Page(world, moment, seed_of(answer_id), stopwatch, alone=True)
         decisions = [
             page.decide((answer_id + bytes([index])).hex(), name, wanted)
             for index, (name, wanted) in enumerate(ask.placements)
@@ -138,9 +138,12 @@ class Prepared(NamedTuple):
 class Page:
     """The placements of one answer, decided one after the other so that no item is repeated."""
 
-    def __init__(self, world: World, moment: Moment, seed: int, stopwatch: Stopwatch = no_stopwatch) -> None:
+    def __init__(
+        self, world: World, moment: Moment, seed: int, stopwatch: Stopwatch = no_stopwatch, alone: bool = False
+    ) -> None:
+        """`alone`: the moment is looked at by nobody else, so that its contacts may be counted on."""
         self.world = world
-        self.moment = moment if moment.contacts is None else moment.for_page(moment.contacts)
+        self.moment = moment if alone or moment.contacts is None else moment.for_page(moment.contacts)
         self.seed = seed
         self._stopwatch = stopwatch
         self._taken: list[int] = []  # item numbers, in fill order over the page
@@ -256,9 +259,7 @@ class Page:
 
 def _with_features(seen: Seen, choices: Sequence[Choice]) -> list[Choice]:
     sealed = seen.sealed([one.row for one in choices], [one.slot for one in choices])
-    return [
-        one._replace(features=features, met=seen.met(one.row)) for one, features in zip(choices, sealed, strict=True)
-    ]
+    return [one.with_features(features, seen.met(one.row)) for one, features in zip(choices, sealed, strict=True)]
 
 
 def _reason(served: scoring.Served, choices: Sequence[Choice]) -> Reason:

@@ -100,7 +100,7 @@ def fill(
 
 def _guarded(ground: Ground, served: Served) -> bool:
     """Whether some candidate may cost more than it brings."""
-    if ground.learned is not None and served.reason is None and bool((ground.learned.worth < 0.0).any()):
+    if ground.costly and served.reason is None:
         return True
     return ground.weights is not None and ground.weights.negative and applies(ground, served)
 
@@ -115,11 +115,14 @@ def _choose(turn: Turn, policy: Policy, offered: Floats, drawn: float) -> Chosen
         if found is not None:
             return Chosen(*found, turn.stretch, _tried(found, narrowed))
     found = policy.choose(offered, drawn)
-    return None if found is None else Chosen(*found, False, found[1] < 1.0 and _tried(found, offered))
+    if found is None:
+        return None
+    row, probability = found
+    return Chosen(row, probability, False, probability < 1.0 and _tried(found, offered))
 
 
 def _tried(found: tuple[int, float], offered: Floats) -> bool:
-    return bool(offered[found[0]] < offered.max())
+    return bool(offered[found[0]] < offered[offered.argmax()])
 
 
 def _choice(

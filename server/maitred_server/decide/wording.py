@@ -15,14 +15,21 @@ import numpy as np
 
 from maitred_server.model import Reason
 from maitred_server.playbook.catalogue import Catalogue
-from maitred_server.playbook.templates import Filled
 from maitred_server.store.keys import type_code
 
-if TYPE_CHECKING:  # both are made of worlds, and a world has its wording
+if TYPE_CHECKING:  # a choice and a moment are made of worlds, and a world has its wording
     from maitred_server.decide.choice import Choice
     from maitred_server.decide.moment import Moment
+    from maitred_server.playbook.templates import Filled
 
 PLAIN = "text/plain"
+
+
+def _filled(text: str, content_type: str) -> Filled:
+    """Of a catalogue that says nothing the templates' library is never imported."""
+    from maitred_server.playbook.templates import Filled
+
+    return Filled(text, content_type)
 
 
 class _Said(NamedTuple):
@@ -49,7 +56,7 @@ class Wording:
         self._named = catalogue.texts(control.name_attribute)
         self._reasons = sorted(
             (
-                _Said(one.reason, one.stretch, one.placements, {at: Filled(text, PLAIN) for at, text in one.texts})
+                _Said(one.reason, one.stretch, one.placements, {at: _filled(text, PLAIN) for at, text in one.texts})
                 for one in control.reasons
             ),
             key=lambda one: (not one.stretch, not one.placements),  # what says more goes first
@@ -57,6 +64,8 @@ class Wording:
         self._is_template = frozenset(catalogue.templates.tolist())
         self._templates: dict[int, Filled] = {}
         self.silent = not self._reasons and not self._is_template
+        if not self.silent:
+            _filled("", PLAIN)  # its library is imported now, and not in the first decision
 
     def worded(self, choices: Sequence[Choice], placement: str, moment: Moment) -> list[Choice]:
         """The choices with what is said of them."""
@@ -71,7 +80,7 @@ class Wording:
         filled = self._templates.get(action)
         if filled is None:  # compiled when it is first shown: a catalogue may have many
             text = self._catalogue.content(action).decode()
-            filled = self._templates[action] = Filled(text, self._catalogue.content_type(action))
+            filled = self._templates[action] = _filled(text, self._catalogue.content_type(action))
         text_or_none = filled.fill(values)
         return self._plain(action) if text_or_none is None else text_or_none.encode()
 

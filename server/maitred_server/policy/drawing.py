@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from maitred_server.policy.base import CLOSED, Floats
 
 
@@ -11,42 +13,42 @@ class Drawn:
     name: str
     weighted = True
 
-    def spread(self, priority: Floats, best: int, unit: float = 1.0) -> Floats:
-        """The probabilities of the rows, of which `best` is the highest and open: float64[n], 0 for closed rows, sum 1.
+    def others(self, priority: Floats, best: int, unit: float = 1.0) -> tuple[Floats, float]:
+        """The probabilities float64[n] of all rows but `best`, the highest one, which is open; and what they leave it.
 
-        It is the caller's to change. `unit`: what counts as a gap of 1.
+        They are 0 for closed rows and for `best`, and the caller's to change. `unit`: what counts as a gap of 1.
         """
         raise NotImplementedError
 
     def probabilities(self, priority: Floats) -> Floats:
         """Of the rows, of which at least one is open: float64[n], 0 for closed rows, sum 1."""
-        return self.spread(priority, int(priority.argmax()))
+        best = int(priority.argmax())
+        found, left = self.others(priority, best)
+        found[best] = left
+        return found
 
     def choose(self, priority: Floats, draw: float) -> tuple[int, float] | None:
-        """The best row below its probability, which needs no sum; beyond it the first row at which the summed
+        """The best row below its probability, which needs no running sum; beyond it the first row at which the summed
         probabilities of the others pass the draw.
         """
         best = int(priority.argmax())
         if priority[best] == CLOSED:
             return None
-        found = self.spread(priority, best)
-        certain = float(found[best])
-        return (best, certain) if draw < certain else _other(found, best, draw - certain)
+        found, left = self.others(priority, best)
+        return (best, left) if draw < left else another(found, draw - left) or (best, left)
 
 
-def _other(found: Floats, best: int, draw: float) -> tuple[int, float]:
-    certain = float(found[best])
-    found[best] = 0.0
-    passed = found.cumsum()
-    row = int(passed.searchsorted(draw, side="right"))
-    if row < len(found):
-        return row, float(found[row])
-    others = found.nonzero()[0]  # the draw met the very end of the sum
-    return (int(others[-1]), float(found[others[-1]])) if len(others) else (best, certain)
+def another(found: Floats, draw: float, share: float = 1.0) -> tuple[int, float] | None:
+    """The row at which the summed probabilities pass the draw, and its probability times `share`; None: all are 0."""
+    row = int(found.cumsum().searchsorted(draw, side="right"))
+    if row >= len(found):  # the draw met the very end of the sum
+        last = found.nonzero()[0][-1:].tolist()
+        if not last:
+            return None
+        row = last[0]
+    return row, float(found[row]) * share
 
 
-def with_best(others: Floats, best: int) -> Floats:
-    """Probabilities in which the best row has what the others leave; `others` is changed in place."""
-    others[best] = 0.0
-    others[best] = max(0.0, 1.0 - float(others.sum()))
-    return others
+def left_of(others: Floats) -> float:
+    """What some probabilities leave."""
+    return max(0.0, 1.0 - float(np.add.reduce(others)))

@@ -16,8 +16,9 @@ class Epsilon(Drawn):
     def __init__(self, share: float = 0.1) -> None:
         self.share = share
 
-    def spread(self, priority: Floats, best: int, unit: float = 1.0) -> Floats:
+    def others(self, priority: Floats, best: int, unit: float = 1.0) -> tuple[Floats, float]:
         is_open = priority > CLOSED
-        found = np.where(is_open, self.share / np.count_nonzero(is_open), 0.0)
-        found[best] += 1.0 - self.share
-        return found
+        evenly = self.share / np.count_nonzero(is_open)
+        found = is_open * evenly
+        found[best] = 0.0
+        return found, evenly + 1.0 - self.share

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from maitred_server.policy.base import CLOSED, Floats, Scores, Situation
-from maitred_server.policy.drawing import Drawn
+from maitred_server.policy.drawing import Drawn, another
 from maitred_server.policy.epsilon import Epsilon
 from maitred_server.policy.greedy import Best
 from maitred_server.policy.habit import Habit
@@ -48,18 +48,30 @@ class Budgeted(Drawn):
 
     def choose(self, priority: Floats, draw: float) -> tuple[int, float] | None:
         """As `Drawn.choose`; where nothing is tried the best, at once."""
-        if self._share > 0.0:
-            return super().choose(priority, draw)
-        row = int(priority.argmax())
-        return None if priority[row] == CLOSED else (row, 1.0)
+        best = int(priority.argmax())
+        top = float(priority[best])
+        if top == CLOSED:
+            return None
+        share = self._share
+        if share <= 0.0:
+            return best, 1.0
+        found, left = self._policy.others(priority, best, self._scale or max(abs(top), _LEAST))
+        certain = share * left + (1.0 - share)
+        if draw < certain:
+            return best, certain
+        return another(found, (draw - certain) / share, share) or (best, certain)
 
-    def spread(self, priority: Floats, best: int, unit: float = 1.0) -> Floats:
-        if self._share > 0.0:
-            found = self._policy.spread(priority, best, self._scale or max(abs(float(priority[best])), _LEAST))
-            found *= self._share
-        else:
+    def probabilities(self, priority: Floats) -> Floats:
+        """The mixture's."""
+        best = int(priority.argmax())
+        if self._share <= 0.0:
             found = np.zeros(len(priority))
-        found[best] += 1.0 - self._share
+            found[best] = 1.0
+            return found
+        unit = self._scale or max(abs(float(priority[best])), _LEAST)
+        found, left = self._policy.others(priority, best, unit)
+        found *= self._share
+        found[best] = self._share * left + (1.0 - self._share)
         return found
 
 

@@ -1,24 +1,22 @@
 """Families of features: what each is made of, as whole columns over the candidates.
 
 A family has features of its own for each candidate (of the pair and of the item), and shared ones of subject and
-context. A subject has met few of the candidates: for those a function fills columns. Of all others each feature is one
-of a few simple things (`Unmet`) times a factor, so that they are made together.
+context. A subject has met few of the candidates: for those `of_met` fills columns. Of all others each feature is one
+of a few simple things (`Unmet`) times a factor, so that they are made together. All families are worked out at once:
+few large steps cost much less than many small ones.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from enum import IntEnum
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from maitred_server.policy.base import Floats
 from maitred_server.policy.meeting import FADE, SHRINK, Meeting
-
-Fill: TypeAlias = Callable[[Meeting, Floats], None]
-Numbers: TypeAlias = Callable[[Meeting], tuple[float, ...]]
+from maitred_server.policy.past import FADED, FADES_DAYS
 
 SLOT: Final = ("slot_later", "slot_depth")  # of the first slot both are 0; see `FeatureSpace.in_slot`
 
@@ -43,108 +41,92 @@ class Family(NamedTuple):
     name: str
     own: tuple[str, ...] = ()
     unmet: tuple[Unmet, ...] = ()  # of each of `own`
-    factors: Numbers = lambda meeting: ()  # likewise
-    fill_met: Fill = lambda meeting, out: None  # float64[len(own), k]
     shared: tuple[str, ...] = ()
-    told: Numbers = lambda meeting: ()  # of each of `shared`
     item: tuple[str, ...] = ()
 
 
-def _popularity(meeting: Meeting, out: Floats) -> None:
-    out[0] = meeting.met.popular
-
-
-def _habit(meeting: Meeting, out: Floats) -> None:
-    visits, met = meeting.past.visits, meeting.met
-    np.divide(met.visits_of + _SHRINK * met.popular, visits + _SHRINK, out=out[0])
-    np.log1p(met.counts, out=out[1])
-    np.divide(out[0], math.log(visits + 2.0), out=out[2])
-
-
-def _habit_unmet(meeting: Meeting) -> tuple[float, ...]:
-    visits = meeting.past.visits
-    share = _SHRINK / (visits + _SHRINK)
-    return share, 0.0, share / math.log(visits + 2.0), 1.0
-
-
-def _rhythm(meeting: Meeting, out: Floats) -> None:
-    usual = meeting.met.usual
-    out[:3] = meeting.met.faded
-    np.square(usual, out=out[3])
-    np.multiply(usual, math.log(meeting.basket), out=out[4])
-    np.multiply(usual, math.log1p(meeting.past.since), out=out[5])
-
-
-def _rhythm_unmet(meeting: Meeting) -> tuple[float, ...]:
-    faded = [SHRINK / (visits + SHRINK) for visits in meeting.past.visits_faded.tolist()]
-    usual = faded[FADE]
-    return *faded, usual, usual * math.log(meeting.basket), usual * math.log1p(meeting.past.since)
-
-
-def _rhythm_told(meeting: Meeting) -> tuple[float, ...]:
-    return math.log(meeting.basket), math.log1p(meeting.past.since), float(meeting.past.visits > 0)
-
-
-def _recency(meeting: Meeting, out: Floats) -> None:
-    last = meeting.met.last
-    np.exp(last * (-1.0 / 7.0), out=out[0])
-    np.exp(last * (-1.0 / 30.0), out=out[1])
-    out[2] = last <= meeting.past.since
-
-
-def _due(meeting: Meeting, out: Floats) -> None:
-    """`r`: days since the last time, over the mean interval: 1 is when it is due.
-
-    Between n visits there are n - 1 intervals, and `_INTERVALS` more are thrown in.
-    """
-    met = meeting.met
-    times = np.maximum(met.visits_of + (_INTERVALS - 1.0), _INTERVALS)
-    interval = (met.first - met.last + _INTERVALS * _INTERVAL_DAYS) / times
-    r = met.last / interval
-    np.exp(-r, out=out[0])
-    np.maximum(np.minimum(r, 2.0 - r), 0.0, out=out[1])
-    np.minimum(r, 3.0, out=out[2])
-    np.multiply(out[:2], met.usual, out=out[3:5])
-
-
-def _groups(meeting: Meeting, out: Floats) -> None:
-    out[0] = meeting.met.of_groups
-
-
-_RHYTHM: Final = ("faded_30", "faded_60", "faded_120", "faded_squared", "faded_by_basket", "faded_by_pause")
 _P: Final = Unmet.POPULAR
+_RHYTHM_NAMES: Final = ("faded_30", "faded_60", "faded_120", "faded_squared", "faded_by_basket", "faded_by_pause")
+_DUE_NAMES: Final = ("fresh", "due", "overdue", "fresh_by_faded", "due_by_faded")
 
 FAMILIES: Final = {
     one.name: one
     for one in (
-        Family("popularity", ("popular",), (_P,), lambda meeting: (1.0,), _popularity),
+        Family("popularity", ("popular",), (_P,)),
         Family(
             "habit",
             ("share", "times", "share_by_visits", "never"),
             (_P, Unmet.ZERO, _P, Unmet.ONE),
-            _habit_unmet,
-            _habit,
             item=("share",),
         ),
-        Family(
-            "rhythm",
-            _RHYTHM,
-            (_P, _P, _P, Unmet.SQUARED, _P, _P),
-            _rhythm_unmet,
-            _rhythm,
-            ("basket", "pause", "known"),
-            _rhythm_told,
-        ),
-        Family("recency", ("week", "month", "last_visit"), (Unmet.ZERO,) * 3, lambda meeting: (0.0,) * 3, _recency),
-        Family(
-            "due",
-            ("fresh", "due", "overdue", "fresh_by_faded", "due_by_faded"),
-            (Unmet.ZERO,) * 5,
-            lambda meeting: (0.0,) * 5,
-            _due,
-        ),
-        Family("slot", shared=SLOT, told=lambda meeting: (0.0, 0.0)),
-        Family("groups", ("group_faded",), (Unmet.GROUPS,), lambda meeting: (1.0,), _groups),
+        Family("rhythm", _RHYTHM_NAMES, (_P, _P, _P, Unmet.SQUARED, _P, _P), ("basket", "pause", "known")),
+        Family("recency", ("week", "month", "last_visit"), (Unmet.ZERO,) * 3),
+        Family("due", _DUE_NAMES, (Unmet.ZERO,) * 5),
+        Family("slot", shared=SLOT),
+        Family("groups", ("group_faded",), (Unmet.GROUPS,)),
     )
 }
 DEFAULTS: Final = tuple(FAMILIES)
+OWN: Final = tuple(name for one in FAMILIES.values() for name in one.own)  # the order of `of_met` and of `factors`
+SHARED: Final = tuple(name for one in FAMILIES.values() for name in one.shared)  # that of `told_of`
+
+_POPULAR, _SHARE, _TIMES, _SHARE_BY_VISITS = (
+    OWN.index(one) for one in ("popular", "share", "times", "share_by_visits")
+)
+_SQUARED, _BY_BASKET, _BY_PAUSE = (OWN.index(one) for one in _RHYTHM_NAMES[len(FADES_DAYS) :])
+_FADED: Final = slice(_SQUARED - len(FADES_DAYS), _SQUARED)
+_WEEK, _MONTH, _LAST_VISIT = (OWN.index(one) for one in ("week", "month", "last_visit"))
+_FRESH, _DUE, _OVERDUE, _FRESH_BY_FADED, _DUE_BY_FADED = (OWN.index(one) for one in _DUE_NAMES)
+_GROUPS: Final = OWN.index("group_faded")
+_EXPONENTS: Final = slice(_WEEK, _FRESH + 1)  # and the last visit among them, which is filled in later
+_NOTHING: Final = (0.0,) * (_GROUPS - _WEEK)  # of the unmet
+
+
+def factors(meeting: Meeting) -> tuple[float, ...]:
+    """Of each of `OWN`, of candidates that were never met; see `Unmet`."""
+    past = meeting.past
+    share = _SHRINK / (past.visits + _SHRINK)
+    faded = [SHRINK / (visits + SHRINK) for visits in past.visits_faded.tolist()]
+    usual = faded[FADE]
+    habit = (share, 0.0, share / math.log(past.visits + 2.0), 1.0)
+    by_subject = (usual * math.log(meeting.basket), usual * math.log1p(past.since))
+    return (1.0, *habit, *faded, usual, *by_subject, *_NOTHING, 1.0)
+
+
+def told_of(meeting: Meeting) -> tuple[float, ...]:
+    """Each of `SHARED`, of the first slot."""
+    past = meeting.past
+    return math.log(meeting.basket), math.log1p(past.since), float(past.visits > 0), 0.0, 0.0
+
+
+def of_met(meeting: Meeting) -> Floats:
+    """float64[len(OWN), k]: of the candidates that the subject has met.
+
+    Of what is due `r` is the days since the last time over the mean interval: 1 is when it is due. Between n visits
+    there are n - 1 intervals, and `_INTERVALS` more are thrown in.
+    """
+    past, met = meeting.past, meeting.met
+    counts, visits_of, first, last = met.table[:FADED]
+    out = np.zeros((len(OWN), len(last)))
+    out[_POPULAR], out[_FADED], out[_GROUPS] = met.popular, met.faded, met.of_groups
+    usual, share = out[_FADED.start + FADE], out[_SHARE]
+    np.multiply(met.popular, _SHRINK, out=share)
+    share += visits_of
+    share /= past.visits + _SHRINK
+    np.log1p(counts, out=out[_TIMES])
+    np.divide(share, math.log(past.visits + 2.0), out=out[_SHARE_BY_VISITS])
+    np.square(usual, out=out[_SQUARED])
+    np.multiply(usual, math.log(meeting.basket), out=out[_BY_BASKET])
+    np.multiply(usual, math.log1p(past.since), out=out[_BY_PAUSE])
+    times = np.maximum(visits_of + (_INTERVALS - 1.0), _INTERVALS)
+    r = last * times / (first - last + _INTERVALS * _INTERVAL_DAYS)
+    np.multiply(last, -1.0 / 7.0, out=out[_WEEK])
+    np.multiply(last, -1.0 / 30.0, out=out[_MONTH])
+    np.negative(r, out=out[_FRESH])
+    np.exp(out[_EXPONENTS], out=out[_EXPONENTS])
+    np.less_equal(last, past.since, out=out[_LAST_VISIT])
+    np.maximum(np.minimum(r, 2.0 - r), 0.0, out=out[_DUE])
+    np.minimum(r, 3.0, out=out[_OVERDUE])
+    np.multiply(out[_FRESH], usual, out=out[_FRESH_BY_FADED])
+    np.multiply(out[_DUE], usual, out=out[_DUE_BY_FADED])
+    return out

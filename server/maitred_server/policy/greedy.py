@@ -13,7 +13,5 @@ class Best(Drawn):
 
     name = "greedy"
 
-    def spread(self, priority: Floats, best: int, unit: float = 1.0) -> Floats:
-        certain = np.zeros(len(priority))
-        certain[best] = 1.0
-        return certain
+    def others(self, priority: Floats, best: int, unit: float = 1.0) -> tuple[Floats, float]:
+        return np.zeros(len(priority)), 1.0

@@ -18,12 +18,19 @@ HIGH_POINT: Final = (1 << 15) - 1
 _LOW, _HIGH = LOW_POINT / UNIT, HIGH_POINT / UNIT
 
 
-def onto_grid(values: Floats) -> Floats:
-    """`values`, changed in place: rounded to the grid, its end where they are beyond. What is no number stays so."""
-    np.maximum(values, _LOW, out=values)
-    np.minimum(values, _HIGH, out=values)
+def onto_points(values: Floats) -> Floats:
+    """`values`, changed in place: rounded to units of the grid, its end where they are beyond. What is no number stays
+    so.
+    """
     values *= UNIT
-    np.rint(values, out=values)
+    np.maximum(values, LOW_POINT, out=values)
+    np.minimum(values, HIGH_POINT, out=values)
+    return np.rint(values, out=values)
+
+
+def onto_grid(values: Floats) -> Floats:
+    """The same, as numbers: `values` rounded to the grid, in place."""
+    onto_points(values)
     values *= 1.0 / UNIT
     return values
 

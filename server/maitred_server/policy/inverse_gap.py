@@ -11,10 +11,12 @@ is (1 / gamma) / ((y_b + K / gamma) - y_a).
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from maitred_server.policy.base import CLOSED, Floats
-from maitred_server.policy.drawing import Drawn, with_best
+from maitred_server.policy.drawing import Drawn, left_of
 
 
 class InverseGap(Drawn):
@@ -27,10 +29,13 @@ class InverseGap(Drawn):
     def __init__(self, gamma: float) -> None:
         self.gamma = gamma
 
-    def spread(self, priority: Floats, best: int, unit: float = 1.0) -> Floats:
+    def others(self, priority: Floats, best: int, unit: float = 1.0) -> tuple[Floats, float]:
         sharpness = self.gamma / unit
         evenly = float(priority[best]) + np.count_nonzero(priority > CLOSED) / sharpness
-        return with_best(np.divide(1.0 / sharpness, evenly - priority), best)  # of closed rows the gap is infinite
+        found = evenly - priority
+        np.divide(1.0 / sharpness, found, out=found)  # of closed rows the gap is infinite
+        found[best] = 0.0
+        return found, left_of(found)
 
 
 def learned_gamma(candidates: int, exposures: float, width: int, eagerness: float) -> float:
@@ -38,4 +43,4 @@ def learned_gamma(candidates: int, exposures: float, width: int, eagerness: floa
 
     As in theorem 1 of Foster and Rakhlin 2020, whose regret bound for linear predictions is of the order of `width`.
     """
-    return eagerness * float(np.sqrt(max(candidates, 1) * max(exposures, 1.0) / max(width, 1)))
+    return eagerness * math.sqrt(max(candidates, 1) * max(exposures, 1.0) / max(width, 1))

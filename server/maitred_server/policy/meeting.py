@@ -82,17 +82,8 @@ class Met(NamedTuple):
     rows: Rows  # which of the candidates these are
     popular: Floats  # float64[k]
     of_groups: Floats  # float64[k]
-    counts: Floats  # float64[k]
-    visits_of: Floats  # float64[k]: in how many visits
-    first: Floats  # float64[k]
-    last: Floats  # float64[k]
+    table: Floats  # float64[7, k]: the past of each, as in `Past`
     faded: Floats  # float64[3, k]: how often at a visit, faded by age, drawn to `popular` while little is known
-
-    @property
-    def usual(self) -> Floats:
-        """The middle one of the faded columns."""
-        middle: Floats = self.faded[FADE]
-        return middle
 
 
 class Meeting(NamedTuple):
@@ -146,12 +137,10 @@ def _met(stage: Stage, past: Past, at: Rows, known: Rows, popular: Floats, of_gr
         chosen = np.arange(len(at)).repeat(spans)
         ahead = np.arange(len(chosen)) - (np.cumsum(spans) - spans)[chosen]
         rows = stage.rows[stage.begins[at[chosen]] + ahead]
-    mine, table = popular[rows], past.table[:, known[chosen]]
-    faded = table[FADED:]
-    faded += SHRINK * mine
+    mine, table = popular[rows], past.table.take(known[chosen], axis=1)
+    faded = table[FADED:] + SHRINK * mine
     faded /= past.visits_faded[:, None] + SHRINK
-    counts, visits_of, first, last = table[:FADED]
-    return Met(rows, mine, of_groups[rows], counts, visits_of, first, last, faded)
+    return Met(rows, mine, of_groups[rows], table, faded)
 
 
 _NO_ROWS: Final = np.zeros(0, np.intp)

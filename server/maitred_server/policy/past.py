@@ -10,10 +10,9 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from maitred_server.policy.base import Floats, Keys
-from maitred_server.store import Profile, buckets
+from maitred_server.policy.base import Floats, Keys, Places
+from maitred_server.store import Profile, buckets, counters
 from maitred_server.store.keys import ANY_KEY, type_code, type_mask
 
 FADES_DAYS: Final = (30.0, 60.0, 120.0)  # after so many days what was done counts 1/e
@@ -23,6 +22,7 @@ DAY_MS: Final = buckets.DAY_MS
 
 _HOURS: Final = (buckets.DAYS + 2) * 24
 _RATES: Final = -1.0 / np.array(FADES_DAYS)[:, None]
+_RISES: Final = -_RATES
 _FADED: Final = np.exp(np.arange(_HOURS) / 24.0 * _RATES)  # by age in hours
 _MOMENT: Final = 1e-6  # days: the least time that something is spread over
 
@@ -75,59 +75,67 @@ def past(profile: Profile | None, counter_type: str, now: int) -> Past:
     """What a subject did. `profile` None: nothing is known, or nothing may be. `now`: ms."""
     if profile is None:
         return NO_PAST
-    chosen = (profile.rows["type"] == type_code(counter_type)).nonzero()[0]
+    code, mask, any_id = _sought(counter_type)
+    chosen = (profile.rows["type"] == code).nonzero()[0]
     if not len(chosen):
         return NO_PAST
-    rows = profile.rows[chosen]
-    keys = rows["id"] ^ _mask(counter_type)
-    table = np.empty((7, len(keys)))
-    counts, _, first, last = table[:FADED]
-    counts[:] = rows["count"]
-    np.subtract(now, rows["first"], out=first)
-    np.subtract(now, rows["last"], out=last)
-    times = np.maximum(table[2:FADED], 0.0, out=table[2:FADED])
+    words = counters.words(profile.rows).take(chosen, 0)
+    ids = words[:, counters.ID_WORD].view(np.uint64)
+    table = np.empty((7, len(ids)))
+    table[0] = words[:, counters.COUNT_WORD] >> counters.COUNT_SHIFT
+    times = np.subtract(now, words[:, counters.TIME_WORDS].T, out=table[2:FADED])
     times *= 1.0 / DAY_MS
+    np.maximum(times, 0.0, out=times)
     _spread(profile, chosen, table, now)
-    total = (keys == ANY_KEY).nonzero()[0]
-    whole = int(total[0] if len(total) else counts.argmax())  # the store lets go of the total last
+    at = int(ids.searchsorted(any_id))  # counters are sorted by id
+    whole = at if at < len(ids) and ids[at] == any_id else int(table[0].argmax())  # the store lets go of it last
     count, visits, _, since = table[:FADED, whole].tolist()
-    return Past(keys, table, visits, table[FADED:, whole], count / visits, since)
+    return Past(ids ^ mask, table, visits, table[FADED:, whole], count / visits, since)
 
 
 @lru_cache(maxsize=4_096)
-def _mask(counter_type: str) -> np.uint64:
-    return np.uint64(type_mask(type_code(counter_type)))
+def _sought(counter_type: str) -> tuple[np.uint32, np.uint64, np.uint64]:
+    """Of a type: its code, what turns ids into keys, and the id of the counter of all things."""
+    code = type_code(counter_type)
+    mask = type_mask(code)
+    return np.uint32(code), np.uint64(mask), np.uint64(ANY_KEY ^ mask)
 
 
-def _spread(profile: Profile, chosen: npt.NDArray[np.intp], table: Floats, now: int) -> None:
+def _spread(profile: Profile, chosen: Places, table: Floats, now: int) -> None:
     """Fills in the visits, whole and faded. The buckets tell those of late; what is older is taken as spread evenly."""
-    counts, visits_of, first, last = table[:FADED]
-    cells, recent = _recent(profile, chosen, now)
-    tallies = recent[0]
-    older = (counts - tallies) * (np.maximum(cells, 1.0) / np.maximum(tallies, 1.0))  # visits, as later ones were
-    np.add(cells, older, out=visits_of)
-    table[FADED:] = recent[1:]
-    if older.any():
-        horizon = max(now - buckets.horizon(profile.newest), 0) / DAY_MS
-        table[FADED:] += _before(first, last, horizon) * np.maximum(older, 0.0)
+    recent = _recent(profile, chosen, table[1], now)
+    cells, tallies, table[FADED:] = table[1], recent[0], recent[1:]
+    older = table[0] - tallies
+    if not older.any():
+        return
+    older /= np.maximum(tallies, 1.0)
+    older *= np.maximum(cells, 1.0)  # visits, as later ones were
+    cells += older
+    horizon = max(now - buckets.horizon(profile.newest), 0) / DAY_MS
+    table[FADED:] += _before(table[2], table[3], horizon) * np.maximum(older, 0.0)
 
 
-def _recent(profile: Profile, chosen: npt.NDArray[np.intp], now: int) -> tuple[npt.NDArray[np.intp], Floats]:
-    """Of the buckets of n counters: how many there are, and float64[4, n]: their tallies, and what is left of them."""
+def _recent(profile: Profile, chosen: Places, cells: Floats, now: int) -> Floats:
+    """Of the buckets of n counters float64[4, n]: their tallies, and what is left of them. `cells` float64[n] is filled
+    with how many there are.
+    """
     held = profile.buckets
     summed = np.zeros((4, len(held.cells) + 1))
     summed[0, 1:] = held.tallies
     ages = now // HOUR_MS - buckets.middle_hours(held.cells)
     _FADED.take(ages, axis=1, out=summed[1:, 1:], mode="clip")
-    np.cumsum(summed, axis=1, out=summed)
-    ends = held.cells.searchsorted(buckets.first_cells(np.array((chosen, chosen + 1))))
-    left = summed[:, ends]
-    return ends[1] - ends[0], left[:, 1] - left[:, 0]
+    np.add.accumulate(summed, axis=1, out=summed)
+    begins = buckets.begins(held, len(profile.rows))
+    first, end = begins[chosen], begins[1:][chosen]
+    np.subtract(end, first, out=cells)
+    left: Floats = summed.take(end, axis=1)
+    left -= summed.take(first, axis=1)
+    return left
 
 
 def _before(first: Floats, last: Floats, horizon: float) -> Floats:
     """float64[3, n]: what is left of one from any time between `first` and `last`, or where buckets begin."""
     span = np.maximum(first - np.maximum(last, horizon), _MOMENT)
-    rise = span * -_RATES
+    rise = span * _RISES
     found: Floats = np.exp(first * _RATES) * (np.expm1(rise) / rise)
     return found

@@ -7,21 +7,23 @@ has met are scored by all of theirs. Features are on the grid in either case: th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from struct import Struct
 from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from maitred_server.policy.base import Floats
-from maitred_server.policy.families import Unmet
+from maitred_server.policy.families import SLOT, Unmet
 from maitred_server.policy.grid import HIGH_POINT, LOW_POINT, UNIT
 from maitred_server.policy.linear import Linear
 from maitred_server.policy.meeting import Meeting, Rows
-from maitred_server.policy.space import FeatureSpace
+from maitred_server.policy.space import FeatureSpace, slot_points
 
+_BYTES: Final = 2  # of a packed feature
 _WITHIN: Final = HIGH_POINT / UNIT
-_ALL: Final = slice(None)
 
 
 class Pattern(NamedTuple):
@@ -30,11 +32,14 @@ class Pattern(NamedTuple):
     Only `columns` are made: those of what is popular, then its squares, then those of groups.
     """
 
-    columns: tuple[int, ...]
+    columns: Rows
+    features: tuple[int, ...]  # the same
     scales: tuple[float, ...]  # to units of the grid
     squared: slice  # which of `columns`
     groups: slice
-    ones: tuple[int, ...]  # features that are 1
+    ones: Rows  # features that are 1
+    packer: Struct  # of the own features
+    blank: list[int]  # the features without those of `columns`, in units of the grid
 
     @classmethod
     def of(cls, space: FeatureSpace) -> Pattern:
@@ -44,15 +49,24 @@ class Pattern(NamedTuple):
             for kind in (Unmet.POPULAR, Unmet.SQUARED, Unmet.GROUPS, Unmet.ONE)
         )
         scales = [float(UNIT)] * len(popular) + [UNIT**0.5] * len(squared) + [float(UNIT)] * len(groups)
-        columns, end = (*popular, *squared, *groups), len(popular) + len(squared)
-        return cls(columns, tuple(scales), slice(len(popular), end), slice(end, len(columns)), tuple(ones))
+        features, end = (*popular, *squared, *groups), len(popular) + len(squared)
+        return cls(
+            np.array(features, np.intp),
+            features,
+            tuple(scales),
+            slice(len(popular), end),
+            slice(end, len(features)),
+            np.array(ones, np.intp),
+            Struct(f"<{space.own}h"),
+            [UNIT * (one is Unmet.ONE) for one in space.unmet],
+        )
 
     def points(self, factors: Sequence[float], popular: Floats, of_groups: Floats) -> Floats:
         """float64[columns, n], in units of the grid. `factors`: see `FeatureSpace.factors`."""
-        scaled = [factors[at] * scale for at, scale in zip(self.columns, self.scales, strict=True)]
+        scaled = [factors[at] * scale for at, scale in zip(self.features, self.scales, strict=True)]
         found = np.empty((len(scaled), len(popular)))
         end, squared = self.groups.start, found[self.squared]
-        np.multiply(np.array(scaled[:end])[:, None], popular, out=found[:end])
+        np.multiply.outer(np.array(scaled[:end]), popular, out=found[:end])
         np.square(squared, out=squared)
         for at in range(end, len(scaled)):
             np.multiply(of_groups, scaled[at], out=found[at])
@@ -71,17 +85,20 @@ class Scorer:
         rows, shared = linear.rows, linear.shared
         self._shape = shared.shape[:2]
         self._always = np.ascontiguousarray(rows[:, :, self.pattern.ones].sum(2).T)
-        self._shared = shared.reshape(-1, shared.shape[2]).copy()
-        self._shared[:, -1] += self._always.reshape(-1)  # the last of what is shared is 1
+        self._shared = np.array(shared.reshape(-1, shared.shape[2]).T, order="C")  # a row for each feature
+        self._shared[-1] += self._always.reshape(-1)  # the last of what is shared is 1
         self._columns = np.ascontiguousarray(rows[:, :, self.pattern.columns].transpose(1, 2, 0)) / UNIT
 
     def predict(self, points: Floats, met: Rows, own: Floats, shared: Floats) -> Floats:
         """Responses float64[t, n], in [0, 1].
 
-        `points`: see `Pattern`. `own`: float64[k, own], of the rows that were `met`. `shared`: float64[d - own].
+        `points`: see `Pattern`. `own`: float64[own, k], of the rows that were `met`. Both in units of the grid.
+        `shared`: float64[d - own]; most of what could be said is not, and costs nothing.
         """
-        found: Floats = (self._shared @ shared).reshape(self._shape)
-        of_met = np.einsum("kto,ko->tk", self.linear.rows.take(met, 0), own)
+        said = shared.nonzero()[0]
+        found: Floats = (shared[said] @ self._shared.take(said, 0)).reshape(self._shape)
+        of_met = np.einsum("kto,ok->tk", self.linear.rows.take(met, 0), own)
+        of_met *= 1.0 / UNIT
         of_met += found.take(met, 1)
         of_met -= self._always.take(met, 1)
         found += np.einsum("tkn,kn->tn", self._columns, points)
@@ -96,15 +113,14 @@ class Encounter:
     def __init__(self, scorer: Scorer, meeting: Meeting) -> None:
         space = scorer.space
         self._scorer = scorer
-        self._met = meeting.met.rows
-        self._popular, self._of_groups = meeting.popular, meeting.of_groups
+        self._meeting = meeting
         self._factors = space.factors(meeting)
-        self._own = space.met(meeting)  # float64[k, own]
+        self._own = space.met(meeting)  # float64[own, k], in units of the grid
         self.shared = space.shared(meeting)  # float64[d - own]
 
     def predict(self) -> Floats:
         """Responses float64[t, n], in [0, 1]."""
-        return self._scorer.predict(self._points(_ALL), self._met, self._own, self.shared)
+        return self._scorer.predict(self._points, self._meeting.met.rows, self._own, self.shared)
 
     def deviations(self) -> Floats:
         """float64[n]: of the first response; see `Linear.deviations`."""
@@ -112,31 +128,57 @@ class Encounter:
 
     def own(self) -> Floats:
         """float64[n, own]: the own features of all candidates."""
-        found = self._unmet(_ALL) / UNIT
-        found[self._met] = self._own
+        pattern = self._scorer.pattern
+        found = np.zeros((len(self._meeting.popular), self._scorer.space.own))
+        found[:, pattern.columns] = self._points.T
+        found[:, pattern.ones] = UNIT
+        found[self._meeting.met.rows] = self._own.T
+        found *= 1.0 / UNIT
         return found
 
     def features(self, rows: Sequence[int], slots: Sequence[int]) -> npt.NDArray[np.int16]:
         """int16[s, d], in units of the grid: by what some choices were scored."""
-        space, which = self._scorer.space, np.array(rows, np.intp)
-        found = np.empty((len(rows), space.width), "<i2")
-        found[:, : space.own] = self._unmet(which)
-        found[:, space.own :] = space.in_slots(self.shared, slots) * UNIT
-        chosen, met = (which[:, None] == self._met).nonzero()
-        found[chosen, : space.own] = self._own[met] * UNIT
+        return np.frombuffer(b"".join(self.sealed(rows, slots)), "<i2").reshape(len(rows), -1)
+
+    def sealed(self, rows: Sequence[int], slots: Sequence[int]) -> list[bytes]:
+        """The same, packed as in `grid.packed`: few rows of few numbers, which are quicker one by one."""
+        space, pack = self._scorer.space, self._scorer.pattern.packer.pack
+        shared = (self.shared * UNIT).astype("<i2").tobytes()
+        unmet = self._points_of(rows).T.tolist()
+        own = [pack(*self._own_of(row, points)) for row, points in zip(rows, unmet, strict=True)]
+        if space.slot < 0:
+            return [one + shared for one in own]
+        begin = (space.slot - space.own) * _BYTES
+        before, after = shared[:begin], shared[begin + len(SLOT) * _BYTES :]
+        return [one + before + slot_points(slot) + after for one, slot in zip(own, slots, strict=True)]
+
+    def _own_of(self, row: int, points: Sequence[float]) -> Iterable[int]:
+        """The own features of a row. `points`: if it was never met, those of the pattern's columns."""
+        pattern, at = self._scorer.pattern, self._met.get(row)
+        if at is not None:
+            return map(int, self._own[:, at].tolist())
+        found = pattern.blank.copy()
+        for feature, value in zip(pattern.features, points, strict=True):
+            found[feature] = int(value)
         return found
 
     def met(self, row: int) -> bool:
         """Whether the subject did this before."""
-        return bool((self._met == row).any())
+        return row in self._met
 
-    def _points(self, rows: slice | Rows) -> Floats:
-        return self._scorer.pattern.points(self._factors, self._popular[rows], self._of_groups[rows])
+    @cached_property
+    def _points(self) -> Floats:
+        meeting = self._meeting
+        return self._scorer.pattern.points(self._factors, meeting.popular, meeting.of_groups)
 
-    def _unmet(self, rows: slice | Rows) -> Floats:
-        """float64[n, own], in units of the grid: all own features of candidates, as if none was met."""
-        pattern, points = self._scorer.pattern, self._points(rows)
-        found = np.zeros((points.shape[1], self._scorer.space.own))
-        found[:, pattern.columns] = points.T
-        found[:, pattern.ones] = UNIT
-        return found
+    def _points_of(self, rows: Sequence[int]) -> Floats:
+        """`_points` of some rows: where no model serves there is no need of the others."""
+        if "_points" in self.__dict__:
+            return self._points.take(rows, 1)
+        meeting = self._meeting
+        return self._scorer.pattern.points(self._factors, meeting.popular.take(rows), meeting.of_groups.take(rows))
+
+    @cached_property
+    def _met(self) -> dict[int, int]:
+        """Where among those that were met some rows are."""
+        return {row: at for at, row in enumerate(self._meeting.met.rows.tolist())}

@@ -15,13 +15,25 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from maitred_server.policy.base import Floats
-from maitred_server.policy.families import DEFAULTS, FAMILIES, SLOT, Family, Unmet
-from maitred_server.policy.grid import onto_grid, point
+from maitred_server.policy.families import (
+    DEFAULTS,
+    FAMILIES,
+    OWN,
+    SHARED,
+    SLOT,
+    Family,
+    Unmet,
+    factors,
+    of_met,
+    told_of,
+)
+from maitred_server.policy.grid import onto_points, packed, point, unpacked
 from maitred_server.policy.meeting import Meeting
 from maitred_server.policy.told import TOLD_WIDTH, told
 
 VERSION: Final = 1  # of what the families compute: one more whenever a feature changes its meaning
 ONE: Final = "1"
+_ALL_OWN: Final = tuple(range(len(OWN)))
 _FEW: Final = 8.0  # whole numbers below it are points of the grid
 
 
@@ -41,6 +53,8 @@ class FeatureSpace(NamedTuple):
     item: tuple[int, ...]
     variant: tuple[int, ...]
     unmet: tuple[Unmet, ...]
+    of_own: tuple[int, ...]  # where the own features are in `families.OWN`
+    of_shared: tuple[int, ...]  # where the families' shared ones are in `families.SHARED`
     slot: int  # where the features of the slot begin; -1: there are none
 
     @property
@@ -49,26 +63,22 @@ class FeatureSpace(NamedTuple):
         return len(self.names)
 
     def met(self, meeting: Meeting) -> Floats:
-        """float64[k, own], on the grid: of the candidates that the subject has met."""
-        out = np.zeros((self.own, len(meeting.met.rows)))
-        at = 0
-        for family in self.families:
-            if family.own:
-                end = at + len(family.own)
-                family.fill_met(meeting, out[at:end])
-                at = end
-        return onto_grid(out).T
+        """float64[own, k], in units of the grid: of the candidates that the subject has met."""
+        found = of_met(meeting)
+        return onto_points(found if self.of_own == _ALL_OWN else found[self.of_own,])
 
-    def factors(self, meeting: Meeting) -> list[float]:
+    def factors(self, meeting: Meeting) -> Sequence[float]:
         """Of each of the own features; see `families.Unmet`."""
-        return [factor for family in self.families for factor in family.factors(meeting)]
+        found = factors(meeting)
+        return found if self.of_own == _ALL_OWN else [found[at] for at in self.of_own]
 
     def shared(self, meeting: Meeting) -> Floats:
         """float64[d - own], on the grid: what all candidates of the first slot share."""
-        found = [point(number) for family in self.families for number in family.told(meeting)]
+        numbers = told_of(meeting)
+        found = [point(number) if (number := numbers[at]) else 0.0 for at in self.of_shared]
         if self.traits:
             said = told(meeting.said, self.traits, self.width - self.own - len(found) - 1)
-            found += said if max(map(abs, said)) < _FEW else map(point, said)
+            found += said if max(said) < _FEW and min(said) > -_FEW else map(point, said)
         found.append(1.0)
         return np.array(found)
 
@@ -80,8 +90,14 @@ class FeatureSpace(NamedTuple):
         found = np.tile(shared, (len(slots), 1))
         if self.slot >= 0:
             at = self.slot - self.own
-            found[:, at : at + len(SLOT)] = [(float(slot > 0), point(math.log1p(slot))) for slot in slots]
+            found[:, at : at + len(SLOT)] = [unpacked(slot_points(slot)) for slot in slots]
         return found
+
+
+@lru_cache(maxsize=256)
+def slot_points(slot: int) -> bytes:
+    """The features of a slot, packed: that it is not the first, and how deep it lies."""
+    return packed(np.array([float(slot > 0), point(math.log1p(slot))]))
 
 
 @lru_cache(maxsize=256)
@@ -103,4 +119,8 @@ def feature_space(families: Sequence[str] = (), traits: Sequence[str] = (), hash
     name = blake2b(definition.encode(), digest_size=6, person=b"maitred.space").hexdigest()
     slot = names.index(SLOT[0]) if SLOT[0] in names else -1
     unmet = tuple(one for family in chosen for one in family.unmet)
-    return FeatureSpace(name, chosen, tuple(traits), names, len(own), group, item, (one,), unmet, slot)
+    of_own = tuple(OWN.index(one) for one in own)
+    of_shared = tuple(SHARED.index(one) for family in chosen for one in family.shared)
+    return FeatureSpace(
+        name, chosen, tuple(traits), names, len(own), group, item, (one,), unmet, of_own, of_shared, slot
+    )

@@ -26,9 +26,11 @@ class Thompson(Drawn):
         chance = np.random.Generator(np.random.PCG64(seed))
         self._shifts = chance.standard_normal((panel, len(deviations)), np.float32) * deviations
 
-    def spread(self, priority: Floats, best: int, unit: float = 1.0) -> Floats:
+    def others(self, priority: Floats, best: int, unit: float = 1.0) -> tuple[Floats, float]:
         is_open = priority > CLOSED
         named = (priority / unit + self._shifts).argmax(1)
-        found = np.where(is_open, self.floor / np.count_nonzero(is_open), 0.0)
+        found = is_open * (self.floor / np.count_nonzero(is_open))
         found += np.bincount(named, minlength=len(priority)) * ((1.0 - self.floor) / len(self._shifts))
-        return found
+        left = float(found[best])
+        found[best] = 0.0
+        return found, left

@@ -21,11 +21,19 @@ def told(said: Mapping[str, object], names: Sequence[str], width: int = TOLD_WID
     """`width` columns of what is said of `names`; what is not said adds nothing."""
     out = [0.0] * width
     for name in names:
-        if (value := said.get(name)) is not None:
-            for one in values(value):
-                column, sign = place(name, one, len(out))
+        value = said.get(name)
+        if value is not None:
+            places = _places_of if isinstance(value, list) else _places
+            for column, sign in places(name, value, width):
                 out[column] += sign
     return out
+
+
+def _places_of(name: str, value: object, width: int) -> tuple[tuple[int, float], ...]:
+    return tuple([place(name, one, width) for one in values(value)])
+
+
+_places = lru_cache(maxsize=16_384, typed=True)(_places_of)  # of values that are equal and of different types
 
 
 def values(value: object) -> tuple[str, ...]:

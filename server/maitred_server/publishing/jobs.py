@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, TypeVar
 
 from maitred_server.decide.pipeline import wall_clock
 from maitred_server.errors import StoreBroken, StoreFull
@@ -19,31 +19,14 @@ from maitred_server.playbook import loader, versions
 from maitred_server.playbook.build import BuildResult, build
 from maitred_server.playbook.editions import Publication, kept
 from maitred_server.playbook.nouns import Playbook
-from maitred_server.playbook.versions import Keeping
 from maitred_server.policy import POLICIES
+from maitred_server.publishing.place import Place
 from maitred_server.rpc.publisher import By, Published
-from maitred_server.store import Store
-from maitred_server.store.published import brand_folder, current
+from maitred_server.store.published import current
 
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 T = TypeVar("T")
-
-
-class Place(NamedTuple):
-    """Where to work: the data directory, and how long what is published there is kept."""
-
-    data: Path
-    map_size: int
-    keeping: Keeping = Keeping()
-
-    def catalogue(self, brand: str) -> Path:
-        """The folder of a brand's versions."""
-        return brand_folder(self.data, brand) / "catalogue"
-
-    def store(self) -> Store:
-        """To read from; of whoever asks, who closes it. Raises StoreRefused."""
-        return Store.open(self.data, map_size=self.map_size, read_only=True)
 
 
 def run(job: Callable[..., T], *arguments: object) -> T:

@@ -8,9 +8,9 @@ from typing import Final
 
 from maitred_server.decide.ask import Ask
 from maitred_server.playbook.versions import Version, published
-from maitred_server.publishing import jobs, trials
-from maitred_server.publishing.jobs import Place
+from maitred_server.publishing import errands
 from maitred_server.publishing.lanes import Lane
+from maitred_server.publishing.place import Place
 from maitred_server.rpc.publisher import By, Diffed, Previewed, Published
 
 STEPPED_BACK: Final = 10  # niceness of trials
@@ -26,17 +26,17 @@ class ProcessPublisher:
 
     def publish(self, brand: str, files: Mapping[str, bytes], by: By, dry_run: bool) -> Future[Published]:
         if dry_run:
-            return self._trying.submit(jobs.run, jobs.check, self._place, brand, dict(files))
-        return self._publishing.submit(jobs.run, jobs.publish, self._place, brand, dict(files), by)
+            return self._trying.submit(errands.check, self._place, brand, dict(files))
+        return self._publishing.submit(errands.publish, self._place, brand, dict(files), by)
 
     def rollback(self, brand: str, version: str, by: By) -> Future[Published]:
-        return self._publishing.submit(jobs.run, jobs.rollback, self._place, brand, version, by)
+        return self._publishing.submit(errands.rollback, self._place, brand, version, by)
 
     def diff(self, brand: str, files: Mapping[str, bytes], against: str) -> Future[Diffed]:
-        return self._trying.submit(jobs.run, trials.diff, self._place, brand, dict(files), against)
+        return self._trying.submit(errands.diff, self._place, brand, dict(files), against)
 
     def preview(self, brand: str, files: Mapping[str, bytes], asks: Sequence[Ask]) -> Future[Previewed]:
-        return self._trying.submit(jobs.run, trials.preview, self._place, brand, dict(files), list(asks))
+        return self._trying.submit(errands.preview, self._place, brand, dict(files), list(asks))
 
     def versions(self, brand: str, limit: int) -> list[Version]:
         return published(self._place.catalogue(brand), limit)

@@ -17,7 +17,8 @@ from maitred_server.playbook.catalogue import Catalogue
 from maitred_server.playbook.differ import EMPTY, differences, with_items
 from maitred_server.playbook.editions import kept
 from maitred_server.playbook.nouns import Playbook
-from maitred_server.publishing.jobs import Place, imported, loaded
+from maitred_server.publishing.jobs import imported, loaded
+from maitred_server.publishing.place import Place
 from maitred_server.publishing.preview import Trial, compared
 from maitred_server.rpc.publisher import Diffed, Previewed
 from maitred_server.store.published import current

@@ -19,12 +19,13 @@ from maitred_server.decide.choice import Choice
 from maitred_server.model import Reason
 from maitred_server.playbook.catalogue import Catalogue
 from maitred_server.rpc.answers import arms_to_wire
-from maitred_server.store.keys import subject_tag
+from maitred_server.store.keys import TAG_BYTES, subject_tag
 
 MOST_BYTES: Final = 16 << 20  # of choices that are kept, a catalogue
 MOST_SLOTS: Final = 50
 _SHORT: Final = 4096  # lengths that are written from a table
-_DOUBLE, _BYTES = 1, 2  # how a field's value is written
+_64_BITS: Final = (1 << 64) - 1  # a whole number below 0 is written as its two's complement
+_WHOLE, _DOUBLE, _BYTES = 0, 1, 2  # how a field's value is written
 
 
 def _key(field: int, form: int) -> bytes:
@@ -57,6 +58,10 @@ _TWO, _THREE = struct.Struct("<BdBd"), struct.Struct("<BdBdBd")
 _DECISION_ID = _key(decision_pb2.PlacementDecision.DECISION_ID_FIELD_NUMBER, _BYTES)
 _SLATE = _key(decision_pb2.PlacementDecision.SLATE_FIELD_NUMBER, _BYTES)
 _DECISIONS = _key(decision_pb2.DecideResponse.DECISIONS_FIELD_NUMBER, _BYTES)
+_RECEIPT = _key(decision_pb2.DecideResponse.RECEIPT_FIELD_NUMBER, _BYTES)
+_DECIDED_AT = _key(decision_pb2.DecideResponse.DECIDED_AT_MS_FIELD_NUMBER, _WHOLE)
+_TAG = _key(decision_pb2.DecideResponse.SUBJECT_TAG_FIELD_NUMBER, _BYTES) + _varint(TAG_BYTES)
+_REMAINING = _key(decision_pb2.Choice.REMAINING_SHOWINGS_FIELD_NUMBER, _WHOLE)
 _RESULTS = _key(decision_pb2.DecideBatchResponse.RESULTS_FIELD_NUMBER, _BYTES)
 _RESPONSE = _key(decision_pb2.DecideResult.RESPONSE_FIELD_NUMBER, _BYTES)
 
@@ -110,9 +115,8 @@ class Published:
 
 
 def _own(answer: Answer) -> bytes:
-    return decision_pb2.DecideResponse(
-        receipt=answer.receipt, decided_at_ms=answer.decided_at, subject_tag=subject_tag(answer.subject)
-    ).SerializeToString()
+    receipt, moment, tag = answer.receipt, answer.decided_at & _64_BITS, subject_tag(answer.subject)
+    return b"".join((_RECEIPT, _length(receipt), receipt, _DECIDED_AT, _varint(moment), _TAG, tag))
 
 
 def batch(results: Sequence[bytes]) -> bytes:
@@ -126,8 +130,11 @@ def result(response: bytes) -> bytes:
 
 
 def _length(data: bytes) -> bytes:
-    size = len(data)
-    return _LENGTHS[size] if size < _SHORT else _varint(size)
+    return _whole(len(data))
+
+
+def _whole(number: int) -> bytes:
+    return _LENGTHS[number] if number < _SHORT else _varint(number)
 
 
 def _decision(one: Decision, published: Published, catalogue: Catalogue) -> bytes:
@@ -149,9 +156,9 @@ def _choice(choice: Choice, published: bytes) -> bytes:
     else:
         numbers = _THREE.pack(_PROPENSITY, propensity, _PROBABILITY, probability, _PRIORITY, priority)
     written = _HEADS[choice.slot][choice.reason] + published + numbers
-    if choice.remaining is None and not choice.reason_text and not choice.stretch and choice.content is None:
-        return written
-    return written + _rarer(choice)
+    if choice.reason_text or choice.stretch or choice.content is not None:
+        return written + _rarer(choice)
+    return written if choice.remaining is None else written + _REMAINING + _whole(choice.remaining)
 
 
 def _rarer(choice: Choice) -> bytes:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from maitred_server.decide.ask import Ask
-from maitred_server.playbook.differ import Change
 from maitred_server.playbook.versions import Version
+
+if TYPE_CHECKING:  # differences are found where playbooks are read
+    from maitred_server.playbook.differ import Change
 
 
 class By(NamedTuple):

@@ -26,6 +26,8 @@ _SLOT = np.uint64((1 << 32) - 1)
 _HOURS_A_DAY = np.uint64(24)
 _ROW_SHIFT = np.uint64(32)
 _NEXT_ROW = np.uint64(1 << 32)
+_FIRST = np.arange(2_049, dtype=np.uint64) << _ROW_SHIFT  # the first cells of the rows that most subjects have
+_MIDDLE = np.uint32((1 << 31) - 12)  # a slot modulo this: its hour, and 12 more for a day's
 
 
 class Buckets(NamedTuple):
@@ -86,15 +88,15 @@ def rows_of(cells: NDArray[np.uint64]) -> Places:
     return _rows(cells)
 
 
-def first_cells(rows: Places) -> NDArray[np.uint64]:
-    """Where the cells of rows begin, or would."""
-    return rows.astype(np.uint64) << _ROW_SHIFT
+def begins(buckets: Buckets, rows: int) -> Places:
+    """intp[rows + 1]: where the cells of each of so many rows begin; those of one end where the next one's begin."""
+    first = _FIRST[: rows + 1] if rows < len(_FIRST) else np.arange(rows + 1, dtype=np.uint64) << _ROW_SHIFT
+    return buckets.cells.searchsorted(first)
 
 
 def middle_hours(cells: NDArray[np.uint64]) -> NDArray[np.int64]:
     """The middle of each cell's bucket: whole hours since the epoch, an hour's own or a day's twelfth."""
-    slots = cells & _SLOT
-    return (slots & _NUMBER).astype(np.int64) + np.where(slots < _DAY, 0, 12)
+    return (cells.astype(np.uint32) % _MIDDLE).astype(np.int64)
 
 
 def moved(buckets: Buckets, placed: Placed) -> Buckets:
@@ -155,6 +157,15 @@ def counts_since(buckets: Buckets, rows: Places, since: NDArray[np.int64]) -> ND
     hour, day, this_day, end = sums[buckets.cells.searchsorted(bounds)].reshape(4, -1)
     counts: NDArray[np.int64] = day - hour + end - this_day
     return counts
+
+
+def count_since(buckets: Buckets, row: int, since: int) -> int:
+    """The same of one counter and one moment."""
+    own, hours = row << 32, max(since, 0) // HOUR_MS
+    bounds = np.array((own | hours, own | 1 << 31, own | 1 << 31 | hours - hours % 24, row + 1 << 32), np.uint64)
+    hour, day, this_day, end = buckets.cells.searchsorted(bounds).tolist()
+    tallies: list[int] = buckets.tallies[hour:day].tolist() + buckets.tallies[this_day:end].tolist()
+    return sum(tallies)
 
 
 class Spans(NamedTuple):

@@ -32,6 +32,8 @@ ROW = np.dtype(
         ("count", "<u4"),
     ]
 )
+_WORDS = ROW.itemsize // 8
+ID_WORD, TIME_WORDS, COUNT_WORD, COUNT_SHIFT = 0, slice(2, 4), 5, 32  # see `words`
 NO_ROWS: Rows = np.zeros(0, ROW)
 NO_ROWS.flags.writeable = False
 
@@ -42,6 +44,11 @@ class Added(NamedTuple):
     rows: Rows
     placed: Placed
     of_touch: Places  # for each touched key, its row
+
+
+def words(rows: Rows) -> NDArray[np.int64]:
+    """int64[n, 6]: the rows' own memory; its columns are `ROW`'s, the count being the upper half of the last."""
+    return rows.view(np.int64).reshape(-1, _WORDS)
 
 
 def id_of(counter_type: str, key: int) -> int:

@@ -63,6 +63,34 @@ def counts_since(profile: Profile, places: Places, since: Moments) -> NDArray[np
     return counts
 
 
+def count_since(profile: Profile, place: int, since: int, of_item: bool = True) -> int:
+    """The same of one counter, without arrays of one. `of_item` False: recent events do not tell it, nor are asked."""
+    id_, _, first, last, _, code, count = profile.rows[place].item()
+    if last < since:
+        return 0
+    if first >= since:
+        return int(count)
+    most = int(count)
+    if since >= buckets.horizon(profile.newest):
+        most = min(most, buckets.count_since(profile.buckets, place, since))
+    if not most or not of_item:
+        return most
+    return _recent_count(profile, code, id_ ^ type_mask(code), since) or most
+
+
+def _recent_count(profile: Profile, code: int, key: int, since: int) -> int:
+    """See `_recently`."""
+    ring = profile.ring
+    if len(ring) == MOST_RECENT and since <= ring["time"][0]:
+        return 0
+    times, types, items = ring["time"], ring["type"], ring["item"]
+    begin = int(times.searchsorted(since))
+    met = types[begin:] == code
+    if key != ANY_KEY:
+        met &= items[begin:] == np.uint64(key)
+    return int(np.count_nonzero(met))
+
+
 def most_since(profile: Profile, places: Places, since: Moments) -> NDArray[np.int64]:
     """The same by buckets alone, for a first look: never less than `counts_since`."""
     rows = profile.rows

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from maitred_server.policy.base import Floats, Keys
-from maitred_server.policy.families import FAMILIES
+from maitred_server.policy.families import FAMILIES, OWN, SHARED, factors, told_of
 from maitred_server.policy.grid import UNIT
 from maitred_server.policy.linear import Candidates, Deltas, Linear, Model
 from maitred_server.policy.meeting import Meeting, meet, stage
@@ -125,9 +125,19 @@ def test_what_is_sealed_is_what_was_scored_with(met: dict[int, tuple[float, ...]
 
 
 def test_every_family_says_what_its_features_are_of_the_unmet() -> None:
-    """One kind and one factor for each feature of its own."""
+    """One kind and one factor for each feature of its own, and one number for each that is shared."""
     meeting = met_at(past_of({}))
     for family in FAMILIES.values():
         assert len(family.unmet) == len(family.own)
-        assert len(family.factors(meeting)) == len(family.own)
-        assert len(family.told(meeting)) == len(family.shared)
+    assert (len(factors(meeting)), len(told_of(meeting))) == (len(OWN), len(SHARED))
+
+
+def test_families_come_in_the_order_that_is_asked_for() -> None:
+    """All of them the other way round have the same features in other places."""
+    met = met_at(past_of({10: (3, 2.0, 50.0, 9.0, 1.0, 1.5, 2.0), 7: (1, 1.0, 3.0, 3.0, 0.9, 0.9, 1.0)}))
+    spaces = (feature_space(), feature_space(tuple(reversed(FAMILIES))))
+    found = [Encounter(Scorer(space, taught(space)), met).own() for space in spaces]
+    places = [spaces[1].names.index(name) for name in spaces[0].names[: spaces[0].own]]
+    assert found[0].tolist() == found[1][:, places].tolist()
+    shared = [dict(zip(space.names[space.own :], space.shared(met).tolist(), strict=True)) for space in spaces]
+    assert shared[0] == shared[1]

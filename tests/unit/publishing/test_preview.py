@@ -11,7 +11,8 @@ from maitred_server.model import Item, Kind, StateChange
 from maitred_server.playbook.build import build
 from maitred_server.playbook.loader import load
 from maitred_server.playbook.versions import published
-from maitred_server.publishing.jobs import Place, check, publish, rollback
+from maitred_server.publishing.jobs import check, publish, rollback
+from maitred_server.publishing.place import Place
 from maitred_server.publishing.trials import diff, preview
 from maitred_server.rpc.publisher import By, Previewed, ShareChange
 from maitred_server.store import Store

@@ -20,7 +20,16 @@ from maitred_server.store.keys import (
     item_key,
     placement_key,
 )
-from maitred_server.store.windows import NEVER_LOST, Limit, Limits, closed, closed_until, counts_since, lost_through
+from maitred_server.store.windows import (
+    NEVER_LOST,
+    Limit,
+    Limits,
+    closed,
+    closed_until,
+    count_since,
+    counts_since,
+    lost_through,
+)
 
 WHO = b"\x04shop" + b"anna".ljust(16)
 NOW = 1_700_000_000_000
@@ -165,6 +174,17 @@ def test_counts_of_many_windows_are_those_of_one(times: list[int], agos: list[in
     found = counts_since(profile, np.full(len(agos), place), since).tolist()
     assert found == [profile.window("view", group_key("X"), moment) for moment in since.tolist()]
     assert all(sum(at >= moment for at in times) <= count for moment, count in zip(since.tolist(), found, strict=True))
+
+
+@given(TIMES, st.lists(st.integers(0, 130 * DAY), min_size=1, max_size=6))
+def test_one_window_is_counted_as_many_are(times: list[int], agos: list[int]) -> None:
+    """`count_since` says of an item and of a group what `counts_since` says; of groups without asking recent events."""
+    profile = seen(times)
+    for key, of_item in ((item_key("A"), True), (group_key("X"), True), (group_key("X"), False)):
+        place = place_of(profile, "view", key)
+        since = [NOW - ago for ago in agos]
+        expected = counts_since(profile, np.full(len(agos), place), np.array(since)).tolist()
+        assert [count_since(profile, place, moment, of_item) for moment in since] == expected
 
 
 def exposure(*items: str, placement: str = "home", channel: str = "web", decided_at: int = 0) -> Exposure:

@@ -1,7 +1,8 @@
 """`python -m maitred_tools.bench.checkouts`: CPU of a decision in its process, by stage; beside another checkout's.
 
 Each checkout decides in a process of its own, in turn with the other, so that what else the machine does slows both
-alike. `--before CHECKOUT`: a folder with the `server` folder of other code that reads the same data.
+alike. `--before CHECKOUT`: a folder with the `server` folder of other code that reads the same data. `--data`: a data
+directory that `maitred_tools.bench` left, with what is in force there, instead of the two of its own.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ def main(
     profiles: Annotated[int, typer.Option(min=1_000, help="Profiles in the store")] = 20_000,
     rounds: Annotated[int, typer.Option(min=3, help="Rounds of each process")] = 30,
     build: Annotated[Path, typer.Option(help="Where data directories are kept")] = Path("build/checkouts"),
+    data: Annotated[Path | None, typer.Option(help="A data directory to decide from, in which nobody works")] = None,
     worker: Annotated[Path | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Measure decisions without gRPC: medians of rounds of 200 decisions each, for subjects drawn at random."""
@@ -59,6 +61,9 @@ def main(
         work(worker, profiles)
         return
     checkouts = {"now": None} if before is None else {"before": before, "now": None}
+    if data is not None:
+        _show(str(data), compared(data, profiles, checkouts, rounds))
+        return
     for name, files in PLAYBOOKS.items():
         data = seed.data_directory(_made(build / name), profiles, lambda done: None, files and files())
         _show(name, compared(data, profiles, checkouts, rounds))

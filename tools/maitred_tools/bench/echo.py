@@ -23,7 +23,7 @@ from maitred_server.settings import Settings
 SERVICE = "maitred.v1.DecisionService"
 ADDRESS = "127.0.0.1:0"
 THREADS = 8
-MOST_CALLS: int = Settings.model_fields["max_concurrent_calls"].default
+MOST_CALLS: int = Settings(data=Path()).max_concurrent_calls
 
 
 class Front(StrEnum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from operator import xor
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from maitred_server.playbook.rules.answers import Answers
 from maitred_server.playbook.rules.bits import bits_of, unpack
@@ -38,8 +38,38 @@ class Asked:
         return found
 
 
+MOST_VALUES: Final = 256  # that are remembered of what items are compared with
+
 # The rows of which a part of a rule holds, as bits.
 Part: TypeAlias = Callable[[Asked], int]
+
+
+class OfValue:
+    """All that compares items with one value of the subject. Filled before it is asked."""
+
+    def __init__(self, evaluate: Evaluate) -> None:
+        self.compared: list[tuple[int, Callable[[Any], int]]] = []  # rows that are guarded, and those that hold
+        self._evaluate = evaluate
+        self._kept: dict[Any, int] = {}  # by value: an age is that of many
+
+    def holding(self, frame: Frame) -> int:
+        """The rows that are left."""
+        try:
+            value = self._evaluate(frame)
+        except Failure:
+            return ~self._closed(lambda look_up: 0)
+        left = self._kept.get(value)
+        if left is None:
+            if len(self._kept) >= MOST_VALUES:
+                self._kept.clear()
+            left = self._kept[value] = ~self._closed(lambda look_up: look_up(value))
+        return left
+
+    def _closed(self, holds: Callable[[Callable[[Any], int]], int]) -> int:
+        closed = 0
+        for guarded, look_up in self.compared:
+            closed |= guarded & ~holds(look_up)
+        return closed
 
 
 class Guarded(NamedTuple):
@@ -68,7 +98,7 @@ class Gate:
         self._closed = 0
         self._of_subject: dict[int, int] = {}
         self._of_both: list[tuple[int, Part]] = []
-        self._of_values: dict[bytes, tuple[Evaluate, list[tuple[int, Callable[[Any], int]]]]] = {}
+        self._of_values: dict[bytes, OfValue] = {}
         by_split = list(self._by_split())
         self._uses = Counter(key(atom) for split, _ in by_split for atom in atoms(split))
         for split, bits in by_split:
@@ -84,8 +114,8 @@ class Gate:
         """bool[m]: the rows whose rules all match; None: all rows."""
         left = self._all ^ (self._closed | self._subject_guards.closed(answers.failing))
         asked = Asked(answers.failing, answers.frame, self._indexes)
-        for evaluate, compared in self._of_values.values():
-            left &= _holding(evaluate, compared, asked.frame)
+        for of_value in self._of_values.values():
+            left &= of_value.holding(asked.frame)
         for guarded, part in self._of_both:
             guarded &= left
             if guarded:
@@ -120,8 +150,10 @@ class Gate:
             for part in split.parts:
                 self._add(part, guarded)
         elif isinstance(split, OfBoth) and isinstance(found := self._index(split.literal), Compared):
-            alike = self._of_values.setdefault(key(found.value), (closure(found.value), []))
-            alike[1].append((guarded, found.looked_up()))
+            name = key(found.value)
+            if name not in self._of_values:
+                self._of_values[name] = OfValue(closure(found.value))
+            self._of_values[name].compared.append((guarded, found.looked_up()))
         elif isinstance(split, Joined) and any(isinstance(part, OfItems) for part in split.parts):
             self._add_other(split, guarded)
         else:
@@ -177,20 +209,6 @@ class Gate:
             self._known[name] = of_items(of, self._rows)
         bits: int = self._known[name]
         return bits
-
-
-def _holding(evaluate: Evaluate, compared: Sequence[tuple[int, Callable[[Any], int]]], frame: Frame) -> int:
-    """The rows that are left by all that compares items with one value of the subject."""
-    closed = 0
-    try:
-        value = evaluate(frame)
-    except Failure:
-        for guarded, _ in compared:
-            closed |= guarded
-        return ~closed
-    for guarded, look_up in compared:
-        closed |= guarded & ~look_up(value)
-    return ~closed
 
 
 def _kept_literal(number: int, wanted: bool) -> Part:
