@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeAlias
@@ -10,7 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 from google.protobuf.message import DecodeError
 
 from . import _check
-from ._held import arm_of, held_once, versions
+from ._held import arm_of, held_name, held_once, versions
 from ._wire import PENDING_IN_DECIDE, REQUESTS_IN_BATCH, field, subject_of, wire_subject, wire_values
 from .errors import CallFailed, InvalidArgument
 from .types import Choice, Decision, Exposer, Fallback, FallbackList, Moment, Reason, Request, Subject
@@ -292,7 +291,7 @@ def _decision(part: decision_pb2.PlacementDecision, placement: str, shared: Deci
         choices=tuple([_choice(choice) for choice in part.slate]),
         reason=_reason(part.reason),
         id=part.decision_id,
-        policy=sys.intern(part.policy),
+        policy=held_name(part.policy),
         arms=shared.arms,
         overridden=shared.overridden,
         versions=shared.versions,
@@ -305,11 +304,11 @@ def _decision(part: decision_pb2.PlacementDecision, placement: str, shared: Deci
 
 def _choice(choice: decision_pb2.Choice) -> Choice:
     return Choice(
-        item=sys.intern(choice.item),
-        variant=sys.intern(choice.variant),
+        item=held_name(choice.item),
+        variant=held_name(choice.variant),
         slot=choice.slot,
         raw=held_once(choice.content),
-        content_type=sys.intern(choice.content_type),
+        content_type=held_name(choice.content_type),
         reason=_reason(choice.reason),
         predicted_propensity=choice.predicted_propensity if choice.HasField("predicted_propensity") else None,
         action_probability=choice.action_probability,
@@ -317,7 +316,7 @@ def _choice(choice: decision_pb2.Choice) -> Choice:
         remaining_showings=choice.remaining_showings if choice.HasField("remaining_showings") else None,
         reason_text=choice.reason_text,
         stretch=choice.stretch,
-        groups=tuple(map(sys.intern, choice.groups)),
+        groups=tuple(map(held_name, choice.groups)),
     )
 
 

@@ -37,7 +37,7 @@ CALLS = _option("How much", "--calls", "How many calls at most, over all steps."
 KNEE_P99 = _option(
     "How much",
     "--knee-p99",
-    "A step keeps up while its p99 is at most this. Without: 5 times the first step's, and 1ms.",
+    "A step keeps up while its p99 is at most this. Without: 5 times the first step's, at least 1ms.",
 )
 PLACEMENT = _option("What is asked", "--placement", "NAME or NAME:slots; again for a page of several.")
 SUBJECTS = _option(

@@ -78,12 +78,11 @@ def offered() -> set[tuple[str, str]]:
     from maitred_server.cli import app
 
     group: Any = typer.main.get_command(app)
-    for verb in group.list_commands(None):
-        group.get_command(None, verb)  # imports it
-    names = {(verb, "") for verb in group.commands} | {(verb, "--help") for verb in group.commands}
+    found = {verb: group.get_command(None, verb) for verb in group.list_commands(None)}
+    names = {(verb, option) for verb in found for option in ("", "--help")}
     return names | {
         (verb, option)
-        for verb, command in group.commands.items()
+        for verb, command in found.items()
         for one in (command, *getattr(command, "commands", {}).values())
         for parameter in one.params
         for option in (*parameter.opts, *parameter.secondary_opts)

@@ -135,6 +135,7 @@ def test_a_killed_item_goes_from_caches(two: Running, watching: Watching) -> Non
     assert eventually(lambda: "MILK" not in watching.client.decide("home", watching.one).items)
 
 
+@pytest.mark.timeout(300)
 def test_after_a_restart_the_cache_is_checked(start: Callable[..., Running]) -> None:
     """What was said while a client could not hear it holds once the server is there again; the rest stays kept."""
     first = start()
@@ -151,6 +152,7 @@ def test_after_a_restart_the_cache_is_checked(start: Callable[..., Running]) -> 
         assert maitred.decide("home", "bert").reason == "CACHED"
 
 
+@pytest.mark.timeout(300)
 def test_after_a_publish_in_between_everything_goes(start: Callable[..., Running]) -> None:
     """A client that comes back and knows of another catalogue begins anew."""
     first = start()
@@ -167,6 +169,7 @@ def test_after_a_publish_in_between_everything_goes(start: Callable[..., Running
         assert maitred.statistics().cache_drops["everything"] >= 1
 
 
+@pytest.mark.timeout(300)
 def test_not_for_me_holds_offline_and_after(start: Callable[..., Running], tmp_path: Path) -> None:
     """Said while the server is down, in force at once, also in a process that begins then; later it is remembered."""
     first = start()

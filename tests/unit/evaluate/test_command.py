@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from maitred_server.cli import app
-from maitred_server.errors import InvalidRequest
+from maitred_server.errors import InvalidRequest, StoreRefused
 from maitred_server.evaluate.build import REQUIRED
 from maitred_server.evaluate.estimators.base import Case, Predictions
 from maitred_server.evaluate.estimators.choice import estimators
@@ -101,6 +101,12 @@ def test_what_is_refused_is_one_sentence(folder: Path, words: tuple[str, ...], s
     with pytest.raises(InvalidRequest) as caught:
         replay("--log", "decisions.csv", *words)
     assert said in caught.value.message
+
+
+def test_a_folder_without_a_store_is_named_as_such(folder: Path) -> None:
+    """A wrong data directory is not taken for a server that published nothing."""
+    with pytest.raises(StoreRefused, match="there is no store in the data directory yet"):
+        replay("--journal", str(folder / "gone"), "--policy", "uniform")
 
 
 def test_the_page_names_every_column_policy_and_estimate() -> None:
