@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from maitred_tools.demo.charts import WIDTH, Scale
 
-LEFT: Final = 300
+LEFT: Final = 360
 RIGHT: Final = 110
 ROW: Final = 30
 AXIS: Final = 26
