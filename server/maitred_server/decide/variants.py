@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from maitred_server.model import Value
 from maitred_server.playbook.catalogue import Catalogue
@@ -24,7 +23,6 @@ from maitred_server.policy.base import Bools, Positions
 MOST_KEPT: Final = 1_024  # moments whose rows are remembered
 UNFIT: Final = -1
 
-Levels: TypeAlias = npt.NDArray[np.int64]
 Asked: TypeAlias = tuple[str, tuple[str, ...]]  # device, and the locale with what it is a case of
 
 

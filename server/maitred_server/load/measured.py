@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import msgspec
 
 from maitred_server.load.asked import Plan, Step
-from maitred_server.load.latency import Latency
-from maitred_server.load.tally import NOT_SENT
+from maitred_server.load.tally import NOT_SENT, Second
 from maitred_server.load.told import Done, Interval
 
 SETTLED_S = 3.0  # beyond the deadline: nothing more comes of a second
 
 
-class Count:
+class Count(Second):
     """Counts of a second or of a step, over all processes."""
-
-    def __init__(self) -> None:
-        self.sent = self.came = self.in_time = self.accepted = self.duplicates = self.dropped = 0
-        self.failed: Counter[str] = Counter()
-        self.refused: Counter[str] = Counter()
-        self.feedback_failed: Counter[str] = Counter()
-        self.latency, self.late, self.acknowledged = Latency(), Latency(), Latency()
 
     def add(self, interval: Interval) -> None:
         """Add what a process tells."""

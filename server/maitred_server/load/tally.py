@@ -11,7 +11,9 @@ from maitred_server.load.told import Fed, Go, Interval
 NOT_SENT = "NOT_SENT"  # our own status: the generator could not send it while anybody would have waited
 
 
-class _Second:
+class Second:
+    """What is counted of a second."""
+
     def __init__(self) -> None:
         self.sent = self.came = self.in_time = self.accepted = self.duplicates = self.dropped = 0
         self.failed: Counter[str] = Counter()
@@ -25,7 +27,7 @@ class Tally:
 
     def __init__(self, go: Go) -> None:
         self._go = go
-        self._seconds: dict[int, _Second] = {}
+        self._seconds: dict[int, Second] = {}
         self._words: dict[str, str] = {}
 
     def sent(self, intended: float, now: float) -> None:
@@ -74,14 +76,14 @@ class Tally:
         for number, second in sorted(seconds.items()):
             yield _interval(self._go.number, number, second, words)
 
-    def _at(self, moment: float) -> _Second:
+    def _at(self, moment: float) -> Second:
         number = max(0, int(moment - self._go.begin))
         if (found := self._seconds.get(number)) is None:
-            found = self._seconds[number] = _Second()
+            found = self._seconds[number] = Second()
         return found
 
 
-def _interval(step: int, number: int, second: _Second, words: Mapping[str, str]) -> Interval:
+def _interval(step: int, number: int, second: Second, words: Mapping[str, str]) -> Interval:
     fed = Fed(
         second.accepted,
         second.duplicates,
