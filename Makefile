@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 PROTOC := .venv-protoc
 VISITS ?= 40000
-SOURCES := sdk server tools tests
+SOURCES := sdk server tools tests hatch_build.py
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-slow check bench learn protos clean
@@ -13,7 +13,7 @@ SOURCES := sdk server tools tests
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
 
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml hatch_build.py $(wildcard server/maitred_server/compiled/*.pyx)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
@@ -54,4 +54,5 @@ protos: $(STAMP) $(PROTOC)/.installed ## Make the Python stubs anew from protos/
 
 clean: ## Remove environments, caches and what was built
 	rm -rf $(VENV) $(PROTOC) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -f server/maitred_server/compiled/*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 # docs/architecture.md has this order. A part of the server imports those of its own row and of the rows before.
 SERVER = (
-    ("model", "errors"),
+    ("model", "errors", "compiled"),
     ("store",),
     ("subjects", "policy", "playbook"),
     ("decide", "learn"),

@@ -1,0 +1,85 @@
+"""Compiles the Cython modules beside the code that they stand for, when a package is made or installed from source.
+
+Without a working C compiler nothing is compiled: a pure Python package serves the same, and slower.
+By hand: `python hatch_build.py`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+ROOT = Path(__file__).parent
+SERVER = ROOT / "server"
+SOURCES = SERVER / "maitred_server" / "compiled"
+# No fused multiplications: they round otherwise than the Python code does.
+FLAGS = ["-O3", "-g0", "-ffp-contract=off", "-fno-math-errno"]
+DIRECTIVES = {
+    "language_level": 3,
+    "boundscheck": False,
+    "wraparound": False,
+    "cdivision": True,
+    "initializedcheck": False,
+    "binding": False,
+}
+
+
+class Compile(BuildHookInterface[Any]):
+    """What hatchling calls."""
+
+    PLUGIN_NAME = "custom"
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Compile, and have a wheel carry what came of it."""
+        if self.target_name != "wheel" or os.environ.get("MAITRED_PURE_PYTHON", "") not in ("", "0"):
+            return
+        try:
+            built = compiled()
+        except Exception as error:  # noqa: BLE001 (a compiler may fail in any way, and none of it matters)
+            self.app.display_warning(f"nothing is compiled; decisions are slower: {error}")
+            return
+        build_data["pure_python"] = False
+        build_data["infer_tag"] = True
+        if version != "editable":
+            build_data["force_include"] |= {str(one): str(one.relative_to(SERVER)) for one in built}
+
+
+def compiled() -> list[Path]:
+    """The libraries, compiled where they are older than their sources. Raises what the compiler raises."""
+    import numpy as np
+    from Cython.Build import cythonize
+    from setuptools import Distribution, Extension
+
+    sources = sorted(SOURCES.glob("*.pyx"))
+    extensions = [
+        Extension(
+            f"maitred_server.compiled.{source.stem}",
+            [str(source.relative_to(ROOT))],
+            include_dirs=[np.get_include()],
+            define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
+            extra_compile_args=[] if sys.platform == "win32" else FLAGS,
+        )
+        for source in sources
+    ]
+    before = Path.cwd()
+    os.chdir(ROOT)
+    try:
+        made = cythonize(extensions, build_dir="build/cython", compiler_directives=DIRECTIVES, quiet=True)
+        command = Distribution({"ext_modules": made, "package_dir": {"": "server"}}).get_command_obj("build_ext")
+        command.inplace, command.build_temp, command.parallel = True, "build/cython/objects", os.cpu_count()
+        command.ensure_finalized()
+        command.run()
+    finally:
+        os.chdir(before)
+    suffix = sysconfig.get_config_var("EXT_SUFFIX")
+    return [SOURCES / f"{source.stem}{suffix}" for source in sources]
+
+
+if __name__ == "__main__":
+    for library in compiled():
+        sys.stdout.write(f"{library.relative_to(ROOT)}\n")
