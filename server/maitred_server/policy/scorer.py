@@ -70,7 +70,7 @@ class Pattern(NamedTuple):
         np.square(squared, out=squared)
         for at in range(end, len(scaled)):
             np.multiply(of_groups, scaled[at], out=found[at])
-        if max(factors) > _WITHIN or min(factors) < -_WITHIN:
+        if max(factors, default=0.0) > _WITHIN or min(factors, default=0.0) < -_WITHIN:
             np.minimum(np.maximum(found, LOW_POINT, out=found), HIGH_POINT, out=found)
         return np.rint(found, out=found)
 
