@@ -17,6 +17,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 ROOT = Path(__file__).parent
 SERVER = ROOT / "server"
 SOURCES = SERVER / "maitred_server" / "compiled"
+SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
 # No fused multiplications: they round otherwise than the Python code does.
 FLAGS = ["-O3", "-g0", "-ffp-contract=off", "-fno-math-errno"]
 DIRECTIVES = {
@@ -36,12 +37,16 @@ class Compile(BuildHookInterface[Any]):
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Compile, and have a wheel carry what came of it."""
-        if self.target_name != "wheel" or os.environ.get("MAITRED_PURE_PYTHON", "") not in ("", "0"):
+        if self.target_name != "wheel":
             return
         try:
+            if os.environ.get("MAITRED_PURE_PYTHON", "") not in ("", "0"):
+                raise RuntimeError("MAITRED_PURE_PYTHON is set")
             built = compiled()
-        except Exception as error:  # noqa: BLE001 (a compiler may fail in any way, and none of it matters)
-            self.app.display_warning(f"nothing is compiled; decisions are slower: {error}")
+        except BaseException as error:  # noqa: BLE001 (a compiler may fail in any way, by SystemExit too)
+            self.app.display_warning(f"nothing is compiled, decisions are slower: {error}")
+            for left in SOURCES.glob(f"*{SUFFIX}"):  # of other sources than those of today
+                left.unlink()
             return
         build_data["pure_python"] = False
         build_data["infer_tag"] = True
@@ -69,15 +74,16 @@ def compiled() -> list[Path]:
     before = Path.cwd()
     os.chdir(ROOT)
     try:
-        made = cythonize(extensions, build_dir="build/cython", compiler_directives=DIRECTIVES, quiet=True)
+        made = cythonize(  # type: ignore[no-untyped-call]
+            extensions, build_dir="build/cython", compiler_directives=DIRECTIVES, quiet=True
+        )
         command = Distribution({"ext_modules": made, "package_dir": {"": "server"}}).get_command_obj("build_ext")
         command.inplace, command.build_temp, command.parallel = True, "build/cython/objects", os.cpu_count()
         command.ensure_finalized()
         command.run()
     finally:
         os.chdir(before)
-    suffix = sysconfig.get_config_var("EXT_SUFFIX")
-    return [SOURCES / f"{source.stem}{suffix}" for source in sources]
+    return [SOURCES / f"{source.stem}{SUFFIX}" for source in sources]
 
 
 if __name__ == "__main__":

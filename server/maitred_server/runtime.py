@@ -30,6 +30,7 @@ from typing import NamedTuple
 import structlog
 from prometheus_client import CollectorRegistry
 
+from maitred_server import compiled
 from maitred_server.compacting import Compactor
 from maitred_server.decide.past import Past
 from maitred_server.decide.pipeline import Pipeline, wall_clock
@@ -394,6 +395,6 @@ def _shared_metrics(folder: Path) -> Path:
 
 def _announce(settings: Settings, listen: Address) -> None:
     how = {"front": settings.front, "workers": settings.workers, "data": str(settings.data), "pid": os.getpid()}
-    log.info("serving", listen=str(listen), **how)
+    log.info("serving", listen=str(listen), compiled=bool(compiled.built()), **how)
     if settings.ready_file:
         write_file(settings.ready_file, [f"{listen}\n".encode()])
