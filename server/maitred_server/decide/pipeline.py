@@ -189,14 +189,13 @@ class Page:
             len(self._taken),
             ready.pins,
             watch,
+            ready.seen,
         )
 
     def finish(self, decision_id: str, ready: Prepared, choices: Sequence[Choice]) -> Decision:
         """With the fallback where nothing could be chosen, and with what is said of each choice."""
         placement, name = ready.ground.placement, ready.ground.placement.name
-        space = ""
-        if choices and ready.seen is not None:
-            choices, space = _with_features(ready.seen, choices), ready.seen.ground.space.name
+        space = ready.seen.ground.space.name if choices and ready.seen is not None else ""
         if not choices:
             choices = slate.fallback(self.world, self.world.fallback(name), self.moment, ready.closed, ready.slots)
         if not self.world.wording.silent:
@@ -255,11 +254,6 @@ class Page:
         open_rows = filters.open_rows(ground, self.moment, before)
         pins = pinned(ground, self.moment, self.world.conditions, open_rows, wanted or ground.placement.slots)
         return [int(ground.item_index[row]) for row in pins.values()]
-
-
-def _with_features(seen: Seen, choices: Sequence[Choice]) -> list[Choice]:
-    sealed = seen.sealed([one.row for one in choices], [one.slot for one in choices])
-    return [one.with_features(features, seen.met(one.row)) for one, features in zip(choices, sealed, strict=True)]
 
 
 def _reason(served: scoring.Served, choices: Sequence[Choice]) -> Reason:
