@@ -20,6 +20,11 @@ from maitred_server.policy.base import Bools
 from maitred_server.store import Profile
 from maitred_server.store.keys import type_code
 
+try:
+    from maitred_server.compiled.subject import Types
+except ImportError:  # nothing was compiled here
+    Types = None  # type: ignore[assignment,misc]
+
 SERVICE: Final = "service"  # the purpose of what nothing else was said of; assumed unless the playbook says else
 
 Codes: TypeAlias = npt.NDArray[np.uint32]
@@ -75,6 +80,7 @@ class Sight:
         self._declared = {one.name: one.purpose for one in control.traits if not one.sensitive}
         self._subject = {one.name: one.type for one in control.traits if not one.sensitive}
         self._allowed = lru_cache(maxsize=256)(self._allowed_types)
+        self._compiled = None if Types is None else Types(self._subject, self._declared)
         self._context = {one.name: one.type for one in control.context}
         self._counted = {one.type: one.purpose for one in control.events}
         self._counted_for = frozenset((SERVICE, *self._counted.values()))
@@ -105,6 +111,11 @@ class Sight:
         return self._counted.get(counter_type, SERVICE)
 
     def _traits(self, profile: Profile, purposes: frozenset[str], intensity: Intensity) -> dict[str, object]:
+        if self._compiled is not None:
+            only = 0 if intensity is Intensity.FULL else _EXPLICIT
+            found = self._compiled.traits(profile.stored_traits, purposes, only)
+            if found is not None:
+                return found
         kept = profile.traits.items()
         if intensity is Intensity.FULL:
             raw = {name: one.value for name, one in kept if one.purpose in purposes}
