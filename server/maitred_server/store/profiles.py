@@ -27,7 +27,7 @@ from maitred_server.model import (
     Trait,
     Unmerge,
 )
-from maitred_server.store import buckets, consents, counters, traits
+from maitred_server.store import buckets, consents, counters, layout, traits
 from maitred_server.store.buckets import NO_BUCKETS, Buckets
 from maitred_server.store.consents import Objections
 from maitred_server.store.counters import NO_ROWS, Rows
@@ -38,7 +38,6 @@ from maitred_server.store.layout import (
     HAS_UNIT,
     HEADER,
     KINDS,
-    LAYOUT as LAYOUT,
     MERGED,
     NO_RECENT,
     RECENT,
@@ -46,6 +45,7 @@ from maitred_server.store.layout import (
 )
 from maitred_server.store.touches import Touches, checked_time, touches_of
 
+LAYOUT = layout.LAYOUT
 MOST_RECENT = 256
 
 _MOST_QUANTITY = np.uint64((1 << 32) - 1)
