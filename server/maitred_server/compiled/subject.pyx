@@ -209,13 +209,15 @@ cdef class Types:
     def __dealloc__(self):
         PyMem_Free(self.declared)
 
-    def typed(self, dict raw not None):
+    def typed(self, raw):
         """The values that rules see."""
         cdef PyObject* name
         cdef PyObject* value
         cdef PyObject* wanted
         cdef Py_ssize_t place = 0
         cdef dict found = {}
+        if type(raw) is not dict:
+            raw = dict(raw)
         while PyDict_Next(raw, &place, &name, &value):
             wanted = PyDict_GetItemWithError(self.wanted, <object> name)
             if wanted != NULL:
