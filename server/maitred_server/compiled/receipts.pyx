@@ -49,12 +49,18 @@ cdef tuple FIELDS = (
 )
 
 
+cdef enum:
+    SEGMENTS = 1  # among the fields behind the decisions
+    MOST_KEPT = 1024  # as many combinations as `decide.rulebook` keeps
+
+
 cdef class Packer:
     """Packs receipts. Nothing of one is left for the next; of one thread at a time, which the interpreter's lock sees to."""
 
     cdef type _decision_type, _choice_type
     cdef char* _memory
     cdef Py_ssize_t _size, _used
+    cdef dict _kept  # by address: segments that subjects share, and their bytes; a hundred names lie all over the memory
 
     def __cinit__(self, nouns):
         """`nouns`: the classes of a decision and a choice."""
@@ -62,6 +68,7 @@ cdef class Packer:
             if noun._fields[:len(fields)] != fields:
                 raise TypeError(f"a {noun.__name__} has other fields than are read here")
         self._decision_type, self._choice_type = nouns
+        self._kept = {}
         self._size = 16_384
         self._memory = <char*> malloc(self._size)
         if self._memory == NULL:
@@ -80,9 +87,25 @@ cdef class Packer:
         self._head(0x90, 15, 0xDC, len(decisions))
         for at in range(len(decisions)):
             self._decision(decisions[at], wanted[at])
-        for one in behind:
-            self._value(one)
+        for at in range(len(behind)):
+            if at == SEGMENTS:
+                self._shared(behind[at])
+            else:
+                self._value(behind[at])
         return PyBytes_FromStringAndSize(self._memory, self._used)
+
+    cdef int _shared(self, tuple names) except -1:
+        """Texts that come again as the same object."""
+        cdef Py_ssize_t begun = self._used
+        cdef size_t address = <size_t> <PyObject*> names
+        found = self._kept.get(address)
+        if found is not None:
+            self._copy(PyBytes_AS_STRING(found[1]), PyBytes_GET_SIZE(found[1]))
+            return 0
+        self._value(names)
+        if len(self._kept) >= MOST_KEPT:
+            self._kept.clear()
+        self._kept[address] = names, PyBytes_FromStringAndSize(self._memory + begun, self._used - begun)
 
     cdef int _decision(self, one, wanted) except -1:
         cdef Py_ssize_t at
