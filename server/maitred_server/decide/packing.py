@@ -26,10 +26,11 @@ def pack_plainly(
 
     `wanted`: slots by decision, as the request had it.
     """
-    return _encode(Receipt(*before, tuple(map(sealed, decisions, wanted)), *behind))
+    fields = (*before, tuple(map(sealed, decisions, wanted)), *behind)
+    return _encode(Receipt(*fields))
 
 
-pack = Packer((Decision, Choice)).pack if Packer else pack_plainly
+pack = Packer((Decision, Choice)).pack if Packer is not None else pack_plainly
 
 
 def sealed(decision: Decision, wanted: int) -> SealedDecision:

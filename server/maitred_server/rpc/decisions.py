@@ -37,7 +37,9 @@ class Decisions:
         self._telemetry = telemetry
         self._replay_clock = replay_clock
         self._encoder = encoded.Encoder()
-        self._requests = Requests(Ask, people.pseudonyms, people.default_kind) if Requests else None
+        self._requests: Requests | None = None
+        if Requests is not None:
+            self._requests = Requests(Ask, people.pseudonyms, people.default_kind)
 
     def decide(self, data: bytes, caller: Caller) -> bytes:
         ask = self._requests.one(data, caller.brand) if self._requests else None

@@ -78,7 +78,9 @@ class Encoder:
     def __init__(self) -> None:
         self._catalogues: WeakKeyDictionary[Catalogue, Published] = WeakKeyDictionary()
         self._last: tuple[Callable[[], World | None], bytes, Published] = (lambda: None, b"", Published())
-        self._responses = Responses((Answer, Decision, Choice), _placement, _rarer) if Responses else None
+        self.compiled: Responses | None = None
+        if Responses is not None:
+            self.compiled = Responses((Answer, Decision, Choice), _placement, _rarer)
 
     def response(self, answer: Answer) -> bytes:
         """A decision_pb2.DecideResponse."""
@@ -87,9 +89,9 @@ class Encoder:
             shared, published = self._look(answer.world)
         if answer.arms or answer.overridden:
             shared += _arms(tuple(answer.arms), tuple(answer.overridden))
-        if self._responses is None:
+        if self.compiled is None:
             return _response(answer, shared, published)
-        return self._responses.response(answer, subject_tag(answer.subject), shared, published)
+        return self.compiled.response(answer, subject_tag(answer.subject), shared, published)
 
     def _look(self, world: World) -> tuple[bytes, Published]:
         """What a world's answers have in common, remembered until another world answers."""

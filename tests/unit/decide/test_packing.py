@@ -79,7 +79,8 @@ def test_receipts_are_the_same_bytes(
 
 def test_all_fields_of_a_receipt_are_packed() -> None:
     """A field that is added to receipts must be added to what is packed."""
-    before, behind = (b"k", Kind.PERSON, 1, 2, 3, "4", "5", ()), ({}, (), False, (), b"", 0, {}, False)
+    before = (b"k", Kind.PERSON, 1, 2, 3, "4", "5", ())
+    behind: tuple[Any, ...] = ({}, (), False, (), b"", 0, {}, False)
     packed = msgspec.msgpack.decode(PACKER.pack(before, [], [], behind))
     assert len(packed) == len(Receipt.__struct_fields__)
 

@@ -93,8 +93,7 @@ def read_plainly(data: bytes) -> Ask | None:
 
 def told(ask: Ask) -> tuple[object, ...]:
     """The whole of it, with the types of values."""
-    values = {name: (type(value), value) for name, value in ask.context.items()}
-    return (type(ask), *ask._replace(context=values, units=dict(ask.units)), type(ask.kind))
+    return type(ask), type(ask.kind), *ask, [(name, type(ask.context[name])) for name in sorted(ask.context)]
 
 
 def agrees(data: bytes) -> bool:
