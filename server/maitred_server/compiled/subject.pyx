@@ -411,7 +411,7 @@ cdef inline bint skip_whole(Cursor* cursor) noexcept:
     return True
 
 
-cdef bint skip_value(Cursor* cursor) noexcept:
+cdef bint skip_value(Cursor* cursor) except -1:
     cdef Span text
     cdef Py_ssize_t left
     cdef uint8_t tag
@@ -438,8 +438,8 @@ cdef bint skip_value(Cursor* cursor) noexcept:
     return True
 
 
-cdef bint read_text(Cursor* cursor, Span* text) noexcept:
-    """Where a text lies; False, and nothing is read: there is none."""
+cdef bint read_text(Cursor* cursor, Span* text) except -1:
+    """Where a text lies; False, and nothing is read: there is none. Raises UnicodeDecodeError."""
     cdef uint8_t tag
     cdef Py_ssize_t head, size, there = cursor.end - cursor.at
     if there < 1:
@@ -457,8 +457,19 @@ cdef bint read_text(Cursor* cursor, Span* text) noexcept:
     if there - head < size:
         return False
     text[0] = Span(<const char*> cursor.at + head, size)
+    if not is_plain(text):
+        PyUnicode_DecodeUTF8(text.at, text.size, NULL)
     cursor.at += head + size
     return True
+
+
+cdef inline bint is_plain(const Span* text) noexcept:
+    """Whether a text is ASCII."""
+    cdef uint8_t seen = 0
+    cdef Py_ssize_t at
+    for at in range(text.size):
+        seen |= <uint8_t> text.at[at]
+    return seen < 0x80
 
 
 cdef Py_ssize_t array_size(Cursor* cursor) noexcept:
