@@ -37,7 +37,7 @@ def compiled() -> Read:
 
 
 @lru_cache
-def stored(seed: int, happened: int, unit: bytes = b"") -> bytes:
+def stored(seed: int, happened: int, unit: bytes = b"", stamp: int = 5) -> bytes:
     """A profile of so many events, some traits and consents, as stored."""
     chance = random.Random(seed)
     kind = chance.choice(list(Kind))
@@ -49,7 +49,7 @@ def stored(seed: int, happened: int, unit: bytes = b"") -> bytes:
     times = [START + chance.randrange(10**10) for _ in bodies]
     records = [Record(WHO, kind, at, at, body) for body, at in zip(bodies, times, strict=True)]
     profile = Profile.empty(kind).with_records(list(enumerate(records, 1)))
-    stamped = {"unit": unit, "merged": bool(unit), "stamp": b"stamp" * (seed % 3)}
+    stamped = {"unit": unit, "merged": bool(unit), "stamp": bytes(range(stamp))}
     return Profile(**{name: getattr(profile, name) for name in profile.__struct_fields__} | stamped).encode(WHO)
 
 
@@ -68,7 +68,9 @@ def plain(fields: tuple[Any, ...]) -> list[Any]:
     return found
 
 
-profiles = st.builds(stored, st.integers(0, 5), st.sampled_from([0, 1, 30]), st.sampled_from([b"", b"u" * 16]))
+profiles = st.builds(
+    stored, st.integers(0, 5), st.sampled_from([0, 1, 30]), st.sampled_from([b"", b"u" * 16]), st.integers(0, 130)
+)
 
 
 @given(profiles)
