@@ -53,7 +53,7 @@ def tables(draw: st.DrawFn) -> Tables:
     fields = [[(name, make()) for name, make in made.items() if draw(st.booleans())] for _ in range(2)]
     computed: list[tuple[Evaluate, AnyTable]] = [(_of_frame(at), made[name]()) for at, name in enumerate(FIELDS)]
     segments = byte_tables([(bits(), bits()) for _ in range(SEGMENTS)]) if draw(st.booleans()) else []
-    return Tables(size, bits(), clauses, *fields, computed[: draw(st.integers(0, 3))], segments)
+    return Tables(size, bits(), clauses, fields[0], fields[1], computed[: draw(st.integers(0, 3))], segments)
 
 
 def _of_frame(at: int) -> Evaluate:
