@@ -47,12 +47,12 @@ cdef class Layout:
 cdef class Table:
     """Rows of words by a value."""
 
-    cdef Py_ssize_t words
+    cdef Py_ssize_t words, count
     cdef bytes rows
     cdef const uint64_t* row
 
     def __init__(self, Layout layout, entries):
-        self.words = layout.words
+        self.words, self.count = layout.words, len(entries)
         self.rows = b"".join([layout.row(bits) for bits in entries])
         self.row = <const uint64_t*> PyBytes_AS_STRING(self.rows)
 
@@ -63,6 +63,8 @@ cdef class Table:
     cdef inline int add(self, Py_ssize_t number, uint64_t* found) except -1:
         cdef Py_ssize_t word
         cdef const uint64_t* row = self.row + number * self.words
+        if not 0 <= number < self.count:
+            raise IndexError("bits of what there is not")
         for word in range(self.words):
             found[word] |= row[word]
         return 0
@@ -84,21 +86,21 @@ cdef class CutTable(Table):
     cdef list cuts
     cdef bytes kept
     cdef const double* sorted
-    cdef Py_ssize_t count
+    cdef Py_ssize_t cut  # their number
     cdef bint exact  # the cuts are the same as doubles
 
     def __init__(self, Layout layout, cuts):
         Table.__init__(self, layout, [*cuts.entries, cuts.nan, cuts.error])
-        self.cuts, self.count = list(cuts.cuts), len(cuts.cuts)
+        self.cuts, self.cut = list(cuts.cuts), len(cuts.cuts)
         self.exact = all([type(cut) is float or abs(cut) <= EXACT for cut in cuts.cuts])
-        self.kept = struct.pack(f"{self.count}d", *cuts.cuts) if self.exact else b""
+        self.kept = struct.pack(f"{self.cut}d", *cuts.cuts) if self.exact else b""
         self.sorted = <const double*> PyBytes_AS_STRING(self.kept)
 
     cdef int join(self, PyObject* value, uint64_t* found) except -1:
         cdef int overflows = 0
         cdef int64_t whole
         if value == NULL or <object> value is None:
-            return self.add(2 * self.count + 2, found)
+            return self.add(2 * self.cut + 2, found)
         if self.exact and PyFloat_CheckExact(<object> value):
             return self.add(self.place(PyFloat_AS_DOUBLE(<object> value)), found)
         if self.exact and PyLong_CheckExact(<object> value):
@@ -108,21 +110,21 @@ cdef class CutTable(Table):
         return self.add(self.place_of(<object> value), found)
 
     cdef Py_ssize_t place(self, double value) noexcept:
-        cdef Py_ssize_t low = 0, high = self.count, middle
+        cdef Py_ssize_t low = 0, high = self.cut, middle
         if value != value:
-            return 2 * self.count + 1
+            return 2 * self.cut + 1
         while low < high:
             middle = (low + high) >> 1
             if self.sorted[middle] < value:
                 low = middle + 1
             else:
                 high = middle
-        return 2 * low + (low < self.count and self.sorted[low] == value)
+        return 2 * low + (low < self.cut and self.sorted[low] == value)
 
     cdef Py_ssize_t place_of(self, object value) except -1:
         """The same of numbers that doubles do not hold."""
         if value != value:
-            return 2 * self.count + 1
+            return 2 * self.cut + 1
         return bisect_left(self.cuts, value) + bisect_right(self.cuts, value)
 
 

@@ -78,6 +78,15 @@ def test_both_look_up_the_same(of: Tables, subject: Any, context: Any, frame: Fr
     assert found == [other.failing(subject, context, frame, bits) for bits in segments * 2]
 
 
+def test_bits_of_no_segment_are_refused() -> None:
+    """Bits beyond the segments' are an IndexError to both, and nothing is read there."""
+    rules = pytest.importorskip("maitred_server.compiled.rules", reason="nothing was compiled here")
+    of = Tables(SEGMENTS, 0, 0, [], [], [], byte_tables([(1 << at, 0) for at in range(SEGMENTS)]))
+    for answering in (rules.Answering(of), Answering(of)):
+        with pytest.raises(IndexError):
+            answering.failing({}, {}, [], 1 << SEGMENTS)
+
+
 def test_many_sets_of_segments_are_not_kept_for_good() -> None:
     """What was looked up for a set of segments is kept for a bounded number of them, and stays right."""
     rules = pytest.importorskip("maitred_server.compiled.rules", reason="nothing was compiled here")
