@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import http.client
 import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -24,6 +23,7 @@ BATCH = "DecisionService/DecideBatch"
 COMPILED = pytest.mark.skipif(
     find_spec("maitred_server.compiled.inside") is None, reason="nothing was compiled here; ASGI is tested"
 )
+Start = Callable[..., AbstractContextManager[Running]]
 WAYS = [pytest.param("0", id="inside", marks=COMPILED), pytest.param("1", id="asgi")]
 
 
@@ -46,7 +46,7 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture(params=WAYS)
-def start(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., object]:
+def start(request: pytest.FixtureRequest, tmp_path: Path) -> Start:
     """Makes a server of a test's own."""
     return lambda *options: running(tmp_path, request.param, *options)
 
@@ -136,25 +136,14 @@ def test_a_status_has_its_details(server: Running) -> None:
     assert "\u00fcber" in refused.value.message
 
 
-def test_calls_beyond_the_limit_are_refused(start: Callable[..., object]) -> None:
-    """One that waits for its message is under way; the next is refused, until the first was answered."""
-    with start("--set", "max_concurrent_calls=1") as server:  # type: ignore[attr-defined]
-        server.publish()
-        half = held(server)
-        half.end()
-        half.answer.result()
-        half.close()
-        assert eventually(lambda: outcome(server) is None)
-
-
 def held(server: Running) -> Half:
     """A call that is under way on a server that lets one be: others are refused."""
-    while True:
-        half = Half(server)
-        assert eventually(lambda: half.answer.done() or outcome(server) == grpc.StatusCode.RESOURCE_EXHAUSTED)
-        if not half.answer.done():
-            return half
-        half.close()  # it came while another asked, and was refused itself
+    half = Half(server)
+    assert eventually(lambda: half.answer.done() or outcome(server) == grpc.StatusCode.RESOURCE_EXHAUSTED)
+    if not half.answer.done():
+        return half
+    half.close()  # it came while another asked, and was refused itself
+    return held(server)
 
 
 def outcome(server: Running) -> grpc.StatusCode | None:
@@ -165,26 +154,23 @@ def outcome(server: Running) -> grpc.StatusCode | None:
     return None
 
 
-def test_a_call_whose_client_went_away_is_not_waited_for(start: Callable[..., object]) -> None:
-    """A stop is quick: nothing is under way any more."""
-    with start("--set", "max_concurrent_calls=1", "--set", "stop_s=60") as server:  # type: ignore[attr-defined]
+def test_calls_under_way_are_limited_and_waited_for(start: Start) -> None:
+    """One whose message is to come is under way: others are refused until it was answered or its client is gone, and a
+    stop waits for it.
+    """
+    with start("--set", "max_concurrent_calls=1") as server:
         server.publish()
-        half = held(server)
-        half.close()
+        first = held(server)
+        first.end()
+        assert len(first.answer.result()) > 0
+        first.close()
         assert eventually(lambda: outcome(server) is None)
-        since = time.monotonic()
-        server.stop()
-        assert time.monotonic() - since < 30
-
-
-def test_a_call_under_way_at_a_stop_is_answered(start: Callable[..., object]) -> None:
-    """Its headers came before the stop, its message after."""
-    with start("--set", "max_concurrent_calls=1") as server:  # type: ignore[attr-defined]
-        server.publish()
-        half = held(server)
+        held(server).close()
+        assert eventually(lambda: outcome(server) is None)
+        last = held(server)
         server.process.terminate()
         assert eventually(lambda: "stopping" in server.log.read_text())
-        half.end()
-        assert len(half.answer.result()) > 0
-        half.close()
+        last.end()
+        assert len(last.answer.result()) > 0
+        last.close()
         assert server.process.wait(30) == 0
