@@ -27,10 +27,6 @@ class Choice(NamedTuple):
     met: bool = False  # its features say that the subject did this before
     row: int = 0  # of the candidates that it was chosen from
 
-    def with_features(self, features: bytes, met: bool) -> Choice:
-        """With what it was scored by. Much quicker than `_replace`."""
-        return Choice(*self[:12], features, met, self.row)
-
 
 def plain_with_values(kind: type[Choice], choices: Iterable[Choice], at: int, values: Sequence[Any]) -> list[Choice]:
     """Choices with another value in one field, each its own; as they are where that is None."""

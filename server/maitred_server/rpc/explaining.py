@@ -10,10 +10,12 @@ from typing import Final, NamedTuple
 
 from maitred.v1 import decision_pb2
 
+from maitred_server.decide.alike import alike
 from maitred_server.decide.ask import Ask
 from maitred_server.decide.explain import MOST, Asked, Explanation, explain
+from maitred_server.decide.packing import sealed
 from maitred_server.decide.past import Past, Rerun
-from maitred_server.decide.pipeline import Pipeline, sealed
+from maitred_server.decide.pipeline import Pipeline
 from maitred_server.decide.receipt import Receipt, Sealer
 from maitred_server.errors import InvalidRequest, NotAllowed, TooMany
 from maitred_server.playbook.hints import did_you_mean
@@ -85,7 +87,7 @@ class Explaining:
         found = explain(again.world, again.moment, receipt.seed, asked, [one.decision_id for one in receipt.decisions])
         made = [sealed(one, then.wanted) for one, then in zip(found.decisions, receipt.decisions, strict=True)]
         notes = [*again.notes, *([PENDING] if receipt.pending else []), *found.notes]
-        return Told(found._replace(notes=notes), made == list(receipt.decisions))
+        return Told(found._replace(notes=notes), all(map(alike, made, receipt.decisions)))
 
     def _receipt(self, token: bytes, caller: Caller) -> Receipt:
         if not token:

@@ -59,7 +59,6 @@ def test_nouns_made_again_differ_in_one_field(tmp_path: Path) -> None:
     choice = Choice(1, 2, "a", "b", Reason.HABIT, 0.5, 0.25, 3.0, True, None, "why", b"c", b"f", True, 7)
     assert with_remaining([choice, choice], [4, None]) == [choice._replace(remaining=4), choice]
     decision = Decision("id", "home", [choice], Reason.HABIT, "habit", 1, 2, "web", "space")
-    assert choice.with_features(b"g", False) == choice._replace(features=b"g", met=False)
     assert decision.with_slate([]) == decision._replace(slate=[])
     desk = shop(tmp_path)
     contacts = Contacts(None, NOW, desk.world.catalogue.group_keys)
