@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 from maitred_server.decide import arbitration, filters, scoring, slate
 from maitred_server.decide.answer import Answer, Decision
 from maitred_server.decide.ask import Ask
-from maitred_server.decide.choice import Choice
+from maitred_server.decide.choice import Choice, with_remaining
 from maitred_server.decide.contacts import Contacts
 from maitred_server.decide.ground import Ground
 from maitred_server.decide.learned import Seen
@@ -229,7 +229,7 @@ class Page:
         if decision.slate[0].reason is Reason.FALLBACK:
             ground = self.world.fallback(decision.placement)
         left = contacts.remaining(ground, [choice.row for choice in decision.slate], decision.channel)
-        return decision.with_slate(list(map(Choice.with_remaining, decision.slate, left)))
+        return decision.with_slate(with_remaining(decision.slate, left))
 
     def _closed(self) -> list[int]:
         """Items that this placement may not show: the page shows them already, or they are pinned further on."""
