@@ -37,7 +37,8 @@ cdef class Layout:
 
     def row(self, bits):
         """Bits as words, in bytes."""
-        mask = (1 << self.size) - 1
+        cdef object one = 1  # of Python: there are more bits than a word has
+        mask = (one << self.size) - 1
         return b"".join(
             [(bits >> place * self.size & mask).to_bytes(8 * self.part, "little") for place in range(1 + self.places)]
         )
