@@ -294,7 +294,7 @@ def _packed(page: Page, decisions: Sequence[Decision], cuts: dict[str, str]) -> 
         moment.assignment.overridden,
         b"" if who.addressed == who.subject else who.addressed,
         world.overlay.version,
-        ask.context,
+        dict(ask.context),
         bool(ask.pending),
     )
     return pack(before, decisions, [wanted for _, wanted in ask.placements], behind)
