@@ -7,7 +7,7 @@ the few candidates that were met; of all others they are a few columns, made whi
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_CheckExact, PyDict_GetItemWithError
 from cpython.object cimport PyObject
-from libc.math cimport exp, expm1, fabs, log, log1p, rint
+from libc.math cimport exp, expm1, fabs, log, log1p
 from libc.stdint cimport int16_t, int32_t, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy, memset
@@ -16,6 +16,7 @@ import sys
 
 import numpy as np
 
+cimport cython
 cimport numpy as cnp
 
 from maitred_server.policy.families import OWN, SHARED, SLOT
@@ -106,6 +107,7 @@ cdef extern from *:
         for (ptrdiff_t i = 0; i < n; i++) out[i] += row[i] * by;
     }
     """
+    double MAITRED_WHOLE(double) noexcept nogil
     void maitred_weigh(double*, Py_ssize_t, const double*, const Py_ssize_t*, const double*, Py_ssize_t) noexcept nogil
     void maitred_popular(double*, Py_ssize_t, const double*, double) noexcept nogil
     void maitred_linear(double*, Py_ssize_t, const double*, const double*, const double*, Py_ssize_t) noexcept nogil
@@ -181,6 +183,7 @@ if len(OWN) != OWNS or len(SHARED) != 5 or len(SLOT) != 2 or ROW.itemsize != siz
     raise ImportError("compiled from other features; compile again")
 
 
+@cython.final
 cdef class Encounters:
     """See `policy.encounters.Encounters`."""
 
@@ -429,6 +432,9 @@ cdef class Encounters:
         return np.array(found, np.int32).tobytes()
 
 
+@cython.final
+@cython.no_gc  # it is held by nothing that it holds
+@cython.freelist(8)
 cdef class Encounter:
     """See `policy.scorer.Encounter`."""
 
@@ -538,7 +544,7 @@ cdef class Encounter:
         cdef double found = self.scaled[column] * (popular if column < self.of.squared else of_groups)
         if self.of.linear <= column < self.of.squared:
             found *= found
-        return rint(clipped(found) if self.beyond else found)
+        return MAITRED_WHOLE(clipped(found) if self.beyond else found)
 
     cdef int respond(self, Py_ssize_t response, double* out) except -1:
         """Predictions float64[n] of one response, in [0, 1]."""
@@ -729,7 +735,7 @@ cdef inline double clipped(double points) noexcept nogil:
 
 
 cdef inline double on_point(double points) noexcept nogil:
-    return rint(clipped(points))
+    return MAITRED_WHOLE(clipped(points))
 
 
 cdef inline int16_t packed(double points) noexcept nogil:
