@@ -20,10 +20,10 @@ from typing import Annotated, Final
 import numpy as np
 import typer
 from maitred_server.decide.ask import Ask
+from maitred_server.decide.filling import draw
 from maitred_server.decide.moment import Moment
 from maitred_server.decide.pipeline import Page, moment_of
 from maitred_server.decide.profile import Known
-from maitred_server.decide.slate import draw
 from maitred_server.decide.world import World
 from maitred_server.model import Event, Kind, Record, Trait, Traits, TraitSource, Value
 from maitred_server.playbook import loader
