@@ -40,7 +40,7 @@ def learning_from(served: Served, seen: Seen | None, seed: int) -> Served:
     """With the learned policy of this decision, when one serves that has anything to look at."""
     if seen is None or served.policy.name not in LEARNED:
         return served
-    return served._replace(policy=seen.policy(served.policy.name, seed))
+    return Served(seen.policy(served.policy.name, seed), served.reason)
 
 
 def scored(served: Served, seen: Seen | None, moment: Moment, ground: Ground) -> Scores:
