@@ -113,11 +113,25 @@ def refuse_other_machines(target: str) -> None:
 async def _run(target: str, load: Load) -> Result:
     async with AsyncExitStack() as stack:
         calls = [await stack.enter_async_context(_Connection(target, load)) for _ in range(load.connections)]
-        result = Result()
-        started = time.perf_counter()
-        await (_closed(calls, load, result) if load.rate is None else _open(calls, load, load.rate, result))
-        result.seconds = time.perf_counter() - started
-        return result
+        return await _driven(calls, load)
+
+
+async def over(channels: Sequence[grpc.aio.Channel], load: Load) -> Result:
+    """Put a load on connections that are open already, whatever `load.connections` says."""
+    return await _driven([_caller(channel, load) for channel in channels], load)
+
+
+async def _driven(calls: Sequence[Call], load: Load) -> Result:
+    result = Result()
+    started = time.perf_counter()
+    await (_closed(calls, load, result) if load.rate is None else _open(calls, load, load.rate, result))
+    result.seconds = time.perf_counter() - started
+    return result
+
+
+def _caller(channel: grpc.aio.Channel, load: Load) -> Call:
+    call: Any = channel.unary_unary(load.method)
+    return lambda request: call(request, timeout=load.deadline_s)
 
 
 class _Connection:
@@ -129,8 +143,7 @@ class _Connection:
 
     async def __aenter__(self) -> Call:
         await asyncio.wait_for(self._channel.channel_ready(), self._load.deadline_s)
-        call: Any = self._channel.unary_unary(self._load.method)
-        return lambda request: call(request, timeout=self._load.deadline_s)
+        return _caller(self._channel, self._load)
 
     async def __aexit__(self, *_: object) -> None:
         await self._channel.close()

@@ -15,8 +15,9 @@ from maitred_server.decide.contacts import Contacts
 from maitred_server.decide.ground import Ground
 from maitred_server.decide.learned import Seen
 from maitred_server.decide.moment import Moment
+from maitred_server.decide.packing import pack
 from maitred_server.decide.profile import Known, Reader, known
-from maitred_server.decide.receipt import Receipt, SealedDecision, SealedSlot, Sealer
+from maitred_server.decide.receipt import Sealer
 from maitred_server.decide.turns import pinned
 from maitred_server.decide.view import View
 from maitred_server.decide.world import World
@@ -78,7 +79,7 @@ class Pipeline:
         seen = None if view.whole else view.seen_types
         cuts = dimensions(world.catalogue.dimensions, ask.context, view.profile, moment.now, seen)
         stopwatch("dimensions")
-        receipt = self._sealer.seal(_receipt(page, decisions, cuts))
+        receipt = self._sealer.seal_packed(_packed(page, decisions, cuts))
         stopwatch("receipt")
         return Answer(
             decisions,
@@ -285,47 +286,28 @@ def _situation(reader: Reader, world: World, ask: Ask, who: Known, view: View) -
     return Situation(units, who.kind, ask.context, view.said(world.asked_traits) if world.asked_traits else {})
 
 
-def _receipt(page: Page, decisions: Sequence[Decision], cuts: dict[str, str]) -> Receipt:
+def _packed(page: Page, decisions: Sequence[Decision], cuts: dict[str, str]) -> bytes:
+    """The fields of a `Receipt`, as bytes."""
     moment = page.moment
-    who = moment.who
-    return Receipt(
+    who, ask, world = moment.who, moment.ask, page.world
+    before = (
         who.subject,
         who.kind,
         moment.now,
         page.seed,
         who.sequence,
-        page.world.catalogue.version,
-        page.world.snapshot_version,
+        world.catalogue.version,
+        world.snapshot_version,
         moment.assignment.arms,
-        tuple([sealed(one, wanted) for one, (_, wanted) in zip(decisions, moment.ask.placements, strict=True)]),
+    )
+    behind = (
         cuts,
-        segments=moment.segments,
-        merged=who.profile is not None and who.profile.merged,
-        overridden=moment.assignment.overridden,
-        addressed=b"" if who.addressed == who.subject else who.addressed,
-        item_states=page.world.overlay.version,
-        context=dict(moment.ask.context),
-        pending=bool(moment.ask.pending),
+        moment.segments,
+        who.profile is not None and who.profile.merged,
+        moment.assignment.overridden,
+        b"" if who.addressed == who.subject else who.addressed,
+        world.overlay.version,
+        ask.context,
+        bool(ask.pending),
     )
-
-
-def sealed(decision: Decision, wanted: int) -> SealedDecision:
-    """What a receipt holds of a decision. `wanted`: slots, as the request had it."""
-    slots = tuple(
-        [
-            SealedSlot(
-                c.slot, c.item, c.variant, c.reason, c.propensity, c.probability, c.priority, c.stretch, c.features
-            )
-            for c in decision.slate
-        ]
-    )
-    return SealedDecision(
-        decision.decision_id,
-        decision.placement,
-        decision.policy,
-        decision.reason,
-        slots,
-        wanted,
-        decision.channel,
-        decision.space,
-    )
+    return pack(before, decisions, [wanted for _, wanted in ask.placements], behind)

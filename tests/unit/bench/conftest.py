@@ -49,6 +49,14 @@ def lived(profiles: int, p50: float) -> dict[str, Any]:
     return {"profiles": profiles, **found}
 
 
+def lasted(count: int, in_turn: float, at_once: float) -> dict[str, Any]:
+    ways = {
+        way: spread("per_cpu_s", [1_000 * ratio]) | spread("per_s", [1_000 * ratio]) | spread("ratio", [ratio])
+        for way, ratio in (("in_turn", in_turn), ("at_once", at_once))
+    }
+    return {"workers": count, "idle_ms": 5.0 * count, **ways}
+
+
 @pytest.fixture
 def measured() -> Mapping[str, Any]:
     """By section."""
@@ -58,9 +66,7 @@ def measured() -> Mapping[str, Any]:
     batch = {"decisions": 100, **spread("us", [190.0]), **spread("p50", [1.0]), **spread("decisions_per_s", [5.0])}
     sizes = [lived(10_000, 1000.0), lived(1_000_000, 1050.0)]
     items = [{"items": count, "some": lived(0, 1.0), "all": lived(0, 2.0)} for count in (1_000, 10_000)]
-    workers = [
-        {"workers": n, **spread("per_cpu_s", [us]), **spread("per_s", [us])} for n, us in ((1, 100.0), (4, 95.0))
-    ]
+    workers = {"cores": 2, "sizes": [lasted(1, 1.0, 1.0), lasted(4, 0.95, 0.6)]}
     seconds = {name: spread("s", [0.5]) for name in (starts.EMPTY, starts.PROFILES, starts.ITEMS, starts.PUBLISH)}
     streams = [
         {"workers": 1, "clients": 100, "events_a_subject": each, "events_per_s": rate, **ACKNOWLEDGED}

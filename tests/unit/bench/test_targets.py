@@ -58,6 +58,18 @@ def test_reasons_are_told(measured: Mapping[str, Any]) -> None:
     assert notes["p50 at 10 million profiles / at 10 thousand"] == "at 1 million: 1.05; more with --full"
 
 
+@pytest.mark.parametrize(
+    ("cores", "value", "note"),
+    [(2, 0.95, "one worker at a time; all at once on 2 cores: 0.60"), (8, 0.6, "at once on 8 cores")],
+)
+def test_workers_are_judged_with_a_core_each(measured: Mapping[str, Any], cores: int, value: float, note: str) -> None:
+    """Where cores are fewer than workers and drivers need, the figure is that of one worker at a time, and says so."""
+    growth = {**measured["growth"], "workers": {**measured["growth"]["workers"], "cores": cores}}
+    found = {one.name: one for one in targets({**measured, "growth": growth})}
+    judged = found["decisions per CPU-second, 4 workers / 1 worker"]
+    assert (judged.value, judged.note) == (value, note)
+
+
 @pytest.mark.parametrize(("value", "met"), [(1.0, True), (1.1, False), (None, None)])
 def test_a_limit_itself_is_allowed(value: float | None, met: bool | None) -> None:
     """At most means at most."""

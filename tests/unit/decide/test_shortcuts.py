@@ -165,7 +165,7 @@ def test_what_a_value_closed_is_remembered_by_it(ages: tuple[float, ...]) -> Non
 
     one = OfValue(lambda frame: frame[0])
     one.compared.append((0b0111, looked_up))
-    found = [one.holding(frame) & 0b1111 for frame in frames]
-    assert found == [0b1101, 0b1011, 0b1101, 0b1011, 0b1101, 0b1101]
+    found = [one.closed(frame) for frame in frames]
+    assert found == [0b0010, 0b0100, 0b0010, 0b0100, 0b0010, 0b0010]
     assert calls[:2] == [18.0, 30.0]
     assert len(calls) == 3

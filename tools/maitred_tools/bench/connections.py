@@ -1,4 +1,4 @@
-"""Connections to a server of several workers, at least one to each."""
+"""Connections to a server of several workers, as many to each; the system chooses who takes one, so more are tried."""
 
 from __future__ import annotations
 
@@ -21,15 +21,24 @@ async def connected(stack: AsyncExitStack, target: str) -> grpc.aio.Channel:
     return channel
 
 
-async def one_a_worker(stack: AsyncExitStack, server: ServerProcess, workers: int) -> list[grpc.aio.Channel]:
-    """A connection to each worker; the system chooses who takes one, so more are tried. Raises RuntimeError."""
-    found: dict[int, grpc.aio.Channel] = {}
+async def some_a_worker(
+    stack: AsyncExitStack, server: ServerProcess, workers: int, each: int
+) -> list[list[grpc.aio.Channel]]:
+    """So many connections to each worker; those that are too many are closed. Raises RuntimeError."""
+    found: dict[int, list[grpc.aio.Channel]] = {}
     for _ in range(MOST_CONNECTIONS):
         before = server.connections()
         channel = await connected(stack, server.target)
-        for port, pid in server.connections().items():
-            if port not in before:
-                found.setdefault(pid, channel)
-        if len(found) == workers:
+        pid = next((pid for port, pid in server.connections().items() if port not in before), 0)
+        if pid and len(found.setdefault(pid, [])) < each:
+            found[pid].append(channel)
+        else:
+            await channel.close()
+        if len(found) == workers and min(map(len, found.values())) == each:
             return list(found.values())
-    raise RuntimeError(f"only {len(found)} of {workers} workers took a connection")
+    raise RuntimeError(f"only {len(found)} of {workers} workers took {each} connections")
+
+
+async def one_a_worker(stack: AsyncExitStack, server: ServerProcess, workers: int) -> list[grpc.aio.Channel]:
+    """A connection to each worker. Raises RuntimeError."""
+    return [channels[0] for channels in await some_a_worker(stack, server, workers, 1)]

@@ -22,11 +22,10 @@ import numpy as np
 import typer
 from maitred_server.errors import MaitredError
 from maitred_server.learn.learner import Learner
-from maitred_server.model import Entry, Event, Kind, Record
 from maitred_server.store import Store
 from rich.console import Console
 
-from maitred_tools.bench import feedclients, learning, report, seed
+from maitred_tools.bench import feedclients, laying, learning, report, seed
 from maitred_tools.bench.feedclients import Sent, Work
 from maitred_tools.bench.process import ServerProcess
 from maitred_tools.bench.progress import err, progress
@@ -147,15 +146,19 @@ def catch_up(build: Path, events: int) -> Figures:
     """A learner that begins with a journal of so many records: exposures, outcomes and events. Progress is shown."""
     with tempfile.TemporaryDirectory(dir=build, prefix="journal-") as folder:
         shop = learning.publish(Path(folder), 300)
-        with Store.open(folder, map_size=MAP_SIZE) as store:
-            _write(store, shop, events)
-            reader = Learner(store.read_changes, Path(folder), CHUNK)
-            began, cpu = time.perf_counter(), time.process_time()
-            with progress("learning", events) as done:
-                while reader.step():
-                    done(CHUNK)
-            took, cpu = time.perf_counter() - began, time.process_time() - cpu
-            reader.publish(last=True)
+        with progress("journal", events) as done:
+            laying.lay(Path(folder), MAP_SIZE, shop, events, done)
+        with Store.open(folder, map_size=MAP_SIZE, read_only=True) as store:
+            return _caught_up(Learner(store.read_changes, Path(folder), CHUNK), events)
+
+
+def _caught_up(reader: Learner, events: int) -> Figures:
+    began, cpu = time.perf_counter(), time.process_time()
+    with progress("learning", events) as done:
+        while reader.step():
+            done(CHUNK)
+    took, cpu = time.perf_counter() - began, time.process_time() - cpu
+    reader.publish(last=True)
     return {
         "records": reader.cursor,
         "records_per_s": round(reader.cursor / took),
@@ -163,23 +166,6 @@ def catch_up(build: Path, events: int) -> Figures:
         "catch_up_10m_s": round(took * 10_000_000 / reader.cursor),
         "seconds": round(took, 1),
     }
-
-
-def _write(store: Store, shop: learning.Shop, events: int) -> None:
-    """One exposure in four records, an outcome for each fourth of them, and events."""
-    with progress("journal", events) as done:
-        for begin in range(0, events, CHUNK):
-            exposures = shop.entries(begin, CHUNK // 5)
-            rest = [_bought(begin + number) for number in range(min(CHUNK, events - begin) - len(exposures))]
-            store.submit([*exposures, *rest]).result(60)
-            done(CHUNK)
-
-
-def _bought(number: int) -> Entry:
-    item = number * 7 % 300
-    body = Event("purchase", f"item-{item}", groups=(f"group-{item % learning.GROUPS}",), value=2.5)
-    now = time.time_ns() // 1_000_000
-    return Entry(Record(learning.subject_key(number // 10), Kind.PERSON, now, now, body))
 
 
 # For people

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from maitred_server.errors import MaitredError
 
-from maitred_tools.bench import charts, places, seed
-from maitred_tools.bench.connections import one_a_worker
-from maitred_tools.bench.measure import Figures, figures, spread, whole
+from maitred_tools.bench import charts, places, seed, workers
+from maitred_tools.bench.measure import Figures, figures, whole
 from maitred_tools.bench.process import ServerProcess
 from maitred_tools.bench.section import Bench, Section, Table, reading, seeded, steps
 from maitred_tools.load import Load, run
@@ -26,7 +23,6 @@ GIB: Final = 2**30
 PROFILE_BYTES: Final = 4_400  # on disk, about
 ALL: Final = "all"
 SOME_REQUESTS: Final = 5_000
-WORKER_ROUNDS: Final = 3  # the learner makes its models anew with each
 FEW: Final = 1_000  # profiles of a store that grows in another way
 
 
@@ -79,7 +75,7 @@ def live(start: Callable[[], ServerProcess], load: Load) -> Life:
 
 def measure(bench: Bench) -> Figures:
     """All three. Raises MaitredError when the disk has no room."""
-    return {"profiles": _profiles(bench), "items": _items(bench), "workers": _workers(bench)}
+    return {"profiles": _profiles(bench), "items": _items(bench), "workers": workers.measure(bench)}
 
 
 def _profiles(bench: Bench) -> list[Figures]:
@@ -155,43 +151,6 @@ def _item_line(number: int) -> str:
     return json.dumps(line, separators=(",", ":"))
 
 
-def _workers(bench: Bench) -> list[Figures]:
-    """Decisions for a second of server CPU, by workers; each has a connection at least."""
-    data, rounds = bench.put(places.EVERYTHING), min(WORKER_ROUNDS, bench.scale.rounds)
-    load = Load(bench.requests(seed.PLACEMENT), bench.scale.calls)
-    found: dict[int, list[float]] = {workers: [] for workers in bench.scale.workers}
-    rates: dict[int, list[float]] = {workers: [] for workers in bench.scale.workers}
-    with steps("workers", rounds * len(found)) as done:
-        for number in range(rounds):
-            for workers in sorted(found, reverse=number % 2 == 1):
-                per_cpu_s, per_s = _worked(data, workers, load)
-                found[workers].append(per_cpu_s)
-                rates[workers].append(per_s)
-                done(workers)
-    return [
-        {"workers": workers} | spread("per_cpu_s", found[workers], 0) | spread("per_s", rates[workers], 0)
-        for workers in found
-    ]
-
-
-def _worked(data: Path, workers: int, load: Load) -> tuple[float, float]:
-    with seed.server(data, workers=workers) as server:
-        asyncio.run(_reached(server, workers))
-        server.settle()
-        spread_out = replace(load, connections=4 * workers)
-        run(server.target, spread_out)
-        before = server.cpu_ns()
-        result = whole(run(server.target, spread_out))
-        cpu_s = (server.cpu_ns() - before) / 1e9
-    return result.answered / cpu_s, result.calls_per_s
-
-
-async def _reached(server: ServerProcess, workers: int) -> None:
-    """Every worker serves."""
-    async with AsyncExitStack() as stack:
-        await one_a_worker(stack, server, workers)
-
-
 NAMES: Final = {
     "start_s": ("start to first answer, s", 2),
     "resident_mib": ("resident memory, MiB", 0),
@@ -204,7 +163,7 @@ NAMES: Final = {
 
 def tables(found: Figures) -> list[Table]:
     """A column for each size."""
-    profiles, items, workers = found["profiles"], found["items"], found["workers"]
+    profiles, items = found["profiles"], found["items"]
     of_items = [
         *(
             ("1,000 candidates: " + text, *(reading(one["some"], name, digits) for one in items))
@@ -222,11 +181,7 @@ def tables(found: Figures) -> list[Table]:
             [(text, *(reading(one, name, digits) for one in profiles)) for name, text, digits in _names()],
         ),
         Table("More items", ("", *(f"{one['items']:,}" for one in items)), of_items),
-        Table(
-            "More workers",
-            ("workers", "decisions for a second of CPU", "decisions/s, closed loop"),
-            [(str(one["workers"]), reading(one, "per_cpu_s"), reading(one, "per_s")) for one in workers],
-        ),
+        workers.table(found["workers"]),
     ]
 
 
@@ -238,7 +193,9 @@ def drawn(found: Figures) -> list[str]:
     """Latency and memory over profiles, CPU over items, throughput over workers."""
     profiles, items = found["profiles"], found["items"]
     bars = [
-        charts.Bar(f"{one['workers']} workers", one["per_cpu_s"], *one["per_cpu_s_range"]) for one in found["workers"]
+        charts.Bar(f"{one['workers']} workers, {text}", one[way]["per_cpu_s"], *one[way]["per_cpu_s_range"])
+        for one in found["workers"]["sizes"]
+        for way, text in ((workers.IN_TURN, "in turn"), (workers.AT_ONCE, "at once"))
     ]
     return [
         charts.lines("Latency over profiles", {"p50": _line(profiles, "profiles", "p50")}, "microseconds", "profiles"),
@@ -271,8 +228,8 @@ def _line(sizes: Sequence[Figures], over: str, name: str) -> list[charts.Point]:
 SECTION: Final = Section(
     "growth",
     "More of everything",
-    "Profiles and items: the policy `habit`, a server started anew for each reading. Workers: everything on, a closed "
-    "loop.",
+    "Profiles and items: the policy `habit`, a server started anew for each reading. Workers: everything on, four "
+    "connections to each in a closed loop; in turn, so that each has a core for itself, and all at once.",
     measure,
     tables,
     drawn,
