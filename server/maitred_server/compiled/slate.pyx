@@ -11,6 +11,7 @@ from cpython.tuple cimport PyTuple_GetSlice
 from libc.math cimport INFINITY, fabs
 from libc.stdint cimport int32_t, uint64_t
 
+cimport cython
 cimport numpy as cnp
 
 from maitred_server.model import Reason
@@ -22,6 +23,8 @@ cdef object LEARNED = Reason.LEARNED, EXPLORED = Reason.EXPLORED, RULE = Reason.
 cdef Py_ssize_t REMAINING = 9, ALL = 64  # its place among the fields of a choice, and more than these
 cdef double LEAST = 1e-9
 cdef double[2] OPEN = [-INFINITY, 0.0]  # what is added to a row that is closed, and open
+
+
 cdef extern from *:
     """
     #if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
@@ -34,6 +37,7 @@ cdef extern from *:
     }
     """
     void gaps_of(const double* of, Py_ssize_t n, double inverse, double evenly, double* to) noexcept
+
 
 cdef enum:
     BLOCK = 128  # rows; numpy adds up as many at once, in eight sums
@@ -333,6 +337,7 @@ cdef list ask(
     return made
 
 
+@cython.boundscheck(True)
 def choices(make, list filled not None, cnp.ndarray actions not None, names_of, served, scores, features, met):
     """See `decide.filling.choices`."""
     cdef Py_ssize_t n = actions.shape[0], row, at
@@ -340,6 +345,8 @@ def choices(make, list filled not None, cnp.ndarray actions not None, names_of, 
     cdef const double* of = NULL
     cdef double priority
     cdef list made = []
+    if not issubclass(make, tuple):
+        raise TypeError("a kind of tuple is wanted")
     propensity, reasons, second = scores.propensity, scores.reasons, scores.second
     if propensity is not None:
         if (<cnp.ndarray?> propensity).shape[0] != n:

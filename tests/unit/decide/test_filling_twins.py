@@ -248,6 +248,10 @@ def test_misshapen_arrays_are_refused(slate: ModuleType, mine: ModuleType) -> No
         lambda: slate.close(priority, np.ones(3, np.bool_)),
         lambda: slate.weighed(priority, np.zeros(3)),
         lambda: slate.choices(Choice, [(0, 4, 1.0, 0.0, False, False, False)], rows, str, None, NOTHING, None, None),
+        lambda: slate.choices(Choice, [(0, 1, 1.0, 0.0, False, False, False)], rows, NAMES, None, NOTHING, [], None),
+        lambda: slate.choices(Choice, [(0, 1, 1.0, 0.0, False, False, False)], rows, NAMES, None, NOTHING, None, []),
+        lambda: slate.choices(list, [(0, 1, 1.0, 0.0, False, False, False)], rows, NAMES, None, NOTHING, None, None),
+        lambda: slate.with_remaining([[1] * 15], [2]),
         lambda: mine.of_rows(np.zeros(4), 1, *(np.zeros(1, kind) for kind in (np.uint64, np.intp, np.intp))),
         lambda: mine.of_rows(np.zeros(4, ROW), 1, *(np.zeros(at, np.intp).view(np.uint64) for at in (2, 2, 1))),
         lambda: mine.added(priority, np.array([4]), np.ones(1, np.uint32)),
@@ -258,3 +262,4 @@ def test_misshapen_arrays_are_refused(slate: ModuleType, mine: ModuleType) -> No
 
 
 NOTHING = Scores(np.zeros(4), None, (Reason.POPULAR,))
+NAMES = dict.fromkeys(range(4), ("item", "one")).__getitem__
