@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 import time
 import traceback
 from collections import Counter as Tally
@@ -48,13 +49,14 @@ def frames(error: BaseException) -> list[str]:
 
 
 class Telemetry:
-    """Counts what one worker does. Of one thread: the worker's event loop.
+    """Counts what one worker does. Of one thread, the worker's event loop, or of those that hold `turn`.
 
     The calls on the path of decisions only add to plain Python values; `flush`, called now and then, hands them to
     Prometheus.
     """
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.turn = threading.Lock()
         self.registry = registry or CollectorRegistry()
         self._decisions: Tally[tuple[str, Reason]] = Tally()
         self._seconds: list[float] = []
@@ -126,8 +128,9 @@ class Telemetry:
 
     def flush(self) -> None:
         """Hand over what was counted since the last time."""
-        seconds, self._seconds = self._seconds, []
-        decisions, self._decisions = self._decisions, Tally()
+        with self.turn:
+            seconds, self._seconds = self._seconds, []
+            decisions, self._decisions = self._decisions, Tally()
         for value in seconds:
             self._latency.observe(value)
         for (placement, reason), number in decisions.items():

@@ -15,7 +15,7 @@ PROFILES = 1_000
 def test_decisions_are_the_same_with_and_without_what_was_compiled(tmp_path: Path) -> None:
     """By rules, segments, contact policies and models of ten to ten thousand candidates, for subjects with a history
     and for new ones, in pages of one and two placements, answers and receipts agree."""
-    pytest.importorskip("maitred_server.compiled.exploring", reason="nothing was compiled here")
+    pytest.importorskip("maitred_server.compiled.slate", reason="nothing was compiled here")
     accept_any_disk()
     data = seed.made(tmp_path, PROFILES)
     taught.prepared(data, range(PROFILES))

@@ -13,8 +13,9 @@ from harness.replays import GROUPS, exposed
 from maitred_server.decide.answer import Answer
 from maitred_server.decide.ask import Ask
 from maitred_server.decide.explain import Asked, explain
+from maitred_server.decide.packing import sealed
 from maitred_server.decide.past import Past, Rerun
-from maitred_server.decide.pipeline import Pipeline, sealed
+from maitred_server.decide.pipeline import Pipeline
 from maitred_server.decide.receipt import Receipt, Sealer
 from maitred_server.decide.worlds import CATALOGUE, Worlds
 from maitred_server.errors import NothingKept

@@ -75,5 +75,5 @@ def test_the_wheel_carries_what_was_compiled(tmp_path: Path) -> None:
 
 def test_pure_python_can_be_asked_for() -> None:
     """With MAITRED_PURE_PYTHON=1 a process uses nothing that was compiled; with 0 all that was built."""
-    pytest.importorskip("maitred_server.compiled.exploring", reason="nothing was compiled here")
+    pytest.importorskip("maitred_server.compiled.slate", reason="nothing was compiled here")
     assert (told("1"), told("0").split()) == ("", sorted(one.stem for one in SOURCES.glob("*.pyx")))

@@ -5,6 +5,8 @@ Of policies that count exposures alone: what is shown uses up nothing of what co
 
 from __future__ import annotations
 
+from array import array
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -42,6 +44,7 @@ class Allowance(NamedTuple):
     keys: tuple[int, ...]  # what its showing counts for: its item and its groups
     bounds: tuple[Bound, ...]  # of its item, its groups and its placement: the policies that may close the candidate
     shared: tuple[Bound, ...]  # of its groups: the policies that may close other candidates
+    packed: bytes = b""  # `bounds`, for compiled code
 
 
 class Allowances:
@@ -63,7 +66,7 @@ class Allowances:
         """What is worked out. `item`, `groups`: keys. `holding`: bool[p], the policies that hold in the channel."""
         shows = holding & self._table.shows
         bounds = self.bounds((item, *self._whole, *groups), shows & self._reach[:, row], item)
-        made = Allowance((item, *groups), bounds, self.bounds(groups, shows))
+        made = Allowance((item, *groups), bounds, self.bounds(groups, shows), packed(bounds))
         kept = self.at(channel)
         if len(kept) >= MOST_KEPT:
             kept.clear()
@@ -87,6 +90,16 @@ class Allowances:
         by_most = sorted(zip(self._table.limits.most[caps].tolist(), caps, strict=True))
         most, ordered = zip(*by_most, strict=True)
         return Bound(key, at, most[0], ordered, most, of_item)
+
+
+def packed(bounds: Iterable[Bound]) -> bytes:
+    """Counters as words of 64 bits: of each its key, its id, whether it is of an item, how many policies look at it,
+    and these.
+    """
+    words = []
+    for one in bounds:
+        words += [one.key, one.key ^ int(EXPOSURE_MASK), int(one.of_item), len(one.caps), *one.caps]
+    return array("Q", words).tobytes()
 
 
 @lru_cache(4_096)

@@ -34,13 +34,26 @@ def priorities(ground: Ground, moment: Moment, served: Served, scores: Scores, c
     if weights is None or not applies(ground, served):
         return found
     channel = ground.channel(moment.ask.context)
+    priority = weighed(found, weights.steady(channel))
+    if not weights.context:
+        return priority
     with np.errstate(all="ignore"):
-        priority: Floats = found * weights.steady(channel)
         for one in weights.context:
             if one.within(channel):
                 rows = one.rows & conditions.rows(one.plan, ground, moment)
                 np.multiply(priority, one.factor, out=priority, where=rows)
     return priority
+
+
+def _weighed(found: Floats, by: Floats) -> Floats:
+    with np.errstate(all="ignore"):
+        return found * by
+
+
+try:
+    from maitred_server.compiled.slate import weighed
+except ImportError:  # nothing was compiled here
+    weighed = _weighed
 
 
 def factors(

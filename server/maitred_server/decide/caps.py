@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -48,6 +48,18 @@ class Closed(NamedTuple):
     target: int
     places: tuple[int, ...] = ()
     added: int = 0  # what the page shows of it already
+
+
+class Hits(NamedTuple):
+    """Policies that close targets, each by one counter: n of them."""
+
+    caps: Targets  # intp[n]
+    targets: Targets  # intp[n]
+    places: Targets  # intp[n], in the profile's rows
+
+
+_NOBODY = np.zeros(0, np.intp)
+NO_HITS: Final = Hits(_NOBODY, _NOBODY, _NOBODY)
 
 
 class Found(NamedTuple):

@@ -26,10 +26,6 @@ class Choice(NamedTuple):
     met: bool = False  # its features say that the subject did this before
     row: int = 0  # of the candidates that it was chosen from
 
-    def with_features(self, features: bytes, met: bool) -> Choice:
-        """With what it was scored by. Much quicker than `_replace`."""
-        return Choice(*self[:12], features, met, self.row)
-
     def with_remaining(self, most: int | None) -> Choice:
         """After its page is decided. Much quicker than `_replace`."""
         return self if most is None else Choice(*self[:9], most, *self[10:])

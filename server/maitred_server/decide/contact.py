@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from maitred_server.decide.allowance import Allowances
-from maitred_server.decide.caps import Cap, CapTable, Closed, Pool, Targets, single_key
+from maitred_server.decide.caps import Cap, CapTable, Closed, Hits, Pool, single_key
 from maitred_server.decide.quiet import Quiet
 from maitred_server.decide.reach import items_in, reaches
 from maitred_server.playbook.catalogue import Catalogue
@@ -17,6 +17,11 @@ from maitred_server.playbook.nouns import Placement
 from maitred_server.policy.base import Bools, Keys
 from maitred_server.store.keys import EXPOSURE_TYPE, channel_key, group_key, placement_key, type_code, type_mask
 from maitred_server.store.windows import Limit
+
+try:
+    from maitred_server.compiled.contact import Capped
+except ImportError:  # nothing was compiled here
+    from maitred_server.decide.capped import Capped  # type: ignore[assignment]
 
 
 class ContactGround(NamedTuple):
@@ -31,6 +36,7 @@ class ContactGround(NamedTuple):
     quiet: tuple[Quiet, ...]
     tightest: int | None  # the least bound over what a slate may show several of; None: there is none
     allowances: Allowances
+    capped: Capped
 
     @classmethod
     def lay(cls, catalogue: Catalogue, placement: Placement, plan: SlatePlan) -> ContactGround | None:
@@ -62,17 +68,12 @@ class ContactGround(NamedTuple):
             quiet,
             _tightest(caps, pools),
             Allowances(placement.name, table, reach),
+            Capped(table, reach),
         )
 
-    def without(self, caps: Targets, targets: Targets, closed: Iterable[Closed]) -> Bools:
-        """bool[m]: the rows that are left. `caps`, `targets`: of each policy that closes something; `closed`: more."""
-        rows = np.ones(self.reach.shape[1], np.bool_)
-        items = (targets >= 0) & (targets < len(rows))
-        if self.table.variants or not items.all():
-            for cap, target in zip(caps.tolist(), targets.tolist(), strict=True):
-                self.close(rows, cap, target)
-        else:
-            rows[targets] = False
+    def without(self, hits: Hits, closed: Iterable[Closed]) -> Bools:
+        """bool[m]: the rows that are left. `closed`: what is closed beside the hits."""
+        rows = self.capped.without(hits)
         for one in closed:
             self.close(rows, one.cap, one.target)
         return rows

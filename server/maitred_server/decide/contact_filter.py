@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from maitred_server.decide.allowance import Allowance
-from maitred_server.decide.caps import Cap, Closed
+from maitred_server.decide.caps import NO_HITS, Cap, Closed
 from maitred_server.decide.contact import ContactGround
 from maitred_server.decide.contacts import Contacts
 from maitred_server.decide.ground import Ground
@@ -17,7 +17,6 @@ from maitred_server.decide.quiet import clock
 from maitred_server.policy.base import CLOSED, Bools, Floats
 from maitred_server.store.windows import closed_until
 
-_NOTHING = np.zeros(0, np.intp)
 _UNITS = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1))
 
 
@@ -106,7 +105,7 @@ class Spending:
         (allowance,) = self._contacts.chose(self._ground, (row,), self._channel)
         used_up = list(self._used_up(allowance))
         if used_up:
-            closed = ~self._contact.without(_NOTHING, _NOTHING, used_up)
+            closed = ~self._contact.without(NO_HITS, used_up)
             priority[closed] = CLOSED
             self._closed = closed if self._closed is None else self._closed | closed
 

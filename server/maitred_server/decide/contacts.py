@@ -3,56 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from maitred_server.decide.allowance import EXPOSURE_MASK, Allowance, Bound, showing_keys
-from maitred_server.decide.caps import NEAR, WHOLE, Cap, CapTable, Closed, Pool, Targets
+from maitred_server.decide.capped import NO_LIMIT, Counter, counters_of
+from maitred_server.decide.caps import NEAR, NO_HITS, WHOLE, Cap, Closed, Hits, Pool, Targets
 from maitred_server.decide.contact import ContactGround
 from maitred_server.decide.ground import Ground
 from maitred_server.policy.base import Bools, Keys
 from maitred_server.store import Profile, counters
 from maitred_server.store.columns import find
-from maitred_server.store.counters import Rows
 from maitred_server.store.keys import channel_key
-from maitred_server.store.windows import closed, closed_until, count_since, counts_since, lost_through
-
-Counts: TypeAlias = npt.NDArray[np.uint32]
-
-NO_LIMIT: Final = 1 << 62
-MANY_ROWS: Final = 256  # of a profile: where there are more, the recent ones are sought out first
-
-
-class Hits(NamedTuple):
-    """Policies that close targets, each by one counter: n of them."""
-
-    caps: Targets  # intp[n]
-    targets: Targets  # intp[n]
-    places: Targets  # intp[n], in the profile's rows
-
-
-class Near(NamedTuple):
-    """Counters of a profile that are near a bound of a placement's policies: n of them."""
-
-    places: Targets  # intp[n], in the profile's rows
-    at: Targets  # intp[n], in the policies' table
-    totals: Counts  # uint32[n]: all that they ever counted
-    spare: int  # what has to be added to any counter until it reaches a bound; below 1: one may have
-
-
-class Counter(NamedTuple):
-    """One that counts showings. `total`: all that it ever counted."""
-
-    place: int  # in the profile's rows
-    total: int
-
-
-_NOBODY = np.zeros(0, np.intp)
-NO_HITS: Final = Hits(_NOBODY, _NOBODY, _NOBODY)
-NONE_NEAR: Final = Near(_NOBODY, _NOBODY, np.zeros(0, np.uint32), NEAR)
-NOT_COUNTED: Final = Counter(0, 0)
+from maitred_server.store.windows import closed_until, count_since, counts_since, lost_through
 
 
 class Contacts:
@@ -69,7 +32,7 @@ class Contacts:
         self.unknown: set[str] = set()  # policies that closed all they reach: their counters cannot be known
         self._group_keys = group_keys
         self._shown: set[str] = set()
-        self._near: dict[int, Near] = {}  # by what a placement obeys
+        self._spare: dict[int, int] = {}  # by what a placement obeys
         self._counters: dict[int, Counter] = {}  # of showings, by key, as far as they were asked for
 
     def for_page(self) -> Contacts:
@@ -85,7 +48,7 @@ class Contacts:
         closed = self._beside_table(contact, holding, channel)
         if self.added:
             closed += self._by_page(contact, holding & contact.table.shows, channel)
-        return contact.without(hits.caps, hits.targets, closed) if len(hits.caps) or closed else None
+        return None if hits is NO_HITS and not closed else contact.without(hits, closed)
 
     def closed(self, contact: ContactGround, channel: str) -> list[Closed]:
         """All that policies close in a placement, for explanations."""
@@ -95,44 +58,11 @@ class Contacts:
         found += self._beside_table(contact, holding, channel)
         return found + list(self._by_page(contact, holding & contact.table.shows, channel) if self.added else ())
 
-    def _near_to(self, contact: ContactGround) -> Near:
-        """Of the profile's counters those that may be near a policy's bound."""
-        found = self._near.get(id(contact))
-        if found is None:
-            found = NONE_NEAR if self.profile is None else self._near_in(self.profile.rows, contact.table)
-            self._near[id(contact)] = found
-        return found
-
-    def _near_in(self, rows: Rows, table: CapTable) -> Near:
-        places = (rows["count"] >= table.near).nonzero()[0]
-        if table.types.isdisjoint(rows["type"][places].tolist()):
-            return NONE_NEAR
-        if len(places) > MANY_ROWS:
-            places = places[rows["last"][places] > self.now - table.longest]
-        found = table.look_up(rows["id"][places])
-        if found is None:
-            return NONE_NEAR
-        places = places[found.which]
-        totals = rows["count"][places]
-        return Near(places, found.at, totals, min(int((table.least[found.at] - totals).min()), NEAR))
-
     def _by_table(self, contact: ContactGround, holding: Bools) -> Hits:
-        places, at, counts, spare = self._near_to(contact)
-        if self.profile is None or spare > 0:
+        if self.profile is None:
             return NO_HITS
-        table, now = contact.table, self.now
-        last = self.profile.rows["last"][places]
-        which = ((counts >= table.least[at]) & (last > now - table.latest[at])).nonzero()[0]
-        if not len(which):
-            return NO_HITS
-        places, at, counts, last = places[which], at[which], counts[which, None], last[which, None]
-        reached = (counts >= table.limits.most) & (last > now - table.held)
-        hits, caps = (table.patterns[table.pattern_of[at]] & holding & reached).nonzero()
-        if not len(hits):
-            return NO_HITS
-        places = places[hits]
-        kept = closed(self.profile, places, table.limits.of(caps), now)
-        return Hits(caps[kept], table.targets[at[hits[kept]]], places[kept])
+        self._spare[id(contact)], hits = contact.capped.look(self.profile, self.now, holding)
+        return NO_HITS if hits is None else Hits(*hits)
 
     def _beside_table(self, contact: ContactGround, holding: Bools, channel: str) -> list[Closed]:
         found = list(self._by_pools(contact, holding, channel)) if contact.pools else []
@@ -168,9 +98,15 @@ class Contacts:
         if contact.tightest is None:
             return False
         most = slots + max(self.added.values(), default=0)
-        if most >= contact.tightest or most >= self._near_to(contact).spare:
+        if most >= contact.tightest or most >= self._spare_of(contact):
             return True
         return any(pool.of_items for pool in contact.pools)
+
+    def _spare_of(self, contact: ContactGround) -> int:
+        """How much has to be added to any counter until it reaches a bound."""
+        if id(contact) not in self._spare and self.profile is not None:
+            self._by_table(contact, contact.elsewhere)
+        return self._spare.get(id(contact), NEAR)
 
     def chose(self, ground: Ground, rows: Sequence[int], channel: str) -> list[Allowance]:
         """Some rows were chosen for a slot each. Gives what policies say of them."""
@@ -219,19 +155,10 @@ class Contacts:
 
     def _counters_of(self, keys: Iterable[int]) -> Mapping[int, Counter]:
         """The subject's counters of showings by key, with some that are asked for; NOT_COUNTED: it has none."""
-        known, profile = self._counters, self.profile
+        known = self._counters
         new = [key for key in keys if key not in known]
-        if not new:
-            return known
-        known.update(dict.fromkeys(new, NOT_COUNTED))
-        if profile is not None:
-            ids, wanted = profile.rows["id"], np.array(new, np.uint64) ^ EXPOSURE_MASK
-            at = ids.searchsorted(wanted)
-            which = (ids.take(at, mode="clip") == wanted).nonzero()[0]
-            places = at[which]
-            totals = profile.rows["count"][places].tolist()
-            for number, place, total in zip(which.tolist(), places.tolist(), totals, strict=True):
-                known[new[number]] = Counter(place, total)
+        if new:
+            known.update(counters_of(self.profile, new))
         return known
 
     def pool_used_up(self, contact: ContactGround, pool: Pool, channel: str) -> Iterator[Closed]:
@@ -254,38 +181,10 @@ class Contacts:
         if contact is None:
             return [None] * len(rows)
         allowances = self._allowances(ground, rows, channel)
-        counters = self._counters_of({bound.key for one in allowances for bound in one.bounds})
-        counts: dict[tuple[int, int], int] = {}
-        left = [self._left(contact, one, counters, counts) for one in allowances]
+        left = contact.capped.left(self.profile, allowances, self.added, self.now)
         if contact.pools:
             self._lower_by_pools(contact, rows, channel, left)
         return [None if most == NO_LIMIT else max(most, 1) for most in left]
-
-    def _left(
-        self,
-        contact: ContactGround,
-        allowance: Allowance,
-        counters: Mapping[int, Counter],
-        counts: dict[tuple[int, int], int],
-    ) -> int:
-        """Of one row. A window is counted only when it may matter: it leaves at least what would be left if all of the
-        total fell into it. `counts`: those of before, by place and policy.
-        """
-        added, left = self.added, NO_LIMIT
-        for bound in allowance.bounds:
-            left = min(left, bound.least // added.get(bound.key, 1))
-        for bound in allowance.bounds:
-            place, total = counters[bound.key]
-            if not total:
-                continue
-            share = added.get(bound.key, 1)
-            for most, cap in zip(bound.most, bound.caps, strict=True):
-                if (most - total) // share >= left:
-                    break  # those of the others leave more
-                if (place, cap) not in counts:
-                    counts[place, cap] = self._count(place, contact.caps[cap], bound.of_item)
-                left = min(left, (most - counts[place, cap]) // share)
-        return left
 
     def _lower_by_pools(self, contact: ContactGround, rows: Sequence[int], channel: str, left: list[int]) -> None:
         holding = contact.holding(channel) & contact.table.shows
@@ -302,16 +201,14 @@ class Contacts:
 
     # Counting
 
-    def _count(self, place: int, cap: Cap, of_item: bool) -> int:
-        assert self.profile is not None, "it counted"
-        return count_since(self.profile, place, self.now - cap.limit.window_ms + 1, of_item)
-
     def count(self, places: Targets, cap: Cap) -> int:
         """How often some counters counted in a policy's window."""
         if self.profile is None or not len(places):
             return 0
-        since = np.full(len(places), self.now - cap.limit.window_ms + 1)
-        return int(counts_since(self.profile, places, since).sum())
+        since = self.now - cap.limit.window_ms + 1
+        if len(places) == 1:
+            return count_since(self.profile, int(places[0]), since)
+        return int(counts_since(self.profile, places, np.full(len(places), since)).sum())
 
     def _added(self, ids: Keys) -> int:
         keys = np.array(list(self.added), np.uint64) ^ EXPOSURE_MASK

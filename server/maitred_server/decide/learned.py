@@ -16,10 +16,14 @@ from maitred_server.policy.base import Floats, Policy, Scores
 from maitred_server.policy.exploring import Budgeted, Known, explorer
 from maitred_server.policy.learned import believed
 from maitred_server.policy.linear import Candidates, Linear, Model
-from maitred_server.policy.meeting import Stage, meet, stage
-from maitred_server.policy.past import NO_PAST, past
+from maitred_server.policy.meeting import Stage, stage
 from maitred_server.policy.scorer import Encounter, Scorer
 from maitred_server.policy.space import FeatureSpace, feature_space
+
+try:
+    from maitred_server.compiled.learned import Encounters
+except ImportError:  # nothing was compiled here
+    from maitred_server.policy.encounters import Encounters
 
 _REASONS: Final = (Reason.LEARNED,)
 
@@ -29,12 +33,13 @@ class LearnedGround(NamedTuple):
 
     learning: Learning
     counts: str  # the counter type that pair features look at
-    said: tuple[tuple[str, bool, str], ...]  # of each trait that is told: its name, whether of the subject, the key
     space: FeatureSpace
     candidates: Candidates
     stage: Stage
     worth: Floats  # float64[t]
-    scorer: Scorer  # of the model, and of what is believed while nothing was learned
+    exposures: float  # that the model has learned from; see `Model`
+    encounters: Encounters  # by the model, or by what is believed while nothing was learned
+    explorers: dict[str, Policy]  # by name: those that are the same for all decisions, as they are asked for
 
     @classmethod
     def lay(cls, catalogue: Catalogue, placement: Placement) -> LearnedGround | None:
@@ -44,34 +49,27 @@ class LearnedGround(NamedTuple):
             return None
         candidates = _candidates(catalogue, placement)
         space = feature_space(learning.features, learning.traits, learning.hashed)
-        return cls(
-            learning,
-            placement.counts,
-            tuple((name, name.partition(".")[0] == "subject", name.partition(".")[2]) for name in learning.traits),
-            space,
-            candidates,
-            stage(candidates.items, candidates.groups, candidates.group_owner),
-            np.array([one.worth for one in learning.responses]),
-            _unlearned(learning, space, candidates),
-        )
+        staged = stage(candidates.items, candidates.groups, candidates.group_owner)
+        model = believed(space, [one.default for one in learning.responses])
+        encounters = Encounters(Scorer(space, Linear(model, candidates, space.own)), staged, placement.counts)
+        worth = np.array([one.worth for one in learning.responses], np.float64)
+        return cls(learning, placement.counts, space, candidates, staged, worth, model.exposures, encounters, {})
 
     def renewed(self, popularity: Floats, total: float, model: Model | None) -> LearnedGround:
         """With another snapshot's popularity and model. A model of another shape is of another playbook: not used."""
         stage = self.stage.with_shares(popularity / max(total, 1.0))
         if model is None or model.wide.shape != (len(self.worth), self.space.width):
-            return self._replace(stage=stage, scorer=_unlearned(self.learning, self.space, self.candidates))
-        return self._replace(stage=stage, scorer=Scorer(self.space, Linear(model, self.candidates, self.space.own)))
+            model = believed(self.space, [one.default for one in self.learning.responses])
+        scorer = Scorer(self.space, Linear(model, self.candidates, self.space.own))
+        encounters = Encounters(scorer, stage, self.counts)
+        return self._replace(stage=stage, exposures=model.exposures, encounters=encounters, explorers={})
 
     def see(self, view: View, now: int) -> Seen | None:
         """The candidates as this subject meets them; None: nothing may be used of it, so nothing is learned from it."""
         if view.intensity is Intensity.OFF:
             return None
-        may = view.profile is not None and view.may_count(self.counts)
-        did = past(view.profile, self.counts, now) if may else NO_PAST
-        subject, context = view.subject, view.context
-        said = {name: (subject if of_subject else context).get(key) for name, of_subject, key in self.said}
-        meeting = meet(self.stage, did, said)
-        return Seen(self, Encounter(self.scorer, meeting))
+        profile = view.profile if view.may_count(self.counts) else None
+        return Seen(self, self.encounters.meet(profile, now, view.subject, view.context))
 
 
 class Seen(NamedTuple):
@@ -87,17 +85,22 @@ class Seen(NamedTuple):
 
     def scores(self) -> Scores:
         """What is predicted: the first response as propensity, the sum of all times their worth as priority."""
-        responses, worth = self.encounter.predict(), self.ground.worth
-        first: Floats = responses[0]
-        priority = first * worth[0] if len(worth) == 1 else worth @ responses
+        priority, first = self.encounter.weighed(self.ground.worth)
         return Scores(priority, first, _REASONS, worth_is_in=True)
 
     def policy(self, name: str, seed: int) -> Policy:
         """The learned policy of a name, for this decision."""
+        found = self.ground.explorers.get(name)
+        return self._policy(name, seed) if found is None else found
+
+    def _policy(self, name: str, seed: int) -> Policy:
         learning, stage, space = self.ground.learning, self.ground.stage, self.ground.space
-        exposures = self.ground.scorer.linear.model.exposures
-        inner = explorer(name, Known(stage.size, exposures, space.width, self._deviations), seed, learning.scale)
-        return Budgeted(inner, 0.0 if name == "greedy" else learning.exploration, learning.scale)
+        known = Known(stage.size, self.ground.exposures, space.width, self._deviations)
+        inner = explorer(name, known, seed, learning.scale)
+        found = Budgeted(inner, 0.0 if name == "greedy" else learning.exploration, learning.scale)
+        if name != "thompson":  # which draws for each decision
+            self.ground.explorers[name] = found
+        return found
 
     def _deviations(self) -> Floats:
         return self.encounter.deviations() * abs(float(self.ground.worth[0]))
@@ -109,11 +112,6 @@ class Seen(NamedTuple):
     def sealed(self, rows: Sequence[int], slots: Sequence[int]) -> list[bytes]:
         """The features of some choices, as they go into the receipt."""
         return self.encounter.sealed(rows, slots)
-
-
-def _unlearned(learning: Learning, space: FeatureSpace, candidates: Candidates) -> Scorer:
-    model = believed(space, [one.default for one in learning.responses])
-    return Scorer(space, Linear(model, candidates, space.own))
 
 
 def _candidates(catalogue: Catalogue, placement: Placement) -> Candidates:

@@ -8,6 +8,7 @@ import numpy as np
 
 from maitred_server.policy.base import Counts, Keys, Own, Places
 from maitred_server.store.counters import Rows, ids_of
+from maitred_server.store.keys import type_code
 
 
 class OwnIndex(NamedTuple):
@@ -16,7 +17,7 @@ class OwnIndex(NamedTuple):
     ids: Keys  # uint64[k]
     begins: Places  # intp[k]: the first row of each one's item
     counts: Places  # intp[k]: how many rows the item has
-    single: bool  # every item has one row
+    code: int  # of the type
 
     @classmethod
     def lay(cls, counter_type: str, item_keys: Keys) -> OwnIndex:
@@ -24,22 +25,32 @@ class OwnIndex(NamedTuple):
         keys, begins, counts = np.unique(item_keys, return_index=True, return_counts=True)
         ids = ids_of(counter_type, keys)
         order = ids.argsort()
-        return cls(ids[order], begins[order], counts[order], len(keys) == len(item_keys))
+        return cls(ids[order], begins[order], counts[order], type_code(counter_type))
 
     def of(self, rows: Rows) -> Own | None:
         """What a profile counts of the candidates; None: nothing. `rows`: all counters of the profile."""
-        if not len(self.ids):
-            return None
-        ids = rows["id"]
-        at = self.ids.searchsorted(ids)
-        which = (self.ids.take(at, mode="clip") == ids).nonzero()[0]
-        if not len(which):
-            return None
-        at, counts = at[which], rows["count"][which]
-        return Own(self.begins[at], counts) if self.single else self._spread(at, counts)
+        found = of_rows(rows, self.code, self.ids, self.begins, self.counts)
+        return None if found is None else Own(*found)
 
-    def _spread(self, at: Places, counts: Counts) -> Own:
-        """A variant is met when its item is."""
-        spans = self.counts[at]
-        within = np.arange(spans.sum()) - (spans.cumsum() - spans).repeat(spans)
-        return Own(self.begins[at].repeat(spans) + within, counts.repeat(spans))
+
+def _of_rows(rows: Rows, code: int, ids: Keys, begins: Places, spans: Places) -> tuple[Places, Counts] | None:
+    """The candidates' rows intp[k] by id, and uint32[k] how often. `code`: of the type that the ids have too."""
+    if not len(ids):
+        return None
+    sought = rows["id"]
+    at = ids.searchsorted(sought)
+    which = (ids.take(at, mode="clip") == sought).nonzero()[0]
+    if not len(which):
+        return None
+    at, counts = at[which], rows["count"][which]
+    first, width = begins[at], spans[at]
+    if len(which) == width.sum():
+        return first, counts
+    within = np.arange(width.sum()) - (width.cumsum() - width).repeat(width)
+    return first.repeat(width) + within, counts.repeat(width)  # a variant is met when its item is
+
+
+try:
+    from maitred_server.compiled.own import of_rows
+except ImportError:  # nothing was compiled here
+    of_rows = _of_rows

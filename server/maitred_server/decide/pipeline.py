@@ -15,8 +15,9 @@ from maitred_server.decide.contacts import Contacts
 from maitred_server.decide.ground import Ground
 from maitred_server.decide.learned import Seen
 from maitred_server.decide.moment import Moment
+from maitred_server.decide.packing import pack
 from maitred_server.decide.profile import Known, Reader, known
-from maitred_server.decide.receipt import Receipt, SealedDecision, SealedSlot, Sealer
+from maitred_server.decide.receipt import Sealer
 from maitred_server.decide.turns import pinned
 from maitred_server.decide.view import View
 from maitred_server.decide.world import World
@@ -73,7 +74,7 @@ class Pipeline:
         seen = None if view.whole else view.seen_types
         cuts = dimensions(world.catalogue.dimensions, ask.context, view.profile, moment.now, seen)
         stopwatch("dimensions")
-        receipt = self._sealer.seal(_receipt(page, decisions, cuts))
+        receipt = self._sealer.seal_packed(_packed(page, decisions, cuts))
         stopwatch("receipt")
         return Answer(
             decisions,
@@ -189,14 +190,13 @@ class Page:
             len(self._taken),
             ready.pins,
             watch,
+            ready.seen,
         )
 
     def finish(self, decision_id: str, ready: Prepared, choices: Sequence[Choice]) -> Decision:
         """With the fallback where nothing could be chosen, and with what is said of each choice."""
         placement, name = ready.ground.placement, ready.ground.placement.name
-        space = ""
-        if choices and ready.seen is not None:
-            choices, space = _with_features(ready.seen, choices), ready.seen.ground.space.name
+        space = ready.seen.ground.space.name if choices and ready.seen is not None else ""
         if not choices:
             choices = slate.fallback(self.world, self.world.fallback(name), self.moment, ready.closed, ready.slots)
         if not self.world.wording.silent:
@@ -257,11 +257,6 @@ class Page:
         return [int(ground.item_index[row]) for row in pins.values()]
 
 
-def _with_features(seen: Seen, choices: Sequence[Choice]) -> list[Choice]:
-    sealed = seen.sealed([one.row for one in choices], [one.slot for one in choices])
-    return [one.with_features(features, seen.met(one.row)) for one, features in zip(choices, sealed, strict=True)]
-
-
 def _reason(served: scoring.Served, choices: Sequence[Choice]) -> Reason:
     """Of the slate as a whole: what covers all of it, else that of the first choice that no person made."""
     if not choices or choices[0].reason is Reason.FALLBACK:
@@ -278,47 +273,28 @@ def _situation(reader: Reader, world: World, ask: Ask, who: Known, view: View) -
     return Situation(units, who.kind, ask.context, view.said(world.asked_traits) if world.asked_traits else {})
 
 
-def _receipt(page: Page, decisions: Sequence[Decision], cuts: dict[str, str]) -> Receipt:
+def _packed(page: Page, decisions: Sequence[Decision], cuts: dict[str, str]) -> bytes:
+    """The fields of a `Receipt`, as bytes."""
     moment = page.moment
-    who = moment.who
-    return Receipt(
+    who, ask, world = moment.who, moment.ask, page.world
+    before = (
         who.subject,
         who.kind,
         moment.now,
         page.seed,
         who.sequence,
-        page.world.catalogue.version,
-        page.world.snapshot_version,
+        world.catalogue.version,
+        world.snapshot_version,
         moment.assignment.arms,
-        tuple([sealed(one, wanted) for one, (_, wanted) in zip(decisions, moment.ask.placements, strict=True)]),
+    )
+    behind = (
         cuts,
-        segments=moment.segments,
-        merged=who.profile is not None and who.profile.merged,
-        overridden=moment.assignment.overridden,
-        addressed=b"" if who.addressed == who.subject else who.addressed,
-        item_states=page.world.overlay.version,
-        context=dict(moment.ask.context),
-        pending=bool(moment.ask.pending),
+        moment.segments,
+        who.profile is not None and who.profile.merged,
+        moment.assignment.overridden,
+        b"" if who.addressed == who.subject else who.addressed,
+        world.overlay.version,
+        ask.context,
+        bool(ask.pending),
     )
-
-
-def sealed(decision: Decision, wanted: int) -> SealedDecision:
-    """What a receipt holds of a decision. `wanted`: slots, as the request had it."""
-    slots = tuple(
-        [
-            SealedSlot(
-                c.slot, c.item, c.variant, c.reason, c.propensity, c.probability, c.priority, c.stretch, c.features
-            )
-            for c in decision.slate
-        ]
-    )
-    return SealedDecision(
-        decision.decision_id,
-        decision.placement,
-        decision.policy,
-        decision.reason,
-        slots,
-        wanted,
-        decision.channel,
-        decision.space,
-    )
+    return pack(before, decisions, [wanted for _, wanted in ask.placements], behind)

@@ -37,6 +37,8 @@ class Known(NamedTuple):
 
 def known(reader: Reader, ask: Ask) -> Known:
     """Read the profile, by the first id that is known, with the feedback that travels with the request."""
+    if not ask.pending:
+        return _find(reader, ask)
     fresh = _unseen(reader, ask)
     found = _find(reader, ask)
     for entry in fresh:
@@ -46,7 +48,9 @@ def known(reader: Reader, ask: Ask) -> Known:
 
 def _find(reader: Reader, ask: Ask) -> Known:
     found = reader.find(ask.subject)
-    if found is not None:
+    if found is not None:  # mostly under the very key
+        if found.subject == ask.subject:
+            return Known(ask.subject, ask.kind, found.profile, ask.subject)
         return Known(found.subject, _kind(found, ask.subject, ask.kind), found.profile, ask.subject)
     for kind, alias in ask.aliases:
         other = reader.find(alias)
@@ -81,8 +85,6 @@ def _unseen(reader: Reader, ask: Ask) -> list[Entry]:
     Asked before the profile is read: an event that becomes durable in between counts twice in this one decision, which
     errs on the side of showing less; the other order would lose it.
     """
-    if not ask.pending:
-        return []
     identified = [entry for entry in ask.pending if entry.event_id is not None]
     seen = reader.seen([entry.event_id for entry in identified if entry.event_id is not None])
     fresh = [entry for entry, known_already in zip(identified, seen, strict=True) if not known_already]

@@ -109,8 +109,12 @@ class Sealer:
         self._decoder = msgspec.msgpack.Decoder(Receipt)
 
     def seal(self, receipt: Receipt) -> bytes:
+        return self.seal_packed(self._encoder.encode(receipt))
+
+    def seal_packed(self, packed: bytes) -> bytes:
+        """`packed`: a receipt as `packing.pack` makes it."""
         nonce = next(self._nonces).to_bytes(_COUNTER, "big")
-        return self._header + nonce + self._aead.encrypt(nonce, self._encoder.encode(receipt), self._header)
+        return self._header + nonce + self._aead.encrypt(nonce, packed, self._header)
 
     def open(self, token: bytes) -> Receipt:
         """Raises NotAllowed for anything that this installation did not seal, or that was changed since."""

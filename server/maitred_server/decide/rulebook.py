@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
 from maitred_server.decide.gates import Gates
@@ -20,7 +20,7 @@ from maitred_server.playbook.rules import Answers, Gate, ItemColumns, Program
 from maitred_server.policy.base import Bools, Floats, Positions
 
 
-class Told(NamedTuple):
+class Told(msgspec.Struct, frozen=True, gc=False):
     """What the rules say before any candidate is looked at."""
 
     segments: tuple[str, ...]

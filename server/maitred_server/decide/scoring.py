@@ -73,11 +73,21 @@ def _own(view: View, ground: Ground) -> Own | None:
 def closed_where(priority: Floats, open_rows: Bools | None) -> Floats:
     """float64[m]: with everything closed that a filter took out or that is no number: NaN would win every argmax.
 
-    Without anything to close it is `priority` itself.
+    Without anything to close it may be `priority` itself.
     """
+    return close(priority, open_rows)
+
+
+def _close(priority: Floats, open_rows: Bools | None) -> Floats:
     if len(priority) and not priority[priority.argmax()] < np.inf:  # the first NaN counts as the highest
         priority = np.where(np.isfinite(priority), priority, CLOSED)
     if open_rows is not None:
         priority = priority.copy()
         priority[~open_rows] = CLOSED
     return priority
+
+
+try:
+    from maitred_server.compiled.slate import close
+except ImportError:  # nothing was compiled here
+    close = _close

@@ -34,8 +34,8 @@ class Timeless:
 
     def segments(self, view: View, now: int) -> int:
         """Bits of all segments that a subject is in: of the timeless ones as they are kept, where they are."""
-        stamp = view.stamp
-        if not self._is_good(stamp):
+        stamp = view.stamp if view.known is not None and view.known.stamp else b""
+        if not stamp or not self._is_good(stamp):
             return self._program.segments(view.subject, view.context, now)
         kept = int.from_bytes(stamp[MARK_BYTES:], "little")
         return kept | self._rest.segments(view, now)

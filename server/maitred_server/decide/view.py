@@ -6,10 +6,11 @@ whole profile instead.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from functools import lru_cache
-from typing import Final, NamedTuple, TypeAlias
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache, partial
+from typing import Final, TypeAlias
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -18,7 +19,13 @@ from maitred_server.playbook.control import Control, TypeName
 from maitred_server.playbook.rules.declarations import typed
 from maitred_server.policy.base import Bools
 from maitred_server.store import Profile
+from maitred_server.store.consents import NONE as NOTHING_SAID
 from maitred_server.store.keys import type_code
+
+try:
+    from maitred_server.compiled.subject import Types
+except ImportError:  # nothing was compiled here
+    Types = None  # type: ignore[assignment,misc]
 
 SERVICE: Final = "service"  # the purpose of what nothing else was said of; assumed unless the playbook says else
 
@@ -29,7 +36,7 @@ _EXPLICIT: Final = TraitSource.EXPLICIT
 _NOTHING: Final[Mapping[str, object]] = {}
 
 
-class View(NamedTuple):
+class View(msgspec.Struct, frozen=True, gc=False, eq=False):
     """The part of a profile that rules and features may use."""
 
     sight: Sight
@@ -75,22 +82,26 @@ class Sight:
         self._declared = {one.name: one.purpose for one in control.traits if not one.sensitive}
         self._subject = {one.name: one.type for one in control.traits if not one.sensitive}
         self._allowed = lru_cache(maxsize=256)(self._allowed_types)
-        self._context = {one.name: one.type for one in control.context}
+        self._compiled = None if Types is None else Types(self._subject, self._declared)
+        self._typed = _typing({one.name: one.type for one in control.context})
         self._counted = {one.type: one.purpose for one in control.events}
         self._counted_for = frozenset((SERVICE, *self._counted.values()))
+        self._assumed_count = self._counted_for <= self._assumed
 
     def see(self, known: Profile | None, kind: Kind, context: Mapping[str, Value]) -> View:
         """What may be seen at one moment. `known`: all that is kept; None: nothing is. `context`: the request's."""
-        subject, typed_context = _KINDS[kind], typed(context, self._context) if self._context else _NOTHING
+        subject = _KINDS[kind]
+        typed_context = self._typed(context) if self._typed is not None and context else _NOTHING
         if known is None:
             return View(self, None, self._intensity, None, subject, typed_context, self._assumed, True)
         purposes, intensity = self._assumed, self._intensity
-        if not known.silent:
+        if known.stored_consents != NOTHING_SAID:
             purposes, intensity = self.purposes(known), known.intensity or intensity
         if intensity >= Intensity.EXPLICIT and self._subject:
             subject = {**self._traits(known, purposes, intensity), **subject}
         profile = known if intensity is Intensity.FULL else None
-        return View(self, known, intensity, profile, subject, typed_context, purposes, self._counted_for <= purposes)
+        whole = self._assumed_count if purposes is self._assumed else self._counted_for <= purposes
+        return View(self, known, intensity, profile, subject, typed_context, purposes, whole)
 
     def purposes(self, profile: Profile) -> frozenset[str]:
         """Those that are allowed: assumed ones unless refused, all others only when granted."""
@@ -105,6 +116,11 @@ class Sight:
         return self._counted.get(counter_type, SERVICE)
 
     def _traits(self, profile: Profile, purposes: frozenset[str], intensity: Intensity) -> dict[str, object]:
+        if self._compiled is not None:
+            only = 0 if intensity is Intensity.FULL else _EXPLICIT
+            found = self._compiled.traits(profile.stored_traits, purposes, only)
+            if found is not None:
+                return found
         kept = profile.traits.items()
         if intensity is Intensity.FULL:
             raw = {name: one.value for name, one in kept if one.purpose in purposes}
@@ -164,6 +180,13 @@ class Sight:
         """See `View.seen_types`."""
         by_code = {type_code(name): purpose for name, purpose in self._counted.items()}
         return np.array([by_code.get(code, SERVICE) in purposes for code in codes.tolist()], np.bool_)
+
+
+def _typing(declared: dict[str, TypeName]) -> Callable[[Mapping[str, Value]], dict[str, object]] | None:
+    """What gives values as rules see them; None: nothing is declared."""
+    if not declared:
+        return None
+    return partial(typed, declared=declared) if Types is None else Types(declared, {}).typed
 
 
 def _name(one: Intensity | ConsentState) -> str:

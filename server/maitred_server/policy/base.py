@@ -8,7 +8,8 @@ slot, so a decision can be rerun from its seed.
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
-from typing import NamedTuple, Protocol, TypeAlias
+from enum import IntEnum
+from typing import Final, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,8 +81,28 @@ class Policy(Protocol):
         """The distribution that `choose` draws from, when a row is open: float64[n], 0 for closed rows, sum 1."""
 
 
+class Kind(IntEnum):
+    """Ways to choose that compiled code knows."""
+
+    BEST = 1  # the highest priority
+    EVENLY = 2  # all that is open alike
+    SHARE = 3  # `Epsilon`, within a budget
+    GAP = 4  # `InverseGap`, within a budget
+
+
+class Recipe(NamedTuple):
+    """The `recipe` of a policy whose choices compiled code makes without asking it; others have none, or None."""
+
+    kind: Kind
+    strength: float = 0.0  # of the policy
+    share: float = 1.0  # of the draws that it has; the best has the others
+    scale: float = 1.0  # what counts as a gap of 1; 0: the best open one's size
+
+
 class Greedy:
     """Choosing for policies that always take the highest priority; of equals the first."""
+
+    recipe: Final = Recipe(Kind.BEST)
 
     def choose(self, priority: Floats, draw: float) -> tuple[int, float] | None:
         row = int(priority.argmax())

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from maitred_server.policy.base import CLOSED, Floats, Scores, Situation
+from maitred_server.policy.base import CLOSED, Floats, Kind, Recipe, Scores, Situation
 from maitred_server.policy.drawing import Drawn, another
 from maitred_server.policy.epsilon import Epsilon
 from maitred_server.policy.greedy import Best
@@ -41,6 +41,7 @@ class Budgeted(Drawn):
         self._policy = policy
         self._share = share
         self._scale = scale
+        self.recipe = _recipe(policy, share, scale)
 
     def score(self, situation: Situation) -> Scores:
         """Ranks by habit: what is learned is scored beforehand (see `decide.learned`)."""
@@ -73,6 +74,14 @@ class Budgeted(Drawn):
         found *= self._share
         found[best] = self._share * left + (1.0 - self._share)
         return found
+
+
+def _recipe(policy: Drawn, share: float, scale: float) -> Recipe | None:
+    if share <= 0.0:
+        return Recipe(Kind.BEST)
+    if type(policy) is InverseGap:
+        return Recipe(Kind.GAP, policy.gamma, share, scale)
+    return Recipe(Kind.SHARE, policy.share, share, scale) if type(policy) is Epsilon else None
 
 
 class Known(NamedTuple):

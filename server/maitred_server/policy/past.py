@@ -22,8 +22,7 @@ DAY_MS: Final = buckets.DAY_MS
 
 _HOURS: Final = (buckets.DAYS + 2) * 24
 _RATES: Final = -1.0 / np.array(FADES_DAYS)[:, None]
-_RISES: Final = -_RATES
-_FADED: Final = np.exp(np.arange(_HOURS) / 24.0 * _RATES)  # by age in hours
+FADED_HOURLY: Final = np.exp(np.arange(_HOURS) / 24.0 * _RATES)  # float64[3, hours]: by age
 _MOMENT: Final = 1e-6  # days: the least time that something is spread over
 
 
@@ -75,7 +74,7 @@ def past(profile: Profile | None, counter_type: str, now: int) -> Past:
     """What a subject did. `profile` None: nothing is known, or nothing may be. `now`: ms."""
     if profile is None:
         return NO_PAST
-    code, mask, any_id = _sought(counter_type)
+    code, mask, any_id = sought(counter_type)
     chosen = (profile.rows["type"] == code).nonzero()[0]
     if not len(chosen):
         return NO_PAST
@@ -94,7 +93,7 @@ def past(profile: Profile | None, counter_type: str, now: int) -> Past:
 
 
 @lru_cache(maxsize=4_096)
-def _sought(counter_type: str) -> tuple[np.uint32, np.uint64, np.uint64]:
+def sought(counter_type: str) -> tuple[np.uint32, np.uint64, np.uint64]:
     """Of a type: its code, what turns ids into keys, and the id of the counter of all things."""
     code = type_code(counter_type)
     mask = type_mask(code)
@@ -123,7 +122,7 @@ def _recent(profile: Profile, chosen: Places, cells: Floats, now: int) -> Floats
     summed = np.zeros((4, len(held.cells) + 1))
     summed[0, 1:] = held.tallies
     ages = now // HOUR_MS - buckets.middle_hours(held.cells)
-    _FADED.take(ages, axis=1, out=summed[1:, 1:], mode="clip")
+    FADED_HOURLY.take(ages, axis=1, out=summed[1:, 1:], mode="clip")
     np.add.accumulate(summed, axis=1, out=summed)
     begins = buckets.begins(held, len(profile.rows))
     first, end = begins[chosen], begins[1:][chosen]
@@ -136,6 +135,6 @@ def _recent(profile: Profile, chosen: Places, cells: Floats, now: int) -> Floats
 def _before(first: Floats, last: Floats, horizon: float) -> Floats:
     """float64[3, n]: what is left of one from any time between `first` and `last`, or where buckets begin."""
     span = np.maximum(first - np.maximum(last, horizon), _MOMENT)
-    rise = span * _RISES
-    found: Floats = np.exp(first * _RATES) * (np.expm1(rise) / rise)
+    fall = span * _RATES
+    found: Floats = np.exp((first - span) * _RATES) * (np.expm1(fall) / fall)
     return found

@@ -70,7 +70,7 @@ class Pattern(NamedTuple):
         np.square(squared, out=squared)
         for at in range(end, len(scaled)):
             np.multiply(of_groups, scaled[at], out=found[at])
-        if max(factors) > _WITHIN or min(factors) < -_WITHIN:
+        if max(factors, default=0.0) > _WITHIN or min(factors, default=0.0) < -_WITHIN:
             np.minimum(np.maximum(found, LOW_POINT, out=found), HIGH_POINT, out=found)
         return np.rint(found, out=found)
 
@@ -84,10 +84,10 @@ class Scorer:
         self.linear = linear
         rows, shared = linear.rows, linear.shared
         self._shape = shared.shape[:2]
-        self._always = np.ascontiguousarray(rows[:, :, self.pattern.ones].sum(2).T)
-        self._shared = np.array(shared.reshape(-1, shared.shape[2]).T, order="C")  # a row for each feature
-        self._shared[-1] += self._always.reshape(-1)  # the last of what is shared is 1
-        self._columns = np.ascontiguousarray(rows[:, :, self.pattern.columns].transpose(1, 2, 0)) / UNIT
+        self.always = np.ascontiguousarray(rows[:, :, self.pattern.ones].sum(2).T)
+        self.shared = np.array(shared.reshape(-1, shared.shape[2]).T, order="C")  # a row for each feature
+        self.shared[-1] += self.always.reshape(-1)  # the last of what is shared is 1
+        self.columns = np.ascontiguousarray(rows[:, :, self.pattern.columns].transpose(1, 2, 0)) / UNIT
 
     def predict(self, points: Floats, met: Rows, own: Floats, shared: Floats) -> Floats:
         """Responses float64[t, n], in [0, 1].
@@ -96,12 +96,12 @@ class Scorer:
         `shared`: float64[d - own]; most of what could be said is not, and costs nothing.
         """
         said = shared.nonzero()[0]
-        found: Floats = (shared[said] @ self._shared.take(said, 0)).reshape(self._shape)
+        found: Floats = (shared[said] @ self.shared.take(said, 0)).reshape(self._shape)
         of_met = np.einsum("kto,ok->tk", self.linear.rows.take(met, 0), own)
         of_met *= 1.0 / UNIT
         of_met += found.take(met, 1)
-        of_met -= self._always.take(met, 1)
-        found += np.einsum("tkn,kn->tn", self._columns, points)
+        of_met -= self.always.take(met, 1)
+        found += np.einsum("tkn,kn->tn", self.columns, points)
         found[:, met] = of_met
         np.maximum(found, 0.0, out=found)
         return np.minimum(found, 1.0, out=found)
@@ -121,6 +121,12 @@ class Encounter:
     def predict(self) -> Floats:
         """Responses float64[t, n], in [0, 1]."""
         return self._scorer.predict(self._points, self._meeting.met.rows, self._own, self.shared)
+
+    def weighed(self, worth: Floats) -> tuple[Floats, Floats]:
+        """What all responses are worth together, and the first response: float64[n] each. `worth`: float64[t]."""
+        responses = self.predict()
+        first: Floats = responses[0]
+        return first * worth[0] if len(worth) == 1 else worth @ responses, first
 
     def deviations(self) -> Floats:
         """float64[n]: of the first response; see `Linear.deviations`."""

@@ -23,17 +23,18 @@ def told(said: Mapping[str, object], names: Sequence[str], width: int = TOLD_WID
     for name in names:
         value = said.get(name)
         if value is not None:
-            places = _places_of if isinstance(value, list) else _places
-            for column, sign in places(name, value, width):
+            found = places if isinstance(value, list) else _places
+            for column, sign in found(name, value, width):
                 out[column] += sign
     return out
 
 
-def _places_of(name: str, value: object, width: int) -> tuple[tuple[int, float], ...]:
+def places(name: str, value: object, width: int) -> tuple[tuple[int, float], ...]:
+    """Columns and signs of a value; a list is as many values as it has."""
     return tuple([place(name, one, width) for one in values(value)])
 
 
-_places = lru_cache(maxsize=16_384, typed=True)(_places_of)  # of values that are equal and of different types
+_places = lru_cache(maxsize=16_384, typed=True)(places)  # of values that are equal and of different types
 
 
 def values(value: object) -> tuple[str, ...]:

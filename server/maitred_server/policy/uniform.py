@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 
 from maitred_server.model import Reason
-from maitred_server.policy.base import CLOSED, Floats, Scores, Situation
+from maitred_server.policy.base import CLOSED, Floats, Kind, Recipe, Scores, Situation
 
 
 class Uniform:
@@ -13,6 +15,7 @@ class Uniform:
 
     name = "uniform"
     weighted = False
+    recipe: Final = Recipe(Kind.EVENLY)
 
     def score(self, situation: Situation) -> Scores:
         return Scores(np.zeros(situation.size), None, (Reason.EXPLORED,))

@@ -17,6 +17,11 @@ from maitred_server.rpc.people import People
 from maitred_server.rpc.status import code_of
 from maitred_server.telemetry import Telemetry
 
+try:
+    from maitred_server.compiled.requests import Requests
+except ImportError:  # nothing was compiled here: protobuf's classes read every request
+    Requests = None  # type: ignore[assignment, misc]
+
 MAX_PLACEMENTS, MAX_SLOTS, MAX_REQUESTS, MAX_PENDING = 16, 50, 256, 64
 
 
@@ -32,28 +37,30 @@ class Decisions:
         self._telemetry = telemetry
         self._replay_clock = replay_clock
         self._encoder = encoded.Encoder()
+        self._requests: Requests | None = None
+        if Requests is not None:
+            self._requests = Requests(Ask, people.pseudonyms, people.default_kind)
 
     def decide(self, data: bytes, caller: Caller) -> bytes:
-        return self._decide(convert.parse(decision_pb2.DecideRequest, data), caller)
+        ask = self._requests.one(data, caller.brand) if self._requests else None
+        return self._decide(ask or self.ask(convert.parse(decision_pb2.DecideRequest, data), caller))
 
     def decide_batch(self, data: bytes, caller: Caller) -> bytes:
-        wire = convert.parse(decision_pb2.DecideBatchRequest, data)
-        if not 1 <= len(wire.requests) <= MAX_REQUESTS:
-            raise InvalidRequest(f"requests must hold 1 to {MAX_REQUESTS}", "requests")
-        return encoded.batch([self._result(request, caller) for request in wire.requests])
+        asks = self._requests.batch(data, caller.brand) if self._requests else None
+        return encoded.batch([self._result(one, caller) for one in asks or _requests(data)])
 
-    def _result(self, wire: decision_pb2.DecideRequest, caller: Caller) -> bytes:
+    def _result(self, asked: Ask | decision_pb2.DecideRequest, caller: Caller) -> bytes:
         try:
-            return encoded.result(self._decide(wire, caller))
+            return encoded.result(self._decide(asked if isinstance(asked, Ask) else self.ask(asked, caller)))
         except MaitredError as error:
             self._telemetry.refused(code_of(error))
             return decision_pb2.DecideResult(
                 error=decision_pb2.CallError(code=code_of(error), field=error.field, message=error.message)
             ).SerializeToString()
 
-    def _decide(self, wire: decision_pb2.DecideRequest, caller: Caller) -> bytes:
+    def _decide(self, ask: Ask) -> bytes:
         timer = self._telemetry.timer()
-        answer = self._pipeline.decide(self.ask(wire, caller))
+        answer = self._pipeline.decide(ask)
         response = self._encoder.response(answer)
         self._telemetry.decided(answer.decisions, timer, answer.caps_unknown)
         return response
@@ -90,6 +97,13 @@ class Decisions:
         if not self._replay_clock:
             raise WrongMode("at_ms is accepted only by a server that runs with a replay clock", "at_ms")
         return convert.moment(at_ms, "at_ms")
+
+
+def _requests(data: bytes) -> Sequence[decision_pb2.DecideRequest]:
+    wire = convert.parse(decision_pb2.DecideBatchRequest, data)
+    if not 1 <= len(wire.requests) <= MAX_REQUESTS:
+        raise InvalidRequest(f"requests must hold 1 to {MAX_REQUESTS}", "requests")
+    return wire.requests
 
 
 def _overrides(wire: decision_pb2.DecideRequest, caller: Caller) -> dict[str, str]:

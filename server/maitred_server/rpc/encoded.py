@@ -7,19 +7,25 @@ format the bytes of two parts of a message, one after the other, are the bytes o
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Final, cast
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from maitred.v1 import decision_pb2, types_pb2
 
 from maitred_server.decide.answer import Answer, Decision
 from maitred_server.decide.choice import Choice
+from maitred_server.decide.world import World
 from maitred_server.model import Reason
 from maitred_server.playbook.catalogue import Catalogue
 from maitred_server.rpc.answers import arms_to_wire
 from maitred_server.store.keys import TAG_BYTES, subject_tag
+
+try:
+    from maitred_server.compiled.responses import Responses
+except ImportError:  # nothing was compiled here
+    Responses = None  # type: ignore[assignment, misc]
 
 MOST_BYTES: Final = 16 << 20  # of choices that are kept, a catalogue
 MOST_SLOTS: Final = 50
@@ -71,24 +77,28 @@ class Encoder:
 
     def __init__(self) -> None:
         self._catalogues: WeakKeyDictionary[Catalogue, Published] = WeakKeyDictionary()
+        self._last: tuple[Callable[[], World | None], bytes, Published] = (lambda: None, b"", Published())
+        self.compiled: Responses | None = None
+        if Responses is not None:
+            self.compiled = Responses((Answer, Decision, Choice), _placement, _rarer)
 
     def response(self, answer: Answer) -> bytes:
         """A decision_pb2.DecideResponse."""
-        world = answer.world
-        published = self._published(world.catalogue)
-        parts = [_own(answer), _versions(world.catalogue.version, world.snapshot_version)]
+        last, shared, published = self._last
+        if last() is not answer.world:
+            shared, published = self._look(answer.world)
         if answer.arms or answer.overridden:
-            parts.append(_arms(tuple(answer.arms), tuple(answer.overridden)))
-        for one in answer.decisions:
-            written = _decision(one, published, world.catalogue)
-            parts += (_DECISIONS, _length(written), written)
-        return b"".join(parts)
+            shared += _arms(tuple(answer.arms), tuple(answer.overridden))
+        if self.compiled is None:
+            return _response(answer, shared, published)
+        return self.compiled.response(answer, subject_tag(answer.subject), shared, published)
 
-    def _published(self, catalogue: Catalogue) -> Published:
-        found = self._catalogues.get(catalogue)
-        if found is None:
-            found = self._catalogues[catalogue] = Published()
-        return found
+    def _look(self, world: World) -> tuple[bytes, Published]:
+        """What a world's answers have in common, remembered until another world answers."""
+        versions = _versions(world.catalogue.version, world.snapshot_version)
+        published = self._catalogues.setdefault(world.catalogue, Published())
+        self._last = ref(world), versions, published
+        return versions, published
 
 
 class Published:
@@ -97,21 +107,29 @@ class Published:
     def __init__(self, most: int = MOST_BYTES) -> None:
         self._most = most
         self.size = 0
-        self._known: dict[int, bytes] = {}
+        self.known: dict[int, bytes] = {}
 
     def of(self, action: int, catalogue: Catalogue, own_content: bool) -> bytes:
         """Item, variant, groups, media type and, unless the subject has a content of its own, the content."""
         name = ~action if own_content else action
-        found = self._known.get(name)
+        found = self.known.get(name)
         return self._keep(name, _written(action, catalogue, own_content)) if found is None else found
 
     def _keep(self, name: int, written: bytes) -> bytes:
         self.size += len(written)
         if self.size > self._most:
-            self._known.clear()
+            self.known.clear()
             self.size = len(written)
-        self._known[name] = written
+        self.known[name] = written
         return written
+
+
+def _response(answer: Answer, shared: bytes, published: Published) -> bytes:
+    parts = [_own(answer), shared]
+    for one in answer.decisions:
+        written = _decision(one, published, answer.world.catalogue)
+        parts += (_DECISIONS, _length(written), written)
+    return b"".join(parts)
 
 
 def _own(answer: Answer) -> bytes:

@@ -12,9 +12,12 @@ import structlog
 from maitred_server.rpc.access import Access
 from maitred_server.rpc.calls import UnderWay
 from maitred_server.rpc.envoy.admin import Admin
+from maitred_server.rpc.envoy.arriving import Arriving
 from maitred_server.rpc.envoy.connected import Connected
 from maitred_server.rpc.envoy.framed import CONTENT_TYPES, Framed
 from maitred_server.rpc.envoy.health import Health
+from maitred_server.rpc.envoy.turns import Turns
+from maitred_server.rpc.envoy.within import Within
 from maitred_server.rpc.handlers import PACKAGE, SERVICES, Handlers
 from maitred_server.telemetry import Telemetry, frames
 
@@ -47,11 +50,13 @@ class EnvoyFront:
     def __init__(
         self, handlers: Handlers, access: Access, telemetry: Telemetry, *, max_calls: int, admin: Path
     ) -> None:
-        self._handlers = handlers
+        self._turns = Turns(handlers, telemetry.turn)
         self._under_way = UnderWay(max_calls)
         self._health = Health(f"{PACKAGE}.{service}" for service in SERVICES)
-        self._framed = Framed(handlers, access, telemetry, self._under_way)
-        self._connected = Connected(handlers, access, telemetry, self._under_way, self._health)
+        framed = Framed(self._turns, access, telemetry)
+        self._within = Within(framed, FAST, max_calls)
+        self._arriving = Arriving(framed, self._under_way)
+        self._connected = Connected(self._turns, access, telemetry, self._under_way, self._health)
         self._application = self._connected.application()
         self._admin = Admin(admin)
 
@@ -61,7 +66,7 @@ class EnvoyFront:
         if name is not None and scope["method"] == "POST":
             headers = dict(scope["headers"])
             if headers.get(b"content-type") in CONTENT_TYPES:
-                self._framed.begin(name, headers, receive, send)
+                self._arriving.begin(name, headers, receive, send)
                 return ANSWERED
         return self._by_connect(scope, receive, send)
 
@@ -90,8 +95,9 @@ class EnvoyFront:
         await self._admin.part_gently()
         await asyncio.sleep(drain_s)
         await self._admin.take_no_more()
-        self._handlers.close()
+        self._turns.close()
         self._health.close()
-        await self._under_way.close(stop_s)
+        await asyncio.gather(self._under_way.close(stop_s), self._within.close(stop_s))
+        self._turns.end()
         await self._connected.close()
         await asyncio.sleep(FLUSH_S)

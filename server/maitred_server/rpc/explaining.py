@@ -13,8 +13,9 @@ from maitred.v1 import decision_pb2
 from maitred_server.decide.alike import alike
 from maitred_server.decide.ask import Ask
 from maitred_server.decide.explain import MOST, Asked, Explanation, explain
+from maitred_server.decide.packing import sealed
 from maitred_server.decide.past import Past, Rerun
-from maitred_server.decide.pipeline import Pipeline, sealed
+from maitred_server.decide.pipeline import Pipeline
 from maitred_server.decide.receipt import Receipt, Sealer
 from maitred_server.errors import InvalidRequest, NotAllowed, TooMany
 from maitred_server.playbook.hints import did_you_mean

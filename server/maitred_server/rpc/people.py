@@ -63,8 +63,8 @@ class People:
     """Knows the pseudonyms and what a missing kind means."""
 
     def __init__(self, pseudonyms: Pseudonyms, default_kind: Kind) -> None:
-        self._pseudonyms = pseudonyms
-        self._default_kind = default_kind
+        self.pseudonyms = pseudonyms
+        self.default_kind = default_kind
 
     def merging(self, subject: types_pb2.Subject, other: types_pb2.Subject, brand: str, field: str) -> Merging:
         """The two that turned out to be one. Raises InvalidRequest."""
@@ -75,8 +75,8 @@ class People:
 
     def addressed(self, wire: types_pb2.Subject, brand: str, field: str = "subject") -> Addressed:
         """Raises InvalidRequest; the message never repeats an id."""
-        kind = convert.kind(wire.kind, self._default_kind, f"{field}.kind")
-        key = self._pseudonyms.subject_key(brand, kind, convert.subject_id(wire.id, f"{field}.id"))
+        kind = convert.kind(wire.kind, self.default_kind, f"{field}.kind")
+        key = self.pseudonyms.subject_key(brand, kind, convert.subject_id(wire.id, f"{field}.id"))
         aliases = wire.aliases
         if not aliases:
             return Addressed(key, kind, ())
@@ -85,5 +85,5 @@ class People:
         return Addressed(key, kind, tuple(self._alias(alias, brand, f"{field}.aliases") for alias in aliases))
 
     def _alias(self, wire: types_pb2.SubjectAlias, brand: str, field: str) -> tuple[Kind, SubjectKey]:
-        kind = convert.kind(wire.kind, self._default_kind, f"{field}.kind")
-        return kind, self._pseudonyms.subject_key(brand, kind, convert.subject_id(wire.id, f"{field}.id"))
+        kind = convert.kind(wire.kind, self.default_kind, f"{field}.kind")
+        return kind, self.pseudonyms.subject_key(brand, kind, convert.subject_id(wire.id, f"{field}.id"))

@@ -26,7 +26,7 @@ def pointer(key: SubjectKey, canonical: SubjectKey) -> bytes:
 
 def is_pointer(stored: bytes) -> bool:
     """Whether this leads to another key, or is a profile (damaged ones may be taken for the other)."""
-    return stored[_AT : _AT + 2] == _MARK
+    return stored.startswith(_MARK, _AT)
 
 
 def target(key: SubjectKey, stored: bytes) -> SubjectKey:
@@ -39,7 +39,7 @@ def followed(txn: Txn, profiles: Any, key: SubjectKey) -> tuple[SubjectKey, byte
     stored = txn.get(key, db=profiles)
     if stored is None:
         return None
-    if not is_pointer(stored):
+    if not stored.startswith(_MARK, _AT):
         return key, stored
     canonical = target(key, stored)
     stored = txn.get(canonical, db=profiles)

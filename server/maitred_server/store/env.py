@@ -136,8 +136,11 @@ class Environment:
     def look_up(self, find: Callable[[Txn, Any, bytes], T], key: bytes, database: Any) -> T:
         """What `find` tells of a key in one database: the quickest way to more than one read of the same moment."""
         try:
-            with self._env.begin(db=database) as txn:
+            txn = self._env.begin(db=database)
+            try:
                 return find(txn, database, key)
+            finally:
+                txn.abort()  # it only read; without `with`, since every decision comes by
         except lmdb.Error as error:
             raise self.error(error) from error
 

@@ -23,7 +23,7 @@ class Flag:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._byte = mmap.mmap(descriptor, 1)
+        self.byte = mmap.mmap(descriptor, 1)  # not 0: it is raised; for who looks at every decision
 
     @classmethod
     def open(cls, folder: Path) -> Flag:
@@ -37,18 +37,14 @@ class Flag:
             raise StoreRefused(f"the store cannot be opened: {error.strerror}") from error
         return cls(descriptor)
 
-    @property
-    def raised(self) -> bool:
-        return self._byte[0] != 0
-
     def put(self, raised: bool) -> None:
         """Raise it, or take it down."""
-        self._byte[0] = raised
+        self.byte[0] = raised
 
     def close(self) -> None:
         """Closing twice is no error."""
         if self._descriptor >= 0:
-            self._byte.close()
+            self.byte.close()
             os.close(self._descriptor)
             self._descriptor = -1
 

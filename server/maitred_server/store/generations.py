@@ -85,7 +85,7 @@ class Generations:
     def current(self) -> Environment:
         """The environment to use now. To be asked for once in a piece of work, for handles are of one environment."""
         env = self._env
-        if env.flag.raised and env.successor() is not None:
+        if env.flag.byte[0] and env.successor() is not None:
             self._follow(env)
             return self._env
         return env

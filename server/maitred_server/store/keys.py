@@ -20,6 +20,7 @@ EXPOSURE_TYPE = "exposure"
 OBJECTION_TYPE = "not_for_me"
 
 TAG_BYTES = 8
+_TAG = blake2b(digest_size=TAG_BYTES, person=b"maitred.tag")
 
 
 def outcome_type(name: str) -> str:
@@ -87,7 +88,9 @@ def brand_of(key: SubjectKey) -> str:
 
 def subject_tag(subject: SubjectKey) -> bytes:
     """What names a subject to clients: 8 bytes made of its pseudonym, which was made with the installation's key."""
-    return blake2b(subject, digest_size=TAG_BYTES, person=b"maitred.tag").digest()
+    digest = _TAG.copy()
+    digest.update(subject)
+    return digest.digest()
 
 
 def same_brand(one: SubjectKey, other: SubjectKey) -> bool:

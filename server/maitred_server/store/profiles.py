@@ -1,12 +1,7 @@
-"""The profile of a subject: an immutable value over the very bytes that are stored.
-
-Stored as: header (208 bytes), counter rows, ring of recent events, bucket cells, bucket tallies, traits, consents,
-stamp. All but the last three are numpy arrays that need no parsing.
-"""
+"""The profile of a subject: an immutable value over the very bytes that are stored, see `layout`."""
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Sequence
 from functools import cached_property
 from typing import NamedTuple
@@ -17,7 +12,6 @@ import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from maitred_server.errors import RecordDamaged
 from maitred_server.model import (
     Consent,
     ConsentState,
@@ -33,26 +27,27 @@ from maitred_server.model import (
     Trait,
     Unmerge,
 )
-from maitred_server.store import buckets, consents, counters, traits
+from maitred_server.store import buckets, consents, counters, layout, traits
 from maitred_server.store.buckets import NO_BUCKETS, Buckets
 from maitred_server.store.consents import Objections
 from maitred_server.store.counters import NO_ROWS, Rows
 from maitred_server.store.journal import KIND_INDEX, KIND_SLOTS, by_kind
-from maitred_server.store.keys import ANY_KEY, PSEUDONYM_BYTES, type_code
+from maitred_server.store.keys import ANY_KEY, type_code
+from maitred_server.store.layout import (
+    CHECKSUM,
+    HAS_UNIT,
+    HEADER,
+    KINDS,
+    MERGED,
+    NO_RECENT,
+    RECENT,
+    read_fields,
+)
 from maitred_server.store.touches import Touches, checked_time, touches_of
 
-LAYOUT = 2
+LAYOUT = layout.LAYOUT
 MOST_RECENT = 256
 
-# checksum; layout, kind, flags; sequence; first seen, last seen, newest event (ms); evicted; numbers of rows, of recent
-# events, of buckets; bytes of traits, of consents; unit; totals by kind of record
-_HEADER = struct.Struct(f"<IHBBQqqqIIIIII{PSEUDONYM_BYTES}s{KIND_SLOTS}Q")
-_CHECKSUM = 4
-_MERGED, _HAS_UNIT = 1, 2  # flags
-
-RECENT = np.dtype([("time", "<i8"), ("action", "<u8"), ("item", "<u8"), ("type", "<u4"), ("quantity", "<u4")])
-_NO_RECENT: Rows = np.zeros(0, RECENT)
-_NO_RECENT.flags.writeable = False
 _MOST_QUANTITY = np.uint64((1 << 32) - 1)
 
 
@@ -89,7 +84,7 @@ class Profile(msgspec.Struct, frozen=True, eq=False, dict=True):
     evicted: int = 0  # counters and traits that went to stay within the bounds
     counts_by_kind: tuple[int, ...] = (0,) * KIND_SLOTS
     rows: Rows = NO_ROWS
-    ring: Rows = _NO_RECENT  # by time, then by sequence
+    ring: Rows = NO_RECENT  # by time, then by sequence
     buckets: Buckets = NO_BUCKETS
     stored_traits: bytes = traits.NONE
     stored_consents: bytes = consents.NONE
@@ -228,7 +223,7 @@ class Profile(msgspec.Struct, frozen=True, eq=False, dict=True):
                 first, last = min(first or at, at), max(last, at)
         told = replace(
             self,
-            kind=_KINDS[kind],
+            kind=KINDS[kind],
             sequence=sequence,
             first_seen=first,
             last_seen=last,
@@ -288,11 +283,11 @@ class Profile(msgspec.Struct, frozen=True, eq=False, dict=True):
 
     def encode(self, subject: SubjectKey) -> bytes:
         """As stored under `subject`."""
-        header = _HEADER.pack(
+        header = HEADER.pack(
             0,
             LAYOUT,
             self.kind,
-            _MERGED * self.merged | _HAS_UNIT * bool(self.unit),
+            MERGED * self.merged | HAS_UNIT * bool(self.unit),
             self.sequence,
             self.first_seen,
             self.last_seen,
@@ -309,53 +304,21 @@ class Profile(msgspec.Struct, frozen=True, eq=False, dict=True):
         columns = (self.rows, self.ring, self.buckets.cells, self.buckets.tallies)
         payload = b"".join(
             (
-                header[_CHECKSUM:],
+                header[CHECKSUM:],
                 *(column.data for column in columns if len(column)),
                 self.stored_traits,
                 self.stored_consents,
                 self.stamp,
             )
         )
-        return crc32(payload, crc32(subject)).to_bytes(_CHECKSUM, "little") + payload
+        return crc32(payload, crc32(subject)).to_bytes(CHECKSUM, "little") + payload
 
     @classmethod
     def decode(cls, subject: SubjectKey, stored: bytes) -> Profile:
         """The profile stored under `subject`, over the given bytes. Raises RecordDamaged."""
-        if crc32(memoryview(stored)[_CHECKSUM:], crc32(subject)) != int.from_bytes(stored[:_CHECKSUM], "little"):
-            raise RecordDamaged("a stored profile fails its checksum")
-        _, layout, kind, flags, sequence, first, last, newest, evicted, rows, ring, cells, text, said, unit, *totals = (
-            _HEADER.unpack_from(stored)
-        )
-        if layout != LAYOUT:
-            raise RecordDamaged(f"a stored profile has layout {layout}; this version reads {LAYOUT}")
-        at_ring = _HEADER.size + rows * counters.ROW.itemsize
-        at_cells = at_ring + ring * RECENT.itemsize
-        at_tallies = at_cells + cells * 8
-        at_traits = at_tallies + cells * 4
-        return cls(
-            _KINDS[kind],
-            sequence,
-            first,
-            last,
-            newest,
-            evicted,
-            tuple(totals),
-            np.frombuffer(stored, counters.ROW, rows, _HEADER.size) if rows else NO_ROWS,
-            np.frombuffer(stored, RECENT, ring, at_ring) if ring else _NO_RECENT,
-            Buckets(
-                np.frombuffer(stored, np.uint64, cells, at_cells), np.frombuffer(stored, np.uint32, cells, at_tallies)
-            )
-            if cells
-            else NO_BUCKETS,
-            stored[at_traits : at_traits + text],
-            stored[at_traits + text : at_traits + text + said],
-            unit if flags & _HAS_UNIT else b"",
-            bool(flags & _MERGED),
-            stored[at_traits + text + said :],
-        )
+        return cls(*read_fields(subject, stored))
 
 
-_KINDS = {int(kind): kind for kind in Kind}
 _COUNTED_ONLY = frozenset((Event, Exposure, Outcome))  # kinds of record that change no traits and no consents
 _NOT_HEARD = frozenset((Merge, Unmerge))  # they do not say that the subject itself was there
 

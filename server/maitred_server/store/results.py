@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from maitred_server.model import Record, SubjectKey
 from maitred_server.store.erasures import Erasure
 from maitred_server.store.forgotten import Note
@@ -43,7 +45,7 @@ class Deleted(NamedTuple):
     erasure: Erasure  # what was forgotten
 
 
-class Found(NamedTuple):
+class Found(msgspec.Struct, frozen=True, gc=False):
     """Whom a key leads to."""
 
     subject: SubjectKey  # the canonical key

@@ -196,7 +196,7 @@ class Store:
     # Reading
 
     def find(self, key: SubjectKey) -> Found | None:
-        env = self._env
+        env = self._generations.current()
         found = env.look_up(aliases.followed, key, env.databases.profiles)
         return None if found is None else Found(found[0], Profile.decode(*found))
 

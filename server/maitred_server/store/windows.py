@@ -63,7 +63,7 @@ def counts_since(profile: Profile, places: Places, since: Moments) -> NDArray[np
     return counts
 
 
-def count_since(profile: Profile, place: int, since: int, of_item: bool = True) -> int:
+def plain_count_since(profile: Profile, place: int, since: int, of_item: bool = True) -> int:
     """The same of one counter, without arrays of one. `of_item` False: recent events do not tell it, nor are asked."""
     id_, _, first, last, _, code, count = profile.rows[place].item()
     if last < since:
@@ -76,6 +76,12 @@ def count_since(profile: Profile, place: int, since: int, of_item: bool = True) 
     if not most or not of_item:
         return most
     return _recent_count(profile, code, id_ ^ type_mask(code), since) or most
+
+
+try:
+    from maitred_server.compiled.contact import count_since as count_since
+except ImportError:  # nothing was compiled here
+    count_since = plain_count_since
 
 
 def _recent_count(profile: Profile, code: int, key: int, since: int) -> int:

@@ -26,10 +26,16 @@ class Pseudonyms:
 
     def subject_key(self, brand: str, kind: Kind, subject_id: str) -> SubjectKey:
         """The key of a subject: brand prefix and 16 bytes. Kind is part of it: person 42 is not household 42."""
-        begun = self._begun.get((brand, kind)) or self._begin(brand, kind)
-        digest = begun.digest.copy()
+        prefix, hashed = self.begun(brand, kind)
+        digest = hashed.copy()
         digest.update(subject_id.encode())
-        return begun.prefix + digest.digest()
+        return prefix + digest.digest()
+
+    def begun(self, brand: str, kind: Kind) -> tuple[bytes, blake2b]:
+        """What the keys of a brand's subjects of one kind begin with, and the hash of an id so far: for whoever makes
+        many. A copy of the hash takes the id; its digest is the rest of the key. Raises ValueError for no brand.
+        """
+        return self._begun.get((brand, kind)) or self._begin(brand, kind)
 
     def _begin(self, brand: str, kind: Kind) -> _Begun:
         digest = self._keyed.copy()

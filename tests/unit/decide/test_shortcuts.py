@@ -59,7 +59,6 @@ def test_nouns_made_again_differ_in_one_field(tmp_path: Path) -> None:
     choice = Choice(1, 2, "a", "b", Reason.HABIT, 0.5, 0.25, 3.0, True, None, "why", b"c", b"f", True, 7)
     assert choice.with_remaining(4) == choice._replace(remaining=4)
     decision = Decision("id", "home", [choice], Reason.HABIT, "habit", 1, 2, "web", "space")
-    assert choice.with_features(b"g", False) == choice._replace(features=b"g", met=False)
     assert decision.with_slate([]) == decision._replace(slate=[])
     desk = shop(tmp_path)
     contacts = Contacts(None, NOW, desk.world.catalogue.group_keys)
@@ -166,7 +165,7 @@ def test_what_a_value_closed_is_remembered_by_it(ages: tuple[float, ...]) -> Non
 
     one = OfValue(lambda frame: frame[0])
     one.compared.append((0b0111, looked_up))
-    found = [one.holding(frame) & 0b1111 for frame in frames]
-    assert found == [0b1101, 0b1011, 0b1101, 0b1011, 0b1101, 0b1101]
+    found = [one.closed(frame) for frame in frames]
+    assert found == [0b0010, 0b0100, 0b0010, 0b0100, 0b0010, 0b0010]
     assert calls[:2] == [18.0, 30.0]
     assert len(calls) == 3

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from harness.server import PLAYBOOK
 from maitred_server.decide.ask import Ask
+from maitred_server.decide.filling import draw
 from maitred_server.decide.pipeline import Pipeline
 from maitred_server.decide.receipt import Sealer
 from maitred_server.decide.scoring import closed_where
-from maitred_server.decide.slate import draw
 from maitred_server.decide.world import World
 from maitred_server.model import Entry, Event, Kind, Reason, Record, Sequenced
 from maitred_server.playbook import loader

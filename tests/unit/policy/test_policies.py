@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from maitred_server.decide.slate import draw
+from maitred_server.decide.filling import draw
 from maitred_server.model import Reason
 from maitred_server.policy import POLICIES, Policy
 from maitred_server.policy.base import CLOSED, Own, Situation

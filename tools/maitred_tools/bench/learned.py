@@ -7,7 +7,6 @@ timed within whole pages of many subjects, where each finds the processor's cach
 
 from __future__ import annotations
 
-import copy
 import json
 import statistics
 import sys
@@ -21,11 +20,10 @@ from typing import Annotated, Final
 import numpy as np
 import typer
 from maitred_server.decide.ask import Ask
-from maitred_server.decide.learned import Seen
+from maitred_server.decide.filling import draw
 from maitred_server.decide.moment import Moment
 from maitred_server.decide.pipeline import Page, moment_of
 from maitred_server.decide.profile import Known
-from maitred_server.decide.slate import draw
 from maitred_server.decide.world import World
 from maitred_server.model import Event, Kind, Record, Trait, Traits, TraitSource, Value
 from maitred_server.playbook import loader
@@ -33,7 +31,6 @@ from maitred_server.playbook.build import build
 from maitred_server.playbook.catalogue import Catalogue
 from maitred_server.policy import POLICIES
 from maitred_server.policy.base import CLOSED
-from maitred_server.policy.past import past
 from maitred_server.policy.snapshot import Column, PolicySnapshot
 from maitred_server.store import Profile
 from maitred_server.store.keys import item_key, type_code
@@ -111,10 +108,9 @@ def parts(published: World, policy: str, asked: Moment) -> dict[str, Callable[[]
     """What is timed, by name."""
     learned = published.ground(PLACEMENT).learned
     assert learned is not None
-    profile, view = asked.view.profile, asked.view
+    view = asked.view
     seen = learned.see(view, NOW)
     assert seen is not None
-    fresh = copy.copy(seen.encounter)  # which predicted nothing so far: what it works out is kept
     priority = seen.scores().priority
     seeds = iter(range(10**9))
 
@@ -129,17 +125,12 @@ def parts(published: World, policy: str, asked: Moment) -> dict[str, Callable[[]
             rows.append(chosen[0])
         return seen.sealed(rows, range(SLOTS))
 
-    def predicted() -> object:
-        return Seen(learned, copy.copy(fresh)).scores()
-
     def whole() -> object:
         found = learned.see(view, NOW)
         return found and found.scores()
 
     return {
-        "what the subject did": lambda: past(profile, "purchase", NOW),
         "features": lambda: learned.see(view, NOW),
-        "predictions": predicted,
         "features and predictions": whole,
         f"{SLOTS} slots tried, drawn and sealed": fill,
         "a page, all stages of it": lambda: Page(published, asked, next(seeds)).decide("", PLACEMENT, 0),

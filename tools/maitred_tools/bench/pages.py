@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
+from maitred_server.decide.filling import draw
 from maitred_server.decide.moment import Moment
 from maitred_server.decide.pipeline import Page, Prepared
-from maitred_server.decide.slate import Chosen, _choose, draw
+from maitred_server.decide.slate import Chosen, _choose
 from maitred_server.decide.turns import NO_ROW, Turn
 from maitred_server.decide.world import World
 from maitred_server.policy.base import Floats, Policy

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from maitred_server.playbook.rules.closures import Frame
 
 
-class Answers(NamedTuple):
+class Answers(msgspec.Struct, frozen=True, gc=False):
     """What a decision's subject, context and moment say to all rules. Belongs to one decision.
 
     `failing`: the program's formulas of the subject that do not hold, as bits. `frame`: for atoms that ask items too.

@@ -8,17 +8,21 @@ from operator import xor
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from maitred_server.playbook.rules.answers import Answers
-from maitred_server.playbook.rules.bits import bits_of, unpack
+from maitred_server.playbook.rules.bits import bits_of
 from maitred_server.playbook.rules.closures import Evaluate, Frame, closure
 from maitred_server.playbook.rules.columns import PRICE, Bools, Codes, ItemColumns
 from maitred_server.playbook.rules.errors import Failure, RuleFailure
-from maitred_server.playbook.rules.guards import Guards
 from maitred_server.playbook.rules.indexes import Bits, Compared, Index, index, of_items
 from maitred_server.playbook.rules.logic import Formula, Literal, as_node
 from maitred_server.playbook.rules.rows import Rows
 from maitred_server.playbook.rules.rule import Rule
 from maitred_server.playbook.rules.split import Joined, OfBoth, OfItems, OfSubject, Split, atoms
 from maitred_server.playbook.rules.tree import Node, key
+
+try:
+    from maitred_server.compiled.filters import Guards
+except ImportError:  # nothing was compiled here
+    from maitred_server.playbook.rules.guards import Guards  # type: ignore[assignment]
 
 
 class Asked:
@@ -52,18 +56,18 @@ class OfValue:
         self._evaluate = evaluate
         self._kept: dict[Any, int] = {}  # by value: an age is that of many
 
-    def holding(self, frame: Frame) -> int:
-        """The rows that are left."""
+    def closed(self, frame: Frame) -> int:
+        """The rows of which one does not hold."""
         try:
             value = self._evaluate(frame)
         except Failure:
-            return ~self._closed(lambda look_up: 0)
-        left = self._kept.get(value)
-        if left is None:
+            return self._closed(lambda look_up: 0)
+        closed = self._kept.get(value)
+        if closed is None:
             if len(self._kept) >= MOST_VALUES:
                 self._kept.clear()
-            left = self._kept[value] = ~self._closed(lambda look_up: look_up(value))
-        return left
+            closed = self._kept[value] = self._closed(lambda look_up: look_up(value))
+        return closed
 
     def _closed(self, holds: Callable[[Callable[[Any], int]], int]) -> int:
         closed = 0
@@ -103,7 +107,7 @@ class Gate:
         self._uses = Counter(key(atom) for split, _ in by_split for atom in atoms(split))
         for split, bits in by_split:
             self._add(split, bits)
-        self._subject_guards = Guards(self._of_subject, rows.size)
+        self._guards = Guards(self._of_subject, rows.size, self._all ^ self._closed)
 
     def with_columns(self, columns: ItemColumns) -> Gate:
         """The same gate after prices changed (`ItemColumns.with_price`)."""
@@ -112,15 +116,22 @@ class Gate:
 
     def open(self, answers: Answers) -> Bools | None:
         """bool[m]: the rows whose rules all match; None: all rows."""
-        left = self._all ^ (self._closed | self._subject_guards.closed(answers.failing))
-        asked = Asked(answers.failing, answers.frame, self._indexes)
+        closed = 0
         for of_value in self._of_values.values():
-            left &= of_value.holding(asked.frame)
+            closed |= of_value.closed(answers.frame)
+        if self._of_both:
+            closed |= self._closed_by_both(answers, closed)
+        return self._guards.open(answers.failing, closed)
+
+    def _closed_by_both(self, answers: Answers, closed: int) -> int:
+        left = self._guards.bits(answers.failing)
+        left ^= left & closed
+        whole, asked = left, Asked(answers.failing, answers.frame, self._indexes)
         for guarded, part in self._of_both:
             guarded &= left
             if guarded:
                 left ^= guarded ^ (guarded & part(asked))
-        return None if left == self._all else unpack(left, self._rows.size)
+        return whole ^ left
 
     def verdicts(self, answers: Answers, row: int) -> list[tuple[int, bool | RuleFailure]]:
         """What each rule that guards a row says to it, by the rule's number. For explanations: it takes its time."""

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
+from maitred_server.playbook.rules.bits import unpack
+from maitred_server.playbook.rules.columns import Bools
 from maitred_server.playbook.rules.tables import byte_tables, of_bytes
 
 MOST_BYTES: Final = 4 << 20  # of the tables
@@ -18,9 +20,12 @@ class Guards:
     Tables by eight formulas at once where they are small, by four at once where they are not, else none.
     """
 
-    def __init__(self, guarded: Mapping[int, int], size: int) -> None:
-        """`guarded`: formula -> the rows that need it to hold; `size`: how many rows there are."""
+    def __init__(self, guarded: Mapping[int, int], size: int, whole: int) -> None:
+        """`guarded`: formula -> the rows that need it to hold; `size`: how many rows there are; `whole`: those of them
+        that are open when all formulas hold.
+        """
         self.closed = lru_cache(MOST_KEPT)(self._closed)  # many subjects meet the same formulas
+        self._size, self._whole = size, whole
         self._guarded = dict(guarded)
         self._mask = sum(1 << number for number in guarded)
         count = max(guarded, default=-1) + 1
@@ -32,6 +37,15 @@ class Guards:
             self._octets = byte_tables(effects)
         elif table_bytes // 8 <= MOST_BYTES:
             self._halves = [_halves(effects[at : at + 8]) for at in range(0, count, 8)]
+
+    def bits(self, failing: int) -> int:
+        """The rows that are left, as bits. `failing`: formulas as bits."""
+        return self._whole & ~self.closed(failing)
+
+    def open(self, failing: int, closed: int) -> Bools | None:
+        """bool[m]: the rows that are left; None: all of them. `closed`: rows that are closed beside, as bits."""
+        left = self._whole & ~(self.closed(failing) | closed)
+        return None if left == (1 << self._size) - 1 else unpack(left, self._size)
 
     def _closed(self, failing: int) -> int:
         """The rows that need a formula that fails. `failing`: formulas as bits."""

@@ -7,31 +7,25 @@ for each trait that any rule names, however many rules there are.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache, partial
-from typing import Any, Final, NamedTuple
+from collections.abc import Sequence
+from typing import Final
 
-from maitred_server.playbook.rules.closures import Evaluate, Frame, closure
-from maitred_server.playbook.rules.errors import Failure
+from maitred_server.playbook.rules.answering import AnyTable, Tables
+from maitred_server.playbook.rules.closures import Evaluate, closure
 from maitred_server.playbook.rules.logic import Formula, Literal, as_node, clauses
 from maitred_server.playbook.rules.rule import is_segments, takes_names
-from maitred_server.playbook.rules.tables import Cuts, Effect, Lookup, Names, Texts, byte_tables, of_bytes
+from maitred_server.playbook.rules.tables import Effect, byte_tables
 from maitred_server.playbook.rules.terms import Test, table, tested
 from maitred_server.playbook.rules.tree import Field, Node, key
 
+try:
+    from maitred_server.compiled.rules import Answering
+except ImportError:  # nothing was compiled here
+    from maitred_server.playbook.rules.answering import Answering  # type: ignore[assignment]
+
 MOST_CLAUSES: Final = 8  # with more than one literal, of a formula; one that has more is a term of its own
 _MOST_CLAUSES: Final = 64
-MOST_KEPT: Final = 1_024
-
-
-class _Fields(NamedTuple):
-    """Tables by the field whose value they take, apart by type: so much is done with them that a call is too much."""
-
-    texts: tuple[tuple[str, Callable[[Any, int], int], int], ...]
-    numbers: tuple[tuple[str, Sequence[Any], Sequence[int], Cuts], ...]
-    lists: tuple[tuple[str, Lookup], ...]
 
 
 class Matcher:
@@ -39,46 +33,14 @@ class Matcher:
 
     def __init__(self, formulas: Sequence[Formula], segment_names: Sequence[str] = ()) -> None:
         self.size = len(formulas)
-        self._mask = (1 << self.size) - 1
         self._start = 0
         self._clauses = 0
         self._terms: dict[bytes, Node] = {}
         self._tests: dict[bytes, dict[tuple[Test, bool], Effect]] = defaultdict(dict)
         for number, of in enumerate(formulas):
             self._add(number, of)
-        self._set_tables(segment_names)
-
-    def failing(self, subject: Mapping[str, Any], context: Mapping[str, Any], frame: Frame, segments: int) -> int:
-        """The formulas that do not hold, as bits. `segments`: bits by the names given."""
-        bits = self._start
-        for get, (texts, numbers, lists) in ((subject.get, self._of_subject), (context.get, self._of_context)):
-            for name, find, other in texts:
-                bits |= find(get(name), other)
-            for name, cuts, entries, whole in numbers:
-                value = get(name)
-                if value is not None and value == value:
-                    bits |= entries[bisect_left(cuts, value) + bisect_right(cuts, value)]
-                else:
-                    bits |= whole.bits(value)
-            for name, look_up in lists:
-                bits |= look_up(get(name))
-        for evaluate, look_up in self._computed:
-            try:
-                value = evaluate(frame)
-            except Failure:
-                value = None
-            bits |= look_up(value)
-        if self._segments:
-            bits |= self._of_segments(segments)
-        return self._folded(bits)
-
-    def _folded(self, bits: int) -> int:
-        failing = bits & self._mask
-        missing = (bits >> self.size) ^ self._clauses
-        while missing:
-            failing |= missing & self._mask
-            missing >>= self.size
-        return failing
+        self.takes_names = any(takes_names(term) for term in self._terms.values() if not is_segments(term))
+        self.failing = Answering(self._tables(segment_names)).failing  # see there
 
     def _add(self, number: int, of: Formula) -> None:
         found = clauses(of, _MOST_CLAUSES)
@@ -105,30 +67,19 @@ class Matcher:
         met, unmet = tests.get((test, literal.wanted), (0, 0))
         tests[test, literal.wanted] = Effect(met | effect.met, unmet | effect.unmet)
 
-    def _set_tables(self, segment_names: Sequence[str]) -> None:
-        self._segments: list[list[int]] = []
-        fields: dict[str, list[tuple[str, Any]]] = {"subject": [], "context": []}
-        computed: list[tuple[Evaluate, Lookup]] = []
+    def _tables(self, segment_names: Sequence[str]) -> Tables:
+        segments: list[list[int]] = []
+        fields: dict[str, list[tuple[str, AnyTable]]] = {"subject": [], "context": []}
+        computed: list[tuple[Evaluate, AnyTable]] = []
         for name, term in self._terms.items():
             tests = [(test, wanted, effect) for (test, wanted), effect in self._tests[name].items()]
             if is_segments(term):
-                self._segments = byte_tables(_by_segment(tests, segment_names))
+                segments = byte_tables(_by_segment(tests, segment_names))
             elif isinstance(term, Field):
                 fields[term.root].append((term.name, table(term, tests)))
             else:
-                computed.append((closure(term), table(term, tests).bits))
-        self._computed = tuple(computed)
-        self.takes_names = any(takes_names(term) for term in self._terms.values() if not is_segments(term))
-        self._of_segments = lru_cache(MOST_KEPT)(partial(of_bytes, self._segments))  # many subjects are in the same
-        self._of_subject, self._of_context = (_fields(fields[root]) for root in ("subject", "context"))
-
-
-def _fields(found: Sequence[tuple[str, Any]]) -> _Fields:
-    return _Fields(
-        tuple((name, one.entries.get, one.other) for name, one in found if isinstance(one, Texts)),
-        tuple((name, one.cuts, one.entries, one) for name, one in found if isinstance(one, Cuts)),
-        tuple((name, one.bits) for name, one in found if isinstance(one, Names)),
-    )
+                computed.append((closure(term), table(term, tests)))
+        return Tables(self.size, self._start, self._clauses, fields["subject"], fields["context"], computed, segments)
 
 
 def _by_segment(tests: Sequence[tuple[Test, bool, Effect]], names: Sequence[str]) -> list[tuple[int, int]]:

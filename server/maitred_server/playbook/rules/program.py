@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
-from typing import Any
+from typing import Any, Final
 
 from maitred_server.playbook.rules.answers import Answers
-from maitred_server.playbook.rules.closures import Frame, frame
+from maitred_server.playbook.rules.closures import Frame
 from maitred_server.playbook.rules.columns import Codes, ItemColumns
 from maitred_server.playbook.rules.errors import RuleError
 from maitred_server.playbook.rules.gate import Gate, Guarded
@@ -17,7 +17,10 @@ from maitred_server.playbook.rules.named import Named
 from maitred_server.playbook.rules.rows import Rows
 from maitred_server.playbook.rules.rule import Rule, takes_names
 from maitred_server.playbook.rules.split import Split, atoms, split
+from maitred_server.playbook.rules.times import MILLISECOND
 from maitred_server.playbook.rules.tree import key
+
+_NO_ITEM: Final[Mapping[str, Any]] = {}
 
 
 class Program:
@@ -26,12 +29,12 @@ class Program:
     def __init__(self, segments: Mapping[str, Rule], rules: Sequence[Rule]) -> None:
         """Use `of`."""
         self.segment_names = tuple(segments)
-        self._named = Named(self.segment_names)
+        self.names = Named(self.segment_names).of  # of segments as bits, in the order of `segment_names`
         self.rules = tuple(rules)
         self._every = (1 << len(segments)) - 1
         self._bits = {name: 1 << at for at, name in enumerate(self.segment_names)}
         everything = [*segments.values(), *rules]
-        self._slots = max((rule.slots for rule in everything), default=0)
+        self._locals = [None] * max((rule.slots for rule in everything), default=0)
         self._levels = [self._level(segments, names) for names in levels(segments)]
         self._formulas: dict[bytes, int] = {}
         self._listed: list[Formula] = []
@@ -78,10 +81,6 @@ class Program:
         """Segments as bits; names that are none have none."""
         return sum(self._bits.get(name, 0) for name in set(names))
 
-    def names(self, bits: int) -> tuple[str, ...]:
-        """The names of segments as bits, in the order of `segment_names`."""
-        return self._named.of(bits)
-
     def answers(self, subject: Mapping[str, Any], context: Mapping[str, Any], now: int, segment_bits: int) -> Answers:
         """What does not depend on items, once for a decision."""
         values = self._frame(subject, context, now, segment_bits)
@@ -91,7 +90,7 @@ class Program:
     def _frame(self, subject: Mapping[str, Any], context: Mapping[str, Any], now: int, segments: int) -> Frame:
         if self._takes_names:
             subject = {**subject, "segments": self.names(segments)}
-        return frame(subject, context, {}, now, self._slots)
+        return [subject, context, _NO_ITEM, now * MILLISECOND, *self._locals]
 
     def gate(self, guards: Sequence[tuple[int, Codes]], columns: ItemColumns, item_index: Codes) -> Gate:
         """The rules of some candidates. `guards`: the number of a rule and int32[], the rows that need it to match.

