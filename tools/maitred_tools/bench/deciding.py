@@ -188,9 +188,10 @@ def name_of(case: Figures) -> str:
 
 def find(found: Figures, playbook: str, front: str = seed.GRPCIO, policy: str = "inverse_gap") -> Figures | None:
     """The case of 1,000 candidates, with what was compiled."""
-    wanted = (playbook, front, places.MAIN, policy, False)
-    keys = ("playbook", "front", "candidates", "policy", "pure")
-    return next((one for one in found["cases"] if tuple(one[key] for key in keys) == wanted), None)
+    wanted = (playbook, front, places.MAIN, policy)
+    keys = ("playbook", "front", "candidates", "policy")
+    cases = (one for one in found["cases"] if not one.get("pure"))
+    return next((one for one in cases if tuple(one[key] for key in keys) == wanted), None)
 
 
 def tables(found: Figures) -> list[Table]:
