@@ -5,9 +5,11 @@
 import sys
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_GET_SIZE
-from cpython.dict cimport PyDict_Next, PyDict_Size
+from cpython.dict cimport PyDict_GetItem, PyDict_Next, PyDict_Size
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.object cimport PyObject
+from cpython.ref cimport Py_INCREF
+from cpython.tuple cimport PyTuple_GET_SIZE, PyTuple_New, PyTuple_SET_ITEM
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport qsort
 from libc.string cimport memset
@@ -21,8 +23,11 @@ if sys.byteorder != "little":
     raise ImportError("profiles are read as they lie in memory, which is for little-endian processors")
 
 cdef extern from "Python.h":
+    PyObject* PyTuple_GET_ITEM(object, Py_ssize_t)
     unsigned long long PyLong_AsUnsignedLongLong(PyObject*) except? 0xFFFFFFFFFFFFFFFF
     long long PyLong_AsLongLong(PyObject*) except? -1
+
+NEW = tuple.__new__
 
 cdef packed struct Row:
     uint64_t id
@@ -307,7 +312,7 @@ def count_since(profile not None, Py_ssize_t place, int64_t since, bint of_item=
     return of.count_since(place, since, of_item)
 
 
-def value_of(cnp.ndarray rows not None, uint64_t sought):
+def value_at(cnp.ndarray rows not None, uint64_t sought):
     """The sum of the values of one counter; 0 where there is none. See `store.counters`."""
     cdef Counted of = Counted.__new__(Counted)
     cdef Py_ssize_t place
@@ -540,6 +545,50 @@ cdef class Capped:
             if word[4 + at] < 0 or word[4 + at] >= self.caps:
                 raise IndexError(f"no policy {word[4 + at]}")
         return word[3]
+
+
+def add_up(dict added not None, list allowances not None, tuple keys not None):
+    """See `decide.capped`."""
+    for one in allowances:
+        add_one(added, one[0])
+    add_one(added, keys)
+
+
+cdef int add_one(dict added, tuple keys) except -1:
+    cdef PyObject* known
+    for key in keys:
+        known = PyDict_GetItem(added, key)
+        added[key] = 1 if known == NULL else <object> known + 1
+    return 0
+
+
+def with_values(kind, choices, Py_ssize_t at, values):
+    """See `decide.choice`."""
+    cdef Py_ssize_t number = 0
+    cdef list left = list(values), found = []
+    for choice in choices:
+        value = left[number] if number < len(left) else None
+        number += 1
+        if value is not None:
+            choice = NEW(kind, with_value(choice, at, value))
+        found.append(choice)
+    if number != len(left):
+        raise ValueError("of each choice one value is wanted")
+    return found
+
+
+cdef tuple with_value(one, Py_ssize_t at, value):
+    cdef Py_ssize_t field, size
+    cdef PyObject* kept
+    if not isinstance(one, tuple) or not 0 <= at < PyTuple_GET_SIZE(one):
+        raise TypeError("a named tuple with the field is wanted")
+    size = PyTuple_GET_SIZE(one)
+    made = PyTuple_New(size)
+    for field in range(size):
+        kept = <PyObject*> value if field == at else PyTuple_GET_ITEM(one, field)
+        Py_INCREF(<object> kept)
+        PyTuple_SET_ITEM(made, field, <object> kept)
+    return made
 
 
 cdef int unpacked(dict added, uint64_t* keys, int64_t* times) except -1:

@@ -140,3 +140,18 @@ def counters_of(profile: Profile | None, keys: Iterable[int]) -> dict[int, Count
         for number, place, total in zip(which.tolist(), places.tolist(), totals, strict=True):
             found[asked[number]] = Counter(place, total)
     return found
+
+
+def plain_add_up(added: dict[int, int], allowances: list[Allowance], keys: tuple[int, ...]) -> None:
+    """Adds one showing of each of some candidates, and one of `keys`."""
+    for allowance in allowances:
+        for key in allowance.keys:
+            added[key] = added.get(key, 0) + 1
+    for key in keys:
+        added[key] = added.get(key, 0) + 1
+
+
+try:
+    from maitred_server.compiled.contact import add_up as add_up
+except ImportError:  # nothing was compiled here
+    add_up = plain_add_up

@@ -87,6 +87,7 @@ class CapTable(NamedTuple):
     shows: Bools  # bool[p]
     longest: int  # ms: how long any policy holds after the last of what it counts
     types: frozenset[int]  # codes of what they count
+    lowest: int  # the least bound of all
     near: int  # what counts less is near no bound
 
     @classmethod
@@ -102,7 +103,7 @@ class CapTable(NamedTuple):
         targets = np.concatenate([np.zeros(0, np.intp), *(part.targets for part in parts)])
         most, window, suppress = np.array([cap.limit for cap in caps], np.int64).reshape(len(caps), 3).T.copy()
         held = np.maximum(window, suppress)
-        near = min(max(int(most.min(initial=_NEVER)) - NEAR, 0), _MOST_COUNTED)
+        lowest = int(most.min(initial=_NEVER))
         return cls(
             ids[order],
             targets[order],
@@ -119,7 +120,8 @@ class CapTable(NamedTuple):
             np.array([cap.shows for cap in caps], np.bool_),
             int(held.max(initial=0)),
             frozenset(type_code(cap.policy.counts) for cap in caps),
-            near,
+            lowest,
+            min(max(lowest - NEAR, 0), _MOST_COUNTED),
         )
 
     def look_up(self, ids: Keys) -> Found | None:

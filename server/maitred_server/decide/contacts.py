@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 
 from maitred_server.decide.allowance import EXPOSURE_MASK, Allowance, Bound, showing_keys
-from maitred_server.decide.capped import NO_LIMIT, Counter, counters_of
+from maitred_server.decide.capped import NO_LIMIT, Counter, add_up, counters_of
 from maitred_server.decide.caps import NEAR, NO_HITS, WHOLE, Cap, Closed, Hits, Pool, Targets
 from maitred_server.decide.contact import ContactGround
 from maitred_server.decide.ground import Ground
@@ -27,6 +27,7 @@ class Contacts:
         `now`: ms. `group_keys`: of the catalogue's groups.
         """
         self.profile = profile if profile is not None and len(profile.rows) else None
+        self._evicted = self.profile is not None and self.profile.evicted > 0
         self.now = now
         self.added: dict[int, int] = {}  # exposures that the page will add, by key
         self.unknown: set[str] = set()  # policies that closed all they reach: their counters cannot be known
@@ -45,7 +46,7 @@ class Contacts:
         """bool[m]: the rows of a placement that policies leave open, shown through a channel; None: all of them."""
         holding = contact.holding(channel)
         hits = self._by_table(contact, holding)
-        closed = self._beside_table(contact, holding, channel)
+        closed = self._beside_table(contact, holding, channel) if contact.pools or self._evicted else []
         if self.added:
             closed += self._by_page(contact, holding & contact.table.shows, channel)
         return None if hits is NO_HITS and not closed else contact.without(hits, closed)
@@ -66,7 +67,7 @@ class Contacts:
 
     def _beside_table(self, contact: ContactGround, holding: Bools, channel: str) -> list[Closed]:
         found = list(self._by_pools(contact, holding, channel)) if contact.pools else []
-        return found if self.profile is None or not self.profile.evicted else [*found, *self._unknown(contact, holding)]
+        return [*found, *self._unknown(contact, holding)] if self._evicted else found
 
     def _by_pools(self, contact: ContactGround, holding: Bools, channel: str) -> Iterator[Closed]:
         profile = self.profile
@@ -84,7 +85,7 @@ class Contacts:
     def _unknown(self, contact: ContactGround, holding: Bools) -> Iterator[Closed]:
         """Policies that look back further than all counters are kept, unless too little happened in all that time."""
         profile = self.profile
-        if profile is None or not profile.evicted or len(profile.rows) < counters.MOST_ROWS:
+        if profile is None or len(profile.rows) < counters.MOST_ROWS:
             return
         for at, cap in enumerate(contact.caps):
             if holding[at] and not _is_known(profile, cap, self.now - cap.limit.back_ms + 1):
@@ -98,27 +99,22 @@ class Contacts:
         if contact.tightest is None:
             return False
         most = slots + max(self.added.values(), default=0)
-        if most >= contact.tightest or most >= self._spare_of(contact):
-            return True
-        return any(pool.of_items for pool in contact.pools)
+        return self._may_reach(contact, most, contact.tightest) or any(pool.of_items for pool in contact.pools)
 
-    def _spare_of(self, contact: ContactGround) -> int:
-        """How much has to be added to any counter until it reaches a bound."""
+    def _may_reach(self, contact: ContactGround, most: int, bound: int) -> bool:
+        """Whether some counter may reach a bound when so much is added to it. `bound`: the least of all in question."""
         if id(contact) not in self._spare and self.profile is not None:
             self._by_table(contact, contact.elsewhere)
-        return self._spare.get(id(contact), NEAR)
+        return most >= bound or most >= self._spare.get(id(contact), NEAR)
 
     def chose(self, ground: Ground, rows: Sequence[int], channel: str) -> list[Allowance]:
         """Some rows were chosen for a slot each. Gives what policies say of them."""
-        allowances, added = self._allowances(ground, rows, channel), self.added
-        for allowance in allowances:
-            for key in allowance.keys:
-                added[key] = added.get(key, 0) + 1
-        name = ground.placement.name
+        allowances, name = self._allowances(ground, rows, channel), ground.placement.name
+        keys: tuple[int, ...] = ()
         if rows and name not in self._shown:
             self._shown.add(name)
-            for key in showing_keys(name, channel):
-                added[key] = added.get(key, 0) + 1
+            keys = showing_keys(name, channel)
+        add_up(self.added, allowances, keys)
         return allowances
 
     def _allowances(self, ground: Ground, rows: Sequence[int], channel: str) -> list[Allowance]:
@@ -135,7 +131,8 @@ class Contacts:
 
     def _by_page(self, contact: ContactGround, holding: Bools, channel: str) -> Iterator[Closed]:
         """What the placements before have used up."""
-        yield from self.used_up(contact, contact.allowances.bounds(tuple(self.added), holding))
+        if self._may_reach(contact, max(self.added.values()), contact.table.lowest):
+            yield from self.used_up(contact, contact.allowances.bounds(tuple(self.added), holding))
         for pool in contact.pools:
             if holding[pool.cap]:
                 yield from self.pool_used_up(contact, pool, channel)

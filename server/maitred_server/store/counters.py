@@ -76,15 +76,25 @@ def look_up(rows: Rows, counter_type: str, keys: Keys, column: str) -> NDArray[A
 
 def value_of(rows: Rows, counter_type: str, key: int) -> float:
     """The sum of the values of one counter; 0 where there is none."""
-    sought = _sought(counter_type, key)
-    ids = rows["id"]
-    row = ids.searchsorted(sought)
-    return float(rows["value"][row]) if row < len(ids) and ids[row] == sought else 0.0
+    return _value_at(rows, _sought(counter_type, key))
+
+
+def plain_value_at(rows: Rows, sought: int) -> float:
+    """The same by the counter's id."""
+    ids, wanted = rows["id"], np.uint64(sought)
+    row = ids.searchsorted(wanted)
+    return float(rows["value"][row]) if row < len(ids) and ids[row] == wanted else 0.0
+
+
+try:
+    from maitred_server.compiled.contact import value_at as _value_at
+except ImportError:  # nothing was compiled here
+    _value_at = plain_value_at
 
 
 @lru_cache(maxsize=4_096)
-def _sought(counter_type: str, key: int) -> np.uint64:
-    return np.uint64(id_of(counter_type, key))
+def _sought(counter_type: str, key: int) -> int:
+    return id_of(counter_type, key)
 
 
 def of_type(rows: Rows, counter_type: str) -> Rows:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -51,31 +51,27 @@ def stage(rules: Stages, profile: Profile | None, now: int, seen: Seen | None = 
     done = _done(profile, seen) if profile is not None else None
     if done is None:
         return "new"
-    quiet = now - done.newest
+    deeds, newest = done
+    quiet = now - newest
     if quiet >= rules.lapsed_days * DAY_MS:
         return "lapsed"
     if quiet >= rules.lapsing_days * DAY_MS:
         return "lapsing"
-    return "new" if done.deeds < rules.new_below else "active"
+    return "new" if deeds < rules.new_below else "active"
 
 
-class _Done(NamedTuple):
-    deeds: int  # events and outcomes
-    newest: int  # ms
-
-
-def _done(profile: Profile, seen: Seen | None) -> _Done | None:
-    """None: nothing that may be used."""
+def _done(profile: Profile, seen: Seen | None) -> tuple[int, int] | None:
+    """How many events and outcomes there were, and when the newest was (ms); None: nothing that may be used."""
     if seen is None:
         deeds = profile.counts_by_kind[_EVENTS] + profile.counts_by_kind[_OUTCOMES]
-        return _Done(deeds, profile.newest or profile.last_seen)
+        return deeds, profile.newest or profile.last_seen
     table = profile.counters()
     totals = np.flatnonzero(table.keys == ANY_KEY)  # a row for each type
     totals = totals[seen(table.types[totals])]
     if not len(totals):
         return None
     is_deed = ~np.isin(table.types[totals], _NO_DEEDS)
-    return _Done(int(table.counts[totals][is_deed].sum()), int(table.last[totals].max()))
+    return int(table.counts[totals][is_deed].sum()), int(table.last[totals].max())
 
 
 def value_band(rules: ValueBands, profile: Profile | None, seen: Seen | None = None) -> str:

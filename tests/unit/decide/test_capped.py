@@ -11,15 +11,18 @@ from harness.desk import NOW, SUBJECT
 from harness.shop import ITEMS, shop
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from maitred_server.decide.capped import Capped
+from maitred_server.decide.allowance import Allowance
+from maitred_server.decide.capped import Capped, plain_add_up
 from maitred_server.decide.caps import NO_HITS, Hits
+from maitred_server.decide.choice import Choice, plain_with_values
 from maitred_server.decide.contact import ContactGround
 from maitred_server.decide.contacts import Contacts
 from maitred_server.decide.ground import Ground
-from maitred_server.model import Kind, Record
+from maitred_server.model import Kind, Reason, Record
 from maitred_server.playbook.control import ContactPolicy, Control, Scope
 from maitred_server.policy.base import Keys
 from maitred_server.store import Profile
+from maitred_server.store.counters import plain_value_at
 from maitred_server.store.windows import plain_count_since
 from maitred_tools.bench.plainly import DAY, HOUR, Happened, Thing
 
@@ -114,12 +117,40 @@ def test_compiled_policies_leave_as_many_showings(cases: list[Case], seed: int) 
 @settings(max_examples=100, deadline=None)
 @given(SEEDS, st.lists(st.integers(-2 * DAY, 210 * DAY), min_size=1, max_size=4))
 def test_compiled_windows_are_counted_alike(seed: int, agos: list[int]) -> None:
-    """Of every counter, whether recent events are asked or not; and what everything of its kind was worth."""
+    """Of every counter, whether recent events are asked or not; and what each is worth."""
     compiled = pytest.importorskip("maitred_server.compiled.contact")
     profile = profile_of(random.Random(seed))
     asked = [(place, NOW - ago, of) for place in range(len(profile.rows)) for ago in agos for of in (True, False)]
     expected = [plain_count_since(profile, *one) for one in asked]
     assert [compiled.count_since(profile, *one) for one in asked] == expected
+    ids = [*profile.rows["id"].tolist(), seed]
+    worth = [plain_value_at(profile.rows, one) for one in ids]
+    assert [compiled.value_at(profile.rows, one) for one in ids] == worth
+
+
+@given(st.dictionaries(st.integers(0, 9), st.integers(1, 9)), st.lists(st.lists(st.integers(0, 2**64 - 1))), SEEDS)
+def test_compiled_pages_add_up_alike(added: dict[int, int], shown: list[list[int]], seed: int) -> None:
+    """Each key of each candidate counts for one more, and so does each of the page's own."""
+    compiled = pytest.importorskip("maitred_server.compiled.contact")
+    expected, found = dict(added), dict(added)
+    allowances = [Allowance(tuple(keys), (), ()) for keys in shown]
+    plain_add_up(expected, allowances, (seed, 1))
+    compiled.add_up(found, allowances, (seed, 1))
+    assert found == expected
+
+
+@given(st.lists(st.none() | st.integers(0, 2**62), max_size=4), st.integers(0, len(Choice._fields) - 1))
+def test_compiled_choices_are_made_again_alike(values: list[int | None], at: int) -> None:
+    """One field is another, the rest as it was; of each choice one value is wanted."""
+    compiled = pytest.importorskip("maitred_server.compiled.contact")
+    choices = [Choice(slot, 1, "a", "", Reason.HABIT, 0.5, 1.0, 2.0, row=slot) for slot in range(len(values))]
+    found = compiled.with_values(Choice, choices, at, values)
+    assert found == plain_with_values(Choice, choices, at, values)
+    assert [type(one) for one in found] == [Choice] * len(values)
+    for wrong in ([*values, 1], values[:-1]):
+        if len(wrong) != len(values):
+            with pytest.raises(ValueError, match="one value"):
+                compiled.with_values(Choice, choices, at, wrong)
 
 
 def test_damaged_tables_are_refused(cases: list[Case]) -> None:
