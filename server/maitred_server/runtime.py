@@ -53,8 +53,7 @@ from maitred_server.rpc.envoy import bootstrap
 from maitred_server.rpc.envoy.bootstrap import Bootstrap
 from maitred_server.rpc.explaining import Explaining
 from maitred_server.rpc.feedback import Feedback
-from maitred_server.rpc.front import Front
-from maitred_server.rpc.grpc_front import GrpcFront, run
+from maitred_server.rpc.front import Front, over_grpc, run
 from maitred_server.rpc.handlers import Handlers
 from maitred_server.rpc.people import People
 from maitred_server.rpc.playbooks import Playbooks
@@ -139,10 +138,12 @@ class Worker:
         found = self._store.find(key)
         return None if found is None else found.subject
 
-    def grpc_front(self, listen: Address) -> GrpcFront:
+    def grpc_front(self, listen: Address) -> Front:
         """The front that needs nothing else. In the event loop that is to serve; raises OSError."""
         limit, reflection = self._settings.max_concurrent_calls, self._settings.reflection
-        front = GrpcFront(self.handlers, self.access, self.telemetry, max_calls=limit, reflection=reflection)
+        front = over_grpc(self._settings.front)(
+            self.handlers, self.access, self.telemetry, max_calls=limit, reflection=reflection
+        )
         front.bind(str(listen))
         return front
 
@@ -264,7 +265,7 @@ def serve(settings: Settings) -> None:
         Store.open(
             settings.data, map_size=settings.map_size
         ).close()  # makes it, or says why not, before any child starts
-        alone = settings.workers == 1 and settings.front == "grpcio"
+        alone = settings.workers == 1 and settings.front != "envoy"
         served = _serve_alone if alone else _serve_together
         compactor = Compactor(settings)
         with _reserved(address(settings.listen)) as listen:
@@ -309,7 +310,7 @@ def _serve_together(settings: Settings, listen: Address, started_at: int) -> Non
 @contextmanager
 def _worker_mains(settings: Settings, listen: Address, started_at: int) -> Iterator[list[Callable[[Connection], None]]]:
     """What each worker process runs; it is given the pipe on which it tells that it serves."""
-    if settings.front == "grpcio":
+    if settings.front != "envoy":
         yield [partial(_worker_main, settings, listen, started_at)] * settings.workers
         return
     if settings.access:

@@ -35,10 +35,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         "127.0.0.1:7401"
     )
     front: Annotated[
-        Literal["grpcio", "envoy"],
+        Literal["grpcio", "asyncio", "envoy"],
         Meta(
-            description="What carries the calls: `grpcio`, or `envoy` (less CPU a call, and JSON over HTTP; needs "
-            "`maitred[envoy]`); see docs/fronts.md."
+            description="What carries the calls: `grpcio`, `asyncio` (the same on grpcio's public server, for more "
+            "CPU), or `envoy` (JSON over HTTP, too; needs `maitred[envoy]`); see docs/fronts.md."
         ),
     ] = "grpcio"
     workers: Annotated[int, Meta(ge=1, le=64, description="Worker processes that share the port.")] = 1

@@ -63,11 +63,16 @@ ASIDE = {"settings": {"model", "errors"}, "telemetry": {"model", "errors", "sett
 USES_ASIDE = {"rpc", "runtime", "envoy_app", "publishing", "compacting", "cli", "cli_import", "cli_serve", "cli_show"}
 # The only homes of these libraries in the server.
 HOMES = {
-    "grpc": ("maitred_server.rpc.grpc_front", "maitred_server.admin_client", "maitred_server.load.wire"),
+    "grpc": (
+        "maitred_server.rpc.grpc_front",
+        "maitred_server.rpc.queue",
+        "maitred_server.admin_client",
+        "maitred_server.load.wire",
+    ),
     "grpc_health": ("maitred_server.rpc.grpc_front", "maitred_server.rpc.envoy"),
     "connectrpc": ("maitred_server.rpc.envoy",),
     "pyvoy": ("maitred_server.rpc.envoy",),
-    "grpc_reflection": ("maitred_server.rpc.grpc_front",),
+    "grpc_reflection": ("maitred_server.rpc.grpc_front", "maitred_server.rpc.queue"),
     "maitred": (
         "maitred_server.rpc",
         "maitred_server.admin_client",

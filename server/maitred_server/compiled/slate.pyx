@@ -388,20 +388,6 @@ def choices(make, list filled not None, cnp.ndarray actions not None, names_of, 
     return made
 
 
-def with_remaining(choices not None, left not None):
-    """See `decide.filling.with_remaining`."""
-    cdef list made = []
-    for choice, most in zip(choices, left, strict=True):
-        if most is not None:
-            if not isinstance(choice, tuple):
-                raise TypeError("choices are wanted")
-            before, behind = PyTuple_GetSlice(choice, 0, REMAINING), PyTuple_GetSlice(choice, REMAINING + 1, ALL)
-            fields = (before + (most,) + behind,)
-            choice = (<PyTypeObject*> tuple).tp_new(type(choice), <PyObject*> fields, NULL)
-        made.append(choice)
-    return made
-
-
 def close(cnp.ndarray priority not None, open_rows):
     """As `decide.scoring.closed_where`; always an array of its own."""
     cdef cnp.ndarray given = cnp.PyArray_FROMANY(priority, cnp.NPY_DOUBLE, 1, 1, cnp.NPY_ARRAY_CARRAY_RO)

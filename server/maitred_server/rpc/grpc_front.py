@@ -1,10 +1,9 @@
-"""The grpcio front: ports, deadlines, statuses, health, reflection and the graceful stop. It parses nothing."""
+"""The asyncio front, on grpcio's public server: ports, deadlines, statuses, health, reflection, the graceful stop."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Iterable
 from typing import TypeAlias
 
 import grpc
@@ -14,38 +13,13 @@ from maitred_server.errors import DeadlinePassed
 from maitred_server.rpc.access import Access, Caller
 from maitred_server.rpc.calls import UnderWay, durable, in_order, pushed, refusal
 from maitred_server.rpc.handlers import METHODS, PACKAGE, SERVICES, Handlers, Method
+from maitred_server.rpc.queue.options import OPTIONS
 from maitred_server.rpc.watch import MOST_STREAMS
 from maitred_server.telemetry import Telemetry
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
-OPTIONS: tuple[tuple[str, int], ...] = (
-    ("grpc.so_reuseport", 1),
-    ("grpc.max_receive_message_length", 17 * 1024 * 1024),
-    ("grpc.max_send_message_length", 17 * 1024 * 1024),
-    ("grpc.max_metadata_size", 16 * 1024),
-    ("grpc.http2.min_ping_interval_without_data_ms", 20_000),
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 20_000),
-    ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.max_connection_age_ms", 300_000),
-    ("grpc.max_connection_age_grace_ms", 60_000),
-)
 
 Context: TypeAlias = grpc.aio.ServicerContext[bytes, bytes]
-
-
-def run(main: Coroutine[None, None, None]) -> None:
-    """Run to its end what uses a front, in an event loop of its own."""
-    with asyncio.Runner(loop_factory=_quickest_loop()) as runner:
-        runner.run(main)
-
-
-def _quickest_loop() -> Callable[[], asyncio.AbstractEventLoop]:
-    """uvloop's, where there is a build of it for this machine; the standard one does the same in more time."""
-    with contextlib.suppress(ImportError):
-        import uvloop
-
-        return uvloop.new_event_loop
-    return asyncio.new_event_loop
 
 
 class GrpcFront:

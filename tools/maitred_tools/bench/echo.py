@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import grpc
 import grpc.aio
 import typer
-from maitred_server.rpc.grpc_front import OPTIONS
+from maitred_server.rpc.queue.options import OPTIONS
 from maitred_server.settings import Settings
 
 SERVICE = "maitred.v1.DecisionService"

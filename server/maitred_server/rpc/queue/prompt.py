@@ -1,0 +1,99 @@
+"""Calls that are answered on the queue's thread, as soon as their message is there."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from maitred_server.errors import DeadlinePassed, TooMany
+from maitred_server.rpc.access import Access, Caller
+from maitred_server.rpc.calls import refusal
+from maitred_server.rpc.envoy.turns import Turns
+from maitred_server.rpc.queue.serving import NO_FLAGS, NOTHING, Event, answered, cygrpc, start
+from maitred_server.telemetry import Telemetry
+
+_UNIMPLEMENTED = 12
+
+
+def caller_of(access: Access, metadata: Iterable[tuple[str, str | bytes]] | None) -> Caller:
+    """Who calls. Raises NotAllowed."""
+    for key, value in metadata or ():
+        if key == "authorization":
+            return access.caller(value if isinstance(value, str) else None)
+    return access.caller(None)
+
+
+class Prompt:
+    """Of the queue's thread alone."""
+
+    def __init__(self, turns: Turns, access: Access, telemetry: Telemetry, most: int) -> None:
+        self._turns = turns
+        self._access = access
+        self._everybody = access.everybody
+        self._telemetry = telemetry
+        self._most = most
+        self.under_way = 0
+        self.others = 0  # calls under way elsewhere
+
+    def begin(self, name: str, event: Event) -> None:
+        """Take a call up."""
+        self.under_way += 1
+        start(event.call, (cygrpc.ReceiveMessageOperation(NO_FLAGS),), _Waiting(self, name, event).arrived)
+
+    def answer(self, name: str, message: bytes, call: Event) -> bytes:
+        """Raises anything."""
+        self.check()
+        caller = self._everybody or caller_of(self._access, call.invocation_metadata)
+        if call.call_details.deadline <= time.time():
+            raise DeadlinePassed("the deadline passed before the call was begun")
+        answer = self._turns.call(name, message, caller)
+        assert isinstance(answer, bytes)
+        return answer
+
+    def check(self) -> None:
+        """Raises TooMany."""
+        if self.under_way + self.others > self._most:
+            raise TooMany(f"{self._most} calls are under way already; try again later")
+
+    def ended(self, event: Event | None) -> None:
+        """A call ended."""
+        self.under_way -= 1
+
+    def refused(self, name: str, error: Exception) -> tuple[tuple[tuple[str, bytes], ...], int, bytes]:
+        """Trailers, code and text."""
+        status = refusal(name, error)
+        self._telemetry.refused(status.code)
+        return (("grpc-status-details-bin", status.details),), status.code, status.message.encode()
+
+
+class _Waiting:
+    """A call that waits for its message."""
+
+    __slots__ = ("_call", "_name", "_prompt")
+
+    def __init__(self, prompt: Prompt, name: str, call: Event) -> None:
+        self._prompt = prompt
+        self._name = name
+        self._call = call
+
+    def arrived(self, event: Event | None) -> None:
+        """Answer."""
+        prompt, call = self._prompt, self._call
+        message = None if event is None else event.batch_operations[0].message()
+        if message is None:  # the client is gone, or had nothing to say
+            self._refuse(NOTHING, _UNIMPLEMENTED, b"exactly one message is wanted")
+            return
+        try:
+            answer = prompt.answer(self._name, message, call)
+        except Exception as error:  # noqa: BLE001 - every error gets a status
+            self._refuse(*prompt.refused(self._name, error))
+            return
+        answered(call.call, answer, prompt.ended)
+
+    def _refuse(self, trailers: tuple[tuple[str, bytes], ...] | tuple[()], code: int, text: bytes) -> None:
+        operations = (
+            cygrpc.SendInitialMetadataOperation(NOTHING, NO_FLAGS),
+            cygrpc.SendStatusFromServerOperation(trailers, code, text, NO_FLAGS),
+            cygrpc.ReceiveCloseOnServerOperation(NO_FLAGS),
+        )
+        start(self._call.call, operations, self._prompt.ended)
