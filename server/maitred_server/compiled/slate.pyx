@@ -7,7 +7,6 @@ give the same bits.
 from cpython.long cimport PyLong_AsUnsignedLongLongMask
 from cpython.mem cimport PyMem_Realloc
 from cpython.object cimport PyObject, PyTypeObject
-from cpython.tuple cimport PyTuple_GetSlice
 from libc.math cimport INFINITY, fabs
 from libc.stdint cimport int32_t, uint64_t
 
@@ -20,7 +19,6 @@ cnp.import_array()
 
 cdef object LEARNED = Reason.LEARNED, EXPLORED = Reason.EXPLORED, RULE = Reason.RULE
 
-cdef Py_ssize_t REMAINING = 9, ALL = 64  # its place among the fields of a choice, and more than these
 cdef double LEAST = 1e-9
 cdef double[2] OPEN = [-INFINITY, 0.0]  # what is added to a row that is closed, and open
 
@@ -385,20 +383,6 @@ def choices(make, list filled not None, cnp.ndarray actions not None, names_of, 
             place,
         ),)
         made.append((<PyTypeObject*> tuple).tp_new(make, <PyObject*> fields, NULL))
-    return made
-
-
-def with_remaining(choices not None, left not None):
-    """See `decide.filling.with_remaining`."""
-    cdef list made = []
-    for choice, most in zip(choices, left, strict=True):
-        if most is not None:
-            if not isinstance(choice, tuple):
-                raise TypeError("choices are wanted")
-            before, behind = PyTuple_GetSlice(choice, 0, REMAINING), PyTuple_GetSlice(choice, REMAINING + 1, ALL)
-            fields = (before + (most,) + behind,)
-            choice = (<PyTypeObject*> tuple).tp_new(type(choice), <PyObject*> fields, NULL)
-        made.append(choice)
     return made
 
 

@@ -24,7 +24,7 @@ from maitred_server.store.counters import ROW, Rows
 from maitred_server.store.keys import type_code, type_mask
 
 MOST = 300
-numbers = some.floats(-2, 2) | some.floats(0, 1) | some.sampled_from([0.0, -0.0, 0.5, CLOSED, 1e-300, 1e300])
+numbers = some.floats(-2, 2) | some.floats(0, 1) | some.sampled_from([0.0, -0.0, 0.5, CLOSED, 1e-300])
 few = some.lists(numbers, min_size=1, max_size=24)
 many = some.builds(  # more than are added up at once
     lambda seed, size, closed: np.where(
@@ -166,20 +166,6 @@ def test_choices_are_told_alike(
     assert (found, [list(map(type, one)) for one in found]) == (expected, [list(map(type, one)) for one in expected])
 
 
-@given(some.lists(some.none() | some.integers(1, 9), max_size=5))
-def test_what_remains_is_noted_alike(slate: ModuleType, left: list[int | None]) -> None:
-    """All other fields of the choices are as they were."""
-    before = [
-        Choice(at, 2, "a", "b", Reason.HABIT, 0.5, 0.25, 3.0, True, None, "why", b"c", b"f", True, 7)
-        for at in range(len(left))
-    ]
-    found, expected = slate.with_remaining(before, left), filling.with_remaining(before, left)
-    assert (found, list(map(type, found))) == (expected, list(map(type, expected)))
-    for module in (slate, filling):
-        with pytest.raises(ValueError, match="longer"):
-            module.with_remaining(before, [*left, None])
-
-
 @given(few.map(lambda one: [*one, np.nan, np.inf]) | few, some.booleans(), seeds)
 def test_what_is_closed_is_the_same(slate: ModuleType, values: list[float], every: bool, seed: int) -> None:
     """By a filter, and of what is no number."""
@@ -192,7 +178,7 @@ def test_what_is_closed_is_the_same(slate: ModuleType, values: list[float], ever
 @given(few)
 def test_weights_are_the_same(slate: ModuleType, values: list[float]) -> None:
     """Products are equal, also of what overflows."""
-    found, by = np.array(values), np.array(values[::-1])
+    found, by = np.array(values), np.array(values[::-1]) * 8e307
     np.testing.assert_array_equal(slate.weighed(found, by), arbitration._weighed(found, by))
 
 
@@ -251,7 +237,6 @@ def test_misshapen_arrays_are_refused(slate: ModuleType, mine: ModuleType) -> No
         lambda: slate.choices(Choice, [(0, 1, 1.0, 0.0, False, False, False)], rows, NAMES, None, NOTHING, [], None),
         lambda: slate.choices(Choice, [(0, 1, 1.0, 0.0, False, False, False)], rows, NAMES, None, NOTHING, None, []),
         lambda: slate.choices(list, [(0, 1, 1.0, 0.0, False, False, False)], rows, NAMES, None, NOTHING, None, None),
-        lambda: slate.with_remaining([[1] * 15], [2]),
         lambda: mine.of_rows(np.zeros(4), 1, *(np.zeros(1, kind) for kind in (np.uint64, np.intp, np.intp))),
         lambda: mine.of_rows(np.zeros(4, ROW), 1, *(np.zeros(at, np.intp).view(np.uint64) for at in (2, 2, 1))),
         lambda: mine.added(priority, np.array([4]), np.ones(1, np.uint32)),
