@@ -7,7 +7,6 @@ give the same bits.
 from cpython.long cimport PyLong_AsUnsignedLongLongMask
 from cpython.mem cimport PyMem_Realloc
 from cpython.object cimport PyObject, PyTypeObject
-from cpython.tuple cimport PyTuple_GetSlice
 from libc.math cimport INFINITY, fabs
 from libc.stdint cimport int32_t, uint64_t
 
@@ -20,7 +19,6 @@ cnp.import_array()
 
 cdef object LEARNED = Reason.LEARNED, EXPLORED = Reason.EXPLORED, RULE = Reason.RULE
 
-cdef Py_ssize_t REMAINING = 9, ALL = 64  # its place among the fields of a choice, and more than these
 cdef double LEAST = 1e-9
 cdef double[2] OPEN = [-INFINITY, 0.0]  # what is added to a row that is closed, and open
 

@@ -24,7 +24,7 @@ from maitred_server.store.counters import ROW, Rows
 from maitred_server.store.keys import type_code, type_mask
 
 MOST = 300
-numbers = some.floats(-2, 2) | some.floats(0, 1) | some.sampled_from([0.0, -0.0, 0.5, CLOSED, 1e-300, 1e300])
+numbers = some.floats(-2, 2) | some.floats(0, 1) | some.sampled_from([0.0, -0.0, 0.5, CLOSED, 1e-300])
 few = some.lists(numbers, min_size=1, max_size=24)
 many = some.builds(  # more than are added up at once
     lambda seed, size, closed: np.where(
@@ -178,7 +178,7 @@ def test_what_is_closed_is_the_same(slate: ModuleType, values: list[float], ever
 @given(few)
 def test_weights_are_the_same(slate: ModuleType, values: list[float]) -> None:
     """Products are equal, also of what overflows."""
-    found, by = np.array(values), np.array(values[::-1])
+    found, by = np.array(values), np.array(values[::-1]) * 8e307
     np.testing.assert_array_equal(slate.weighed(found, by), arbitration._weighed(found, by))
 
 
