@@ -88,7 +88,7 @@ def test_all_fields_of_a_receipt_are_packed() -> None:
 @pytest.mark.parametrize("pack", [PACKER.pack, pack_plainly])
 def test_each_decision_has_its_number_of_slots(pack: Any) -> None:
     """One more or less is a defect, and not sealed."""
-    with pytest.raises(ValueError, match="each decision|zip"):
+    with pytest.raises(ValueError, match=r"each decision|zip"):
         pack((), [], [3], ())
 
 
