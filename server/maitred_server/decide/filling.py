@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from maitred_server.decide.arbitration import above_nothing
-from maitred_server.decide.choice import Choice
+from maitred_server.decide.choice import Choice, plain_with_values
 from maitred_server.model import Reason
 from maitred_server.policy.base import CLOSED, Floats, Policy, Positions, Scores
 
@@ -101,7 +101,7 @@ def choices(
 
 def with_remaining(choices: Sequence[Choice], left: Sequence[int | None]) -> list[Choice]:
     """Choices of which it is known how often each may still be shown; None: no limit."""
-    return [one.with_remaining(most) for one, most in zip(choices, left, strict=True)]
+    return plain_with_values(Choice, choices, Choice._fields.index("remaining"), left)
 
 
 def _reason(scores: Scores, row: int, tried: bool) -> Reason:

@@ -27,11 +27,6 @@ from maitred_server.policy.base import Floats, Scores
 from maitred_server.subjects.assignment import NOT_ASSIGNED, Assignment, Situation, assign, own_unit
 from maitred_server.subjects.dimensions import dimensions
 
-try:
-    from maitred_server.compiled.slate import with_remaining
-except ImportError:  # nothing was compiled here
-    from maitred_server.decide.filling import with_remaining
-
 
 def wall_clock() -> int:
     """Milliseconds since the epoch."""
