@@ -1,9 +1,5 @@
-from collections.abc import Iterable, Sequence
-from typing import Any
-
 from maitred_server.decide.allowance import Allowance
 from maitred_server.decide.caps import CapTable, Hits, Targets
-from maitred_server.decide.choice import Choice
 from maitred_server.policy.base import Bools
 from maitred_server.store import Profile
 from maitred_server.store.counters import Rows
@@ -11,7 +7,6 @@ from maitred_server.store.counters import Rows
 def count_since(profile: Profile, place: int, since: int, of_item: bool = True) -> int: ...
 def value_at(rows: Rows, sought: int) -> float: ...
 def add_up(added: dict[int, int], allowances: list[Allowance], keys: tuple[int, ...]) -> None: ...
-def with_values(kind: type[Choice], choices: Iterable[Choice], at: int, values: Sequence[Any]) -> list[Choice]: ...
 
 class Capped:
     def __init__(self, table: CapTable, reach: Bools) -> None: ...

@@ -8,8 +8,6 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_GET_SI
 from cpython.dict cimport PyDict_GetItem, PyDict_Next, PyDict_Size
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.object cimport PyObject
-from cpython.ref cimport Py_INCREF
-from cpython.tuple cimport PyTuple_GET_SIZE, PyTuple_New, PyTuple_SET_ITEM
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport qsort
 from libc.string cimport memset
@@ -23,11 +21,8 @@ if sys.byteorder != "little":
     raise ImportError("profiles are read as they lie in memory, which is for little-endian processors")
 
 cdef extern from "Python.h":
-    PyObject* PyTuple_GET_ITEM(object, Py_ssize_t)
     unsigned long long PyLong_AsUnsignedLongLong(PyObject*) except? 0xFFFFFFFFFFFFFFFF
     long long PyLong_AsLongLong(PyObject*) except? -1
-
-NEW = tuple.__new__
 
 cdef packed struct Row:
     uint64_t id
@@ -560,35 +555,6 @@ cdef int add_one(dict added, tuple keys) except -1:
         known = PyDict_GetItem(added, key)
         added[key] = 1 if known == NULL else <object> known + 1
     return 0
-
-
-def with_values(kind, choices, Py_ssize_t at, values):
-    """See `decide.choice`."""
-    cdef Py_ssize_t number = 0
-    cdef list left = list(values), found = []
-    for choice in choices:
-        value = left[number] if number < len(left) else None
-        number += 1
-        if value is not None:
-            choice = NEW(kind, with_value(choice, at, value))
-        found.append(choice)
-    if number != len(left):
-        raise ValueError("of each choice one value is wanted")
-    return found
-
-
-cdef tuple with_value(one, Py_ssize_t at, value):
-    cdef Py_ssize_t field, size
-    cdef PyObject* kept
-    if not isinstance(one, tuple) or not 0 <= at < PyTuple_GET_SIZE(one):
-        raise TypeError("a named tuple with the field is wanted")
-    size = PyTuple_GET_SIZE(one)
-    made = PyTuple_New(size)
-    for field in range(size):
-        kept = <PyObject*> value if field == at else PyTuple_GET_ITEM(one, field)
-        Py_INCREF(<object> kept)
-        PyTuple_SET_ITEM(made, field, <object> kept)
-    return made
 
 
 cdef int unpacked(dict added, uint64_t* keys, int64_t* times) except -1:

@@ -36,11 +36,9 @@ cdef extern from "Python.h" nogil:
 cdef enum:
     REQUEST_HEADERS = 0
     RECEIVED_BODY = 0
-    BUFFERED_BODY = 1
     GO_ON = 0
     STOP = 1  # of headers and of trailers
-    STOP_AND_KEEP = 1  # of a body
-    STOP_AND_FORGET = 3
+    STOP_AND_DROP = 3  # of a body
     MOST_HEADERS = 64
     MOST_PATHS = 8
     MOST_SAID = 8
@@ -61,6 +59,8 @@ cdef struct Call:
     int path  # -1: not ours
     int open  # it waits for its message
     double since
+    char* kept  # what has come of the message
+    size_t length
 
 cdef struct Said:
     char* data
@@ -172,12 +172,13 @@ cdef public void envoy_dynamic_module_on_http_filter_config_destroy(const void* 
 cdef public const void* envoy_dynamic_module_on_http_filter_new(const void* config, void* host) noexcept nogil:
     cdef Call* call = <Call*> malloc(sizeof(Call))
     if call != NULL:
-        call.path, call.open = -1, 0
+        call.path, call.open, call.kept, call.length = -1, 0, NULL, 0
     return call
 
 
 cdef public void envoy_dynamic_module_on_http_filter_destroy(const void* filter) noexcept nogil:
     ended(<Call*> filter)
+    free((<Call*> filter).kept)
     free(<void*> filter)
 
 
@@ -201,12 +202,9 @@ cdef public int envoy_dynamic_module_on_http_filter_request_body(void* host, con
     cdef Call* call = <Call*> filter
     if call.path < 0:
         return GO_ON
-    if not call.open:
-        return STOP_AND_FORGET
-    if end or body_size(host, BUFFERED_BODY) + body_size(host, RECEIVED_BODY) > most_bytes:
-        answer(host, call, 1, 0)
-        return STOP_AND_FORGET
-    return STOP_AND_KEEP
+    if call.open and (end or not keep(host, call)):
+        answer(host, call, end, 0)
+    return STOP_AND_DROP
 
 
 cdef public int envoy_dynamic_module_on_http_filter_request_trailers(void* host, const void* filter) noexcept nogil:
@@ -360,14 +358,14 @@ cdef void leave() noexcept nogil:
 
 
 cdef void answer(void* host, Call* call, int received, int refused) noexcept nogil:
-    """`received`: a part of the body is in no buffer yet. What Python says is sent without the GIL."""
+    """`received`: a part of the body has just come. What Python says is sent without the GIL."""
     cdef double waited = now() - call.since
     cdef int path = call.path
     said.status_headers = -1
     enter()
     with gil:
         try:
-            ask(host, path, None if refused else body_of(host, received), waited)
+            ask(host, path, None if refused else body_of(host, call, received), waited)
         except BaseException:
             PyErr_Clear()
     leave()
@@ -403,37 +401,47 @@ cdef dict headers_of(void* host):
     return known
 
 
-cdef bytes body_of(void* host, int received):
-    """The whole body: what came before, and what has just come."""
-    cdef size_t before = chunks_size(host, BUFFERED_BODY), new = chunks_size(host, RECEIVED_BODY) if received else 0
+cdef bytes body_of(void* host, Call* call, int received):
+    """The whole body: what came before and was kept, and what has just come."""
+    cdef size_t size = body_size(host, RECEIVED_BODY) if received else 0
+    cdef bytes body = PyBytes_FromStringAndSize(NULL, call.length + size)
+    memcpy(PyBytes_AS_STRING(body), call.kept, call.length)
+    if not copy_received(host, PyBytes_AS_STRING(body) + call.length, size):
+        raise MemoryError
+    return body
+
+
+cdef int keep(void* host, Call* call) noexcept nogil:
+    """Keep a part of a body. 0: there is too much of it, or no memory."""
+    cdef size_t size = body_size(host, RECEIVED_BODY)
+    cdef char* kept = <char*> realloc(call.kept, call.length + size + 1)
+    if kept == NULL:
+        return 0
+    call.kept = kept
+    if not copy_received(host, kept + call.length, size):
+        return 0
+    call.length += size
+    return call.length <= most_bytes
+
+
+cdef int copy_received(void* host, char* to, size_t size) noexcept nogil:
+    """The `size` bytes that have just come. 0: no memory."""
     cdef Buffer few[FEW]
     cdef Buffer* chunks = &few[0]
-    if before + new > FEW:
-        chunks = <Buffer*> malloc((before + new) * sizeof(Buffer))
-    if chunks == NULL:
-        raise MemoryError
-    try:
-        if before and not get_chunks(host, BUFFERED_BODY, chunks):
-            raise ValueError
-        if new and not get_chunks(host, RECEIVED_BODY, chunks + before):
-            raise ValueError
-        return joined(chunks, before + new)
-    finally:
-        if chunks != &few[0]:
-            free(chunks)
-
-
-cdef bytes joined(const Buffer* chunks, size_t count):
-    cdef size_t size = 0, number
-    cdef bytes body
-    for number in range(count):
-        size += chunks[number].length
-    body = PyBytes_FromStringAndSize(NULL, size)
-    size = 0
-    for number in range(count):
-        memcpy(PyBytes_AS_STRING(body) + size, chunks[number].data, chunks[number].length)
-        size += chunks[number].length
-    return body
+    cdef size_t count = chunks_size(host, RECEIVED_BODY) if size else 0, number, length
+    if count > FEW:
+        chunks = <Buffer*> malloc(count * sizeof(Buffer))
+        if chunks == NULL:
+            return 0
+    if count and get_chunks(host, RECEIVED_BODY, chunks):
+        for number in range(count):
+            length = min(chunks[number].length, size)
+            memcpy(to, chunks[number].data, length)
+            to += length
+            size -= length
+    if chunks != &few[0]:
+        free(chunks)
+    return size == 0
 
 
 cdef char* room(size_t size) except NULL:

@@ -7,7 +7,7 @@ the few candidates that were met; of all others they are a few columns, made whi
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_CheckExact, PyDict_GetItemWithError
 from cpython.object cimport PyObject
-from libc.math cimport exp, expm1, fabs, log, log1p, rint
+from libc.math cimport exp, expm1, fabs, log, log1p
 from libc.stdint cimport int16_t, int32_t, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy, memset
@@ -16,6 +16,7 @@ import sys
 
 import numpy as np
 
+cimport cython
 cimport numpy as cnp
 
 from maitred_server.policy.families import OWN, SHARED, SLOT
@@ -43,7 +44,8 @@ cdef extern from *:
     #define MAITRED_WHOLE(x) (((x) + 6755399441055744.0) - 6755399441055744.0)
 
     MAITRED_WIDE static void maitred_weigh(
-        double *restrict out, ptrdiff_t n, const double *restrict rows, const ptrdiff_t *at, const double *by, ptrdiff_t count
+        double *restrict out, ptrdiff_t n, const double *restrict rows, const ptrdiff_t *at, const double *by,
+        ptrdiff_t count
     ) {
         ptrdiff_t i, k = 0;
         for (i = 0; i < n; i++) out[i] = 0.0;
@@ -60,7 +62,9 @@ cdef extern from *:
         }
     }
 
-    MAITRED_WIDE static void maitred_popular(double *restrict out, ptrdiff_t n, const double *restrict shares, double basket) {
+    MAITRED_WIDE static void maitred_popular(
+        double *restrict out, ptrdiff_t n, const double *restrict shares, double basket
+    ) {
         for (ptrdiff_t i = 0; i < n; i++) {
             const double x = shares[i] * basket;
             out[i] = x > 1.0 ? 1.0 : x;
@@ -68,7 +72,8 @@ cdef extern from *:
     }
 
     MAITRED_WIDE static void maitred_linear(
-        double *restrict out, ptrdiff_t n, const double *restrict rows, const double *restrict of, const double *by, ptrdiff_t count
+        double *restrict out, ptrdiff_t n, const double *restrict rows, const double *restrict of, const double *by,
+        ptrdiff_t count
     ) {
         ptrdiff_t i, k = 0;
         for (; k + 4 <= count; k += 4, rows += 4 * n) {
@@ -106,6 +111,7 @@ cdef extern from *:
         for (ptrdiff_t i = 0; i < n; i++) out[i] += row[i] * by;
     }
     """
+    double MAITRED_WHOLE(double) noexcept nogil
     void maitred_weigh(double*, Py_ssize_t, const double*, const Py_ssize_t*, const double*, Py_ssize_t) noexcept nogil
     void maitred_popular(double*, Py_ssize_t, const double*, double) noexcept nogil
     void maitred_linear(double*, Py_ssize_t, const double*, const double*, const double*, Py_ssize_t) noexcept nogil
@@ -153,8 +159,36 @@ ctypedef struct Held:  # of a profile, and the moment
 cdef enum:
     FADES = 3
     FADE = 1  # of them that of groups
-    OWNS = 20
     MOST_VALUES = 4096  # of a trait whose columns are kept
+
+cdef enum:  # as `families.OWN`
+    POPULAR
+    PLAIN_SHARE
+    TIMES
+    SHARE_BY_VISITS
+    NEVER
+    FADED
+    SQUARED = FADED + FADES
+    BY_BASKET
+    BY_PAUSE
+    WEEK
+    MONTH
+    LAST_VISIT
+    FRESH
+    DUE
+    OVERDUE
+    FRESH_BY_FADED
+    DUE_BY_FADED
+    GROUP_FADED
+    OWNS
+
+cdef enum:  # as `families.SHARED`
+    BASKET
+    PAUSE
+    KNOWN
+    SLOT_LATER
+    SLOT_DEPTH
+    SHAREDS
 
 cdef int64_t HOUR_MS = buckets.HOUR_MS
 cdef int64_t DAY_MS = buckets.DAY_MS
@@ -173,14 +207,21 @@ cdef double WITHIN = HIGH_POINT / UNIT
 cdef double[FADES] RATES
 RATES[0], RATES[1], RATES[2] = (-1.0 / days for days in FADES_DAYS)
 cdef cnp.ndarray HOURLY = np.ascontiguousarray(FADED_HOURLY)
-cdef const double* FADED = <const double*> cnp.PyArray_DATA(HOURLY)
+cdef const double* BY_AGE = <const double*> cnp.PyArray_DATA(HOURLY)
 cdef int64_t HOURS = HOURLY.shape[1]
 cdef object ROW = counters.ROW
 
-if len(OWN) != OWNS or len(SHARED) != 5 or len(SLOT) != 2 or ROW.itemsize != sizeof(Row):
+IN_ORDER = [OWN.index(one) for one in ("popular", "share", "faded_30", "faded_squared", "week", "fresh", "group_faded")]
+if (
+    IN_ORDER != [POPULAR, PLAIN_SHARE, FADED, SQUARED, WEEK, FRESH, GROUP_FADED]
+    or (len(OWN), len(FADES_DAYS)) != (OWNS, FADES)
+    or SHARED != ("basket", "pause", "known", *SLOT)
+    or ROW.itemsize != sizeof(Row)
+):
     raise ImportError("compiled from other features; compile again")
 
 
+@cython.final
 cdef class Encounters:
     """See `policy.encounters.Encounters`."""
 
@@ -429,6 +470,9 @@ cdef class Encounters:
         return np.array(found, np.int32).tobytes()
 
 
+@cython.final
+@cython.no_gc  # it is held by nothing that it holds
+@cython.freelist(8)
 cdef class Encounter:
     """See `policy.scorer.Encounter`."""
 
@@ -464,7 +508,7 @@ cdef class Encounter:
     cdef int know(self, const Did* whole, double basket) except -1:
         """What was done with all things together, of which come what is shared and the factors of what was not met."""
         cdef double[OWNS] factors
-        cdef double[5] numbers
+        cdef double[SHAREDS] numbers
         cdef double factor, share
         cdef Py_ssize_t at
         self.whole = whole[0]
@@ -474,16 +518,18 @@ cdef class Encounter:
         self.log_basket, self.log_pause = log(self.basket), log1p(whole.last)
         share = SHRINK_SHARE / (whole.visits + SHRINK_SHARE)
         memset(factors, 0, sizeof(factors))
-        factors[0], factors[1], factors[3], factors[4] = 1.0, share, share / self.log_visits, 1.0
+        factors[POPULAR], factors[PLAIN_SHARE], factors[SHARE_BY_VISITS] = 1.0, share, share / self.log_visits
         for at in range(FADES):
-            factors[5 + at] = SHRINK_FADED / (whole.faded[at] + SHRINK_FADED)
-        factors[8], factors[9], factors[10] = self.usual, self.usual * self.log_basket, self.usual * self.log_pause
-        factors[19] = 1.0
+            factors[FADED + at] = SHRINK_FADED / (whole.faded[at] + SHRINK_FADED)
+        factors[SQUARED] = self.usual
+        factors[BY_BASKET], factors[BY_PAUSE] = self.usual * self.log_basket, self.usual * self.log_pause
+        factors[GROUP_FADED] = 1.0
         for at in range(self.of.columns):
             factor = factors[self.of.of_own[self.of.features[at]]]
             self.scaled[at] = factor * self.of.scales[at]
             self.beyond = self.beyond or fabs(factor) > WITHIN
-        numbers[0], numbers[1], numbers[2], numbers[3], numbers[4] = self.log_basket, self.log_pause, whole.visits > 0.0, 0.0, 0.0
+        numbers[BASKET], numbers[PAUSE], numbers[KNOWN] = self.log_basket, self.log_pause, whole.visits > 0.0
+        numbers[SLOT_LATER] = numbers[SLOT_DEPTH] = 0.0  # of the first slot
         for at in range(self.of.numbers):
             self.shared_points[at] = on_point(numbers[self.of.of_shared[at]] * TO_POINTS)
         return 0
@@ -496,23 +542,19 @@ cdef class Encounter:
         cdef Py_ssize_t at
         if self.k >= self.most:
             raise IndexError("more was met than counted")
-        out[0] = popular
-        out[1] = (popular * SHRINK_SHARE + did.visits) / (self.whole.visits + SHRINK_SHARE)
-        out[2] = log1p(did.count)
-        out[3] = out[1] / self.log_visits
-        out[4] = 0.0
+        out[POPULAR], out[TIMES], out[NEVER] = popular, log1p(did.count), 0.0
+        out[PLAIN_SHARE] = (popular * SHRINK_SHARE + did.visits) / (self.whole.visits + SHRINK_SHARE)
+        out[SHARE_BY_VISITS] = out[PLAIN_SHARE] / self.log_visits
         for at in range(FADES):
-            out[5 + at] = (did.faded[at] + SHRINK_FADED * popular) / (self.whole.faded[at] + SHRINK_FADED)
-        usual = out[5 + FADE]
-        out[8], out[9], out[10] = usual * usual, usual * self.log_basket, usual * self.log_pause
-        out[11], out[12] = exp(did.last * (-1.0 / 7.0)), exp(did.last * (-1.0 / 30.0))
-        out[13] = did.last <= self.whole.last
+            out[FADED + at] = (did.faded[at] + SHRINK_FADED * popular) / (self.whole.faded[at] + SHRINK_FADED)
+        usual = out[FADED + FADE]
+        out[SQUARED], out[BY_BASKET], out[BY_PAUSE] = usual * usual, usual * self.log_basket, usual * self.log_pause
+        out[WEEK], out[MONTH] = exp(did.last * (-1.0 / 7.0)), exp(did.last * (-1.0 / 30.0))
+        out[LAST_VISIT] = did.last <= self.whole.last
         r = did.last * max(did.visits + 1.0, 2.0) / (did.first - did.last + 60.0)
-        out[14] = exp(-r)
-        out[15] = max(min(r, 2.0 - r), 0.0)
-        out[16] = min(r, 3.0)
-        out[17], out[18] = out[14] * usual, out[15] * usual
-        out[19] = self.groups_of(row)
+        out[FRESH], out[DUE], out[OVERDUE] = exp(-r), max(min(r, 2.0 - r), 0.0), min(r, 3.0)
+        out[FRESH_BY_FADED], out[DUE_BY_FADED] = out[FRESH] * usual, out[DUE] * usual
+        out[GROUP_FADED] = self.groups_of(row)
         for at in range(self.of.own):
             points[at] = on_point(out[self.of.of_own[at]] * TO_POINTS)
         self.rows[self.k] = row
@@ -538,7 +580,7 @@ cdef class Encounter:
         cdef double found = self.scaled[column] * (popular if column < self.of.squared else of_groups)
         if self.of.linear <= column < self.of.squared:
             found *= found
-        return rint(clipped(found) if self.beyond else found)
+        return MAITRED_WHOLE(clipped(found) if self.beyond else found)
 
     cdef int respond(self, Py_ssize_t response, double* out) except -1:
         """Predictions float64[n] of one response, in [0, 1]."""
@@ -547,7 +589,8 @@ cdef class Encounter:
         cdef const double* weights = of.column_weights + response * of.columns * n
         cdef const double* own
         cdef const double* points
-        cdef Py_ssize_t* said = <Py_ssize_t*> malloc(of.shared * (sizeof(Py_ssize_t) + sizeof(double)) + self.k * sizeof(double))
+        cdef size_t room = of.shared * sizeof(Py_ssize_t) + (of.shared + self.k) * sizeof(double)
+        cdef Py_ssize_t* said = <Py_ssize_t*> malloc(room)  # which weights of what is shared are read
         cdef double* by = <double*> (said + of.shared)
         cdef double* mine = by + of.shared
         if said == NULL:
@@ -558,7 +601,8 @@ cdef class Encounter:
                 count += 1
         maitred_weigh(out, n, of.shared_weights, said, by, count)
         for at in range(self.k):
-            own, points = of.own_weights + (self.rows[at] * of.responses + response) * of.own, self.own_points + at * of.own
+            own = of.own_weights + (self.rows[at] * of.responses + response) * of.own
+            points = self.own_points + at * of.own
             mine[at] = 0.0
             for column in range(of.own):
                 mine[at] += own[column] * points[column]
@@ -711,7 +755,7 @@ cdef void work_out(const Held* held, const Hit* hit, int least, int most, Did* o
         age = held.hour - <int64_t> (<uint32_t> held.cells[cell] % MIDDLE)
         age = 0 if age < 0 else HOURS - 1 if age >= HOURS else age
         for fade in range(least, most):
-            out.faded[fade] += FADED[fade * HOURS + age]
+            out.faded[fade] += BY_AGE[fade * HOURS + age]
     older = out.count - tally
     if older != 0.0:
         older = older / max(tally, 1.0) * max(cells, 1.0)
@@ -729,7 +773,7 @@ cdef inline double clipped(double points) noexcept nogil:
 
 
 cdef inline double on_point(double points) noexcept nogil:
-    return rint(clipped(points))
+    return MAITRED_WHOLE(clipped(points))
 
 
 cdef inline int16_t packed(double points) noexcept nogil:

@@ -80,6 +80,8 @@ cdef class Packer:
     def pack(self, tuple before not None, decisions, wanted, tuple behind not None):
         """A `Receipt`: its fields before its decisions, these with the slots that were asked for, and the fields behind."""
         cdef Py_ssize_t at
+        if len(decisions) != len(wanted):
+            raise ValueError("each decision has a number of slots that was asked for")
         self._used = 0
         self._head(0x90, 15, 0xDC, len(before) + 1 + len(behind))
         for one in before:

@@ -7,9 +7,11 @@ give the same bits.
 from cpython.long cimport PyLong_AsUnsignedLongLongMask
 from cpython.mem cimport PyMem_Realloc
 from cpython.object cimport PyObject, PyTypeObject
+from cpython.tuple cimport PyTuple_GetSlice
 from libc.math cimport INFINITY, fabs
 from libc.stdint cimport int32_t, uint64_t
 
+cimport cython
 cimport numpy as cnp
 
 from maitred_server.model import Reason
@@ -18,9 +20,28 @@ cnp.import_array()
 
 cdef object LEARNED = Reason.LEARNED, EXPLORED = Reason.EXPLORED, RULE = Reason.RULE
 
+cdef Py_ssize_t REMAINING = 9, ALL = 64  # its place among the fields of a choice, and more than these
 cdef double LEAST = 1e-9
 cdef double[2] OPEN = [-INFINITY, 0.0]  # what is added to a row that is closed, and open
-cdef Py_ssize_t BLOCK = 128  # numpy adds up as many at once, in eight sums
+
+
+cdef extern from *:
+    """
+    #if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
+    #define MAITRED_CLONES __attribute__((target_clones("avx2", "default"))) /* the same bits, twice as many at once */
+    #else
+    #define MAITRED_CLONES
+    #endif
+    MAITRED_CLONES static void gaps_of(const double *of, Py_ssize_t n, double inverse, double evenly, double *to) {
+        for (Py_ssize_t at = 0; at < n; at++) to[at] = inverse / (evenly - of[at]);
+    }
+    """
+    void gaps_of(const double* of, Py_ssize_t n, double inverse, double evenly, double* to) noexcept
+
+
+cdef enum:
+    BLOCK = 128  # rows; numpy adds up as many at once, in eight sums
+
 
 cdef enum:  # `policy.base.Kind`
     BEST = 1
@@ -86,57 +107,94 @@ cdef double highest(const double* of, Py_ssize_t n) noexcept:
 
 
 cdef Py_ssize_t count_open(const double* of, Py_ssize_t n) noexcept:
-    cdef Py_ssize_t row, found = 0
-    for row in range(n):
-        found += of[row] > -INFINITY
-    return found
+    cdef double a = 0.0, b = 0.0, c = 0.0, d = 0.0  # four at once: a compiler makes vectors of them
+    cdef Py_ssize_t row = 0
+    while row + 4 <= n:
+        a += 1.0 if of[row] > -INFINITY else 0.0
+        b += 1.0 if of[row + 1] > -INFINITY else 0.0
+        c += 1.0 if of[row + 2] > -INFINITY else 0.0
+        d += 1.0 if of[row + 3] > -INFINITY else 0.0
+        row += 4
+    while row < n:
+        a += 1.0 if of[row] > -INFINITY else 0.0
+        row += 1
+    return <Py_ssize_t> (a + b + c + d)
 
 
-cdef double added_up(const double* of, Py_ssize_t n) noexcept:
-    """In the order of `numpy.add.reduce`."""
-    cdef double a, b, c, d, e, f, g, h, found
-    cdef Py_ssize_t at = 8, half
+cdef struct Field:
+    const double* of  # float64[n]: the priorities
+    Py_ssize_t n
+    Py_ssize_t opened
+    double* tops  # of each block of rows the highest
+
+
+cdef void look(Field* field, const double* of, Py_ssize_t n, double* tops) noexcept:
+    cdef Py_ssize_t at
+    field.of, field.n, field.tops = of, n, tops
+    field.opened = count_open(of, n)
+    for at in range((n + BLOCK - 1) // BLOCK):
+        tops[at] = highest(of + at * BLOCK, min(BLOCK, n - at * BLOCK))
+
+
+cdef void close_rows(Field* field, double* of, Py_ssize_t begin, Py_ssize_t end) noexcept:
+    cdef Py_ssize_t row, at
+    for row in range(begin, end):
+        field.opened -= of[row] > -INFINITY
+        of[row] = -INFINITY
+    for at in range(begin // BLOCK, (end + BLOCK - 1) // BLOCK):
+        field.tops[at] = highest(of + at * BLOCK, min(BLOCK, field.n - at * BLOCK))
+
+
+cdef double behind(const double* of, Py_ssize_t n, Py_ssize_t best, double inverse, double evenly, double* to) noexcept:
+    """Each row's share, 0 for the best one, and their sum: in the order of `numpy.add.reduce`."""
+    cdef double a, b, c, d, e, f, g, h, found = 0.0
+    cdef Py_ssize_t at, half, whole = n - n % 8
     if n > BLOCK:
         half = n // 2
         half -= half % 8
-        return added_up(of, half) + added_up(of + half, n - half)
+        found = behind(of, half, best, inverse, evenly, to)
+        return found + behind(of + half, n - half, best - half, inverse, evenly, to + half)
+    gaps_of(of, n, inverse, evenly, to)
+    if 0 <= best < n:
+        to[best] = 0.0
     if n < 8:
-        found = 0.0
         for at in range(n):
-            found += of[at]
+            found += to[at]
         return found
-    a, b, c, d, e, f, g, h = of[0], of[1], of[2], of[3], of[4], of[5], of[6], of[7]
-    while at < n - n % 8:
-        a += of[at]
-        b += of[at + 1]
-        c += of[at + 2]
-        d += of[at + 3]
-        e += of[at + 4]
-        f += of[at + 5]
-        g += of[at + 6]
-        h += of[at + 7]
-        at += 8
+    a, b, c, d, e, f, g, h = to[0], to[1], to[2], to[3], to[4], to[5], to[6], to[7]
+    for at in range(8, whole, 8):
+        a += to[at]
+        b += to[at + 1]
+        c += to[at + 2]
+        d += to[at + 3]
+        e += to[at + 4]
+        f += to[at + 5]
+        g += to[at + 6]
+        h += to[at + 7]
     found = ((a + b) + (c + d)) + ((e + f) + (g + h))
-    while at < n:
-        found += of[at]
-        at += 1
+    for at in range(whole, n):
+        found += to[at]
     return found
 
 
-cdef Found chosen(const Way* way, const double* of, Py_ssize_t n, double draw, double* others) noexcept:
+cdef Found chosen(const Way* way, const Field* field, double draw, double* others) noexcept:
     """As the policy of a recipe chooses. `others`: room for n numbers. Row -1: none is open."""
     cdef Found found
-    cdef double top = highest(of, n), left, certain, sought, inverse, evenly, summed = 0.0
-    cdef Py_ssize_t row = 0, best = 0, last = -1, opened, before
+    cdef const double* of = field.of
+    cdef Py_ssize_t n = field.n, opened = field.opened, row = 0, best = 0, last = -1, before
+    cdef double top = highest(field.tops, (n + BLOCK - 1) // BLOCK), left, certain, sought, inverse, evenly
+    cdef double summed = 0.0
     found.row, found.probability, found.tried = -1, 1.0, False
     if top == -INFINITY:
         return found
+    while field.tops[best] != top:
+        best += 1
+    best *= BLOCK
     while of[best] != top:
         best += 1
     if way.kind == BEST:
         found.row = best
         return found
-    opened = count_open(of, n)
     if way.kind == EVENLY:
         before = <Py_ssize_t> (draw * opened)
         for row in range(n):
@@ -158,10 +216,7 @@ cdef Found chosen(const Way* way, const double* of, Py_ssize_t n, double draw, d
         inverse = way.strength / (way.scale if way.scale != 0.0 else max(fabs(top), LEAST))
         evenly = top + opened / inverse
         inverse = 1.0 / inverse
-        for row in range(n):
-            others[row] = inverse / (evenly - of[row])
-        others[best] = 0.0
-        left = 1.0 - added_up(others, n)
+        left = 1.0 - behind(of, n, best, inverse, evenly, others)
         left = left if left > 0.0 else 0.0
     certain = way.share * left + (1.0 - way.share)
     found.row, found.probability = best, certain
@@ -188,24 +243,25 @@ cdef double drawn(uint64_t seed, uint64_t step) noexcept:
     return <double> ((z ^ (z >> 31)) >> 11) / 9007199254740992.0
 
 
-cdef const double* offered(const double* of, Py_ssize_t n, double* room) noexcept:
-    """Without the negative rows, as long as a positive one is open; see `arbitration.above_nothing`."""
+cdef void without_negative(const double* of, Py_ssize_t n, double* to) noexcept:
     cdef Py_ssize_t row
-    if not highest(of, n) > 0.0:
-        return of
     for row in range(n):
-        room[row] = of[row] if of[row] >= 0.0 else -INFINITY
-    return room
+        to[row] = of[row] if of[row] >= 0.0 else -INFINITY
 
 
 def choose(policy, cnp.ndarray priority not None, double draw):
     """As `policy.choose(priority, draw)`."""
     cdef Way way = way_of(policy)
     cdef Py_ssize_t n = priority.shape[0]
+    cdef const double* of
+    cdef double* room
+    cdef Field field
     cdef Found found
     if way.kind == ASKED:
         return policy.choose(priority, draw)
-    found = chosen(&way, doubles(priority), n, draw, scratch(n))
+    of, room = doubles(priority), scratch(2 * n)
+    look(&field, of, n, room + n)
+    found = chosen(&way, &field, draw, room)
     return None if found.row < 0 else (found.row, found.probability)
 
 
@@ -221,51 +277,67 @@ def fill(
 ):
     """See `decide.filling.fill`."""
     cdef Way way = way_of(policy)
-    cdef Py_ssize_t n = priority.shape[0], slot, row
+    cdef Py_ssize_t n = priority.shape[0], slot, blocks = (n + BLOCK - 1) // BLOCK
     cdef double* of = <double*> doubles(priority, True)
-    cdef const double* those
-    cdef double* room = scratch(2 * n)
     cdef const int32_t* first = numbers(first_row, n)
     cdef const int32_t* end = numbers(end_row, n)
     cdef uint64_t state = PyLong_AsUnsignedLongLongMask(seed)
+    cdef double* room = scratch(4 * n)  # shares, heights, what is not negative, its heights
+    cdef Field whole, field
     cdef Found found
     cdef list made = []
+    if way.kind == ASKED:
+        return ask(priority, policy, slots, state, step, first, end, guarded)
+    look(&whole, of, n, room + n)
     for slot in range(slots):
-        if way.kind == ASKED:
-            found = asked(policy, priority, drawn(state, step + slot), guarded)
-            if not found.row < n:
-                raise IndexError("a policy chose what is no candidate")
-        else:
-            those = offered(of, n, room + n) if guarded else of
-            found = chosen(&way, those, n, drawn(state, step + slot), room)
+        field = whole
+        if guarded and highest(whole.tops, blocks) > 0.0:
+            without_negative(of, n, room + 2 * n)
+            look(&field, room + 2 * n, n, room + 3 * n)
+        found = chosen(&way, &field, drawn(state, step + slot), room)
         if found.row < 0:
             break
         made.append((slot, found.row, found.probability, of[found.row], found.tried, False, False))
-        for row in range(max(first[found.row], 0), min(<Py_ssize_t> end[found.row], n)):
-            of[row] = -INFINITY  # no item twice, in whatever variant
+        # No item twice, in whatever variant.
+        close_rows(&whole, of, max(first[found.row], 0), min(<Py_ssize_t> end[found.row], n))
     return made
 
 
-cdef Found asked(policy, cnp.ndarray priority, double draw, bint guarded) except *:
-    """By a policy without a recipe."""
-    cdef Found found
-    cdef Py_ssize_t n = priority.shape[0]
-    cdef cnp.ndarray those = priority
-    cdef double* of
-    if guarded:
-        those = cnp.PyArray_EMPTY(1, cnp.PyArray_DIMS(priority), cnp.NPY_DOUBLE, 0)
-        of = <double*> cnp.PyArray_DATA(those)
-        if offered(doubles(priority), n, of) != of:
-            those = priority
-    found.row, found.probability, found.tried = -1, 1.0, False
-    said = policy.choose(those, draw)
-    if said is not None:
-        found.row, found.probability = said
-        of = <double*> cnp.PyArray_DATA(those)
-        found.tried = 0 <= found.row < n and found.probability < 1.0 and of[found.row] < highest(of, n)
-    return found
+cdef list ask(
+    cnp.ndarray priority,
+    policy,
+    Py_ssize_t slots,
+    uint64_t state,
+    Py_ssize_t step,
+    const int32_t* first,
+    const int32_t* end,
+    bint guarded,
+):
+    """By a policy without a recipe. It may use what is kept here itself."""
+    cdef Py_ssize_t n = priority.shape[0], slot, row, chosen
+    cdef double* of = <double*> cnp.PyArray_DATA(priority)
+    cdef double probability
+    cdef cnp.ndarray those
+    cdef list made = []
+    for slot in range(slots):
+        those = priority
+        if guarded and highest(of, n) > 0.0:
+            those = cnp.PyArray_EMPTY(1, cnp.PyArray_DIMS(priority), cnp.NPY_DOUBLE, 0)
+            without_negative(of, n, <double*> cnp.PyArray_DATA(those))
+        said = policy.choose(those, drawn(state, step + slot))
+        if said is None:
+            break
+        chosen, probability = said
+        if not 0 <= chosen < n:
+            raise IndexError("a policy chose what is no candidate")
+        tried = probability < 1.0 and doubles(those)[chosen] < highest(doubles(those), n)
+        made.append((slot, chosen, probability, of[chosen], tried, False, False))
+        for row in range(max(first[chosen], 0), min(<Py_ssize_t> end[chosen], n)):
+            of[row] = -INFINITY
+    return made
 
 
+@cython.boundscheck(True)
 def choices(make, list filled not None, cnp.ndarray actions not None, names_of, served, scores, features, met):
     """See `decide.filling.choices`."""
     cdef Py_ssize_t n = actions.shape[0], row, at
@@ -273,6 +345,8 @@ def choices(make, list filled not None, cnp.ndarray actions not None, names_of, 
     cdef const double* of = NULL
     cdef double priority
     cdef list made = []
+    if not issubclass(make, tuple):
+        raise TypeError("a kind of tuple is wanted")
     propensity, reasons, second = scores.propensity, scores.reasons, scores.second
     if propensity is not None:
         if (<cnp.ndarray?> propensity).shape[0] != n:
@@ -311,6 +385,20 @@ def choices(make, list filled not None, cnp.ndarray actions not None, names_of, 
             place,
         ),)
         made.append((<PyTypeObject*> tuple).tp_new(make, <PyObject*> fields, NULL))
+    return made
+
+
+def with_remaining(choices not None, left not None):
+    """See `decide.filling.with_remaining`."""
+    cdef list made = []
+    for choice, most in zip(choices, left, strict=True):
+        if most is not None:
+            if not isinstance(choice, tuple):
+                raise TypeError("choices are wanted")
+            before, behind = PyTuple_GetSlice(choice, 0, REMAINING), PyTuple_GetSlice(choice, REMAINING + 1, ALL)
+            fields = (before + (most,) + behind,)
+            choice = (<PyTypeObject*> tuple).tp_new(type(choice), <PyObject*> fields, NULL)
+        made.append(choice)
     return made
 
 

@@ -99,6 +99,11 @@ def choices(
     return made
 
 
+def with_remaining(choices: Sequence[Choice], left: Sequence[int | None]) -> list[Choice]:
+    """Choices of which it is known how often each may still be shown; None: no limit."""
+    return [one.with_remaining(most) for one, most in zip(choices, left, strict=True)]
+
+
 def _reason(scores: Scores, row: int, tried: bool) -> Reason:
     found = scores.reason(row)
     return Reason.EXPLORED if found is Reason.LEARNED and tried else found

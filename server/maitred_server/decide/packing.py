@@ -26,7 +26,8 @@ def pack_plainly(
 
     `wanted`: slots by decision, as the request had it.
     """
-    fields = (*before, tuple(map(sealed, decisions, wanted)), *behind)
+    page = tuple([sealed(one, slots) for one, slots in zip(decisions, wanted, strict=True)])
+    fields = (*before, page, *behind)
     return _encode(Receipt(*fields))
 
 

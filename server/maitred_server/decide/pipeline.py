@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 from maitred_server.decide import arbitration, filters, scoring, slate
 from maitred_server.decide.answer import Answer, Decision
 from maitred_server.decide.ask import Ask
-from maitred_server.decide.choice import Choice, with_remaining
+from maitred_server.decide.choice import Choice
 from maitred_server.decide.contacts import Contacts
 from maitred_server.decide.ground import Ground
 from maitred_server.decide.learned import Seen
@@ -26,6 +26,11 @@ from maitred_server.model import Reason
 from maitred_server.policy.base import Floats, Scores
 from maitred_server.subjects.assignment import NOT_ASSIGNED, Assignment, Situation, assign, own_unit
 from maitred_server.subjects.dimensions import dimensions
+
+try:
+    from maitred_server.compiled.slate import with_remaining
+except ImportError:  # nothing was compiled here
+    from maitred_server.decide.filling import with_remaining
 
 
 def wall_clock() -> int:
@@ -139,6 +144,8 @@ class Prepared(NamedTuple):
 class Page:
     """The placements of one answer, decided one after the other so that no item is repeated."""
 
+    __slots__ = ("_decided", "_held", "_stopwatch", "_taken", "moment", "seed", "world")
+
     def __init__(
         self, world: World, moment: Moment, seed: int, stopwatch: Stopwatch = no_stopwatch, alone: bool = False
     ) -> None:
@@ -201,7 +208,8 @@ class Page:
             choices = slate.fallback(self.world, self.world.fallback(name), self.moment, ready.closed, ready.slots)
         if not self.world.wording.silent:
             choices = self.world.wording.worded(choices, name, self.moment)
-        self._taken += [int(self.world.catalogue.item_index[choice.action]) for choice in choices]
+        item_of = self.world.catalogue.item_index.item
+        self._taken += [item_of(choice.action) for choice in choices]
         self._stopwatch("slate")
         return Decision(
             decision_id,
@@ -259,9 +267,14 @@ class Page:
 
 def _reason(served: scoring.Served, choices: Sequence[Choice]) -> Reason:
     """Of the slate as a whole: what covers all of it, else that of the first choice that no person made."""
-    if not choices or choices[0].reason is Reason.FALLBACK:
-        return Reason.FALLBACK
-    return served.reason or next((one.reason for one in choices if one.reason is not Reason.RULE), Reason.RULE)
+    first = choices[0].reason if choices else Reason.FALLBACK
+    if first is Reason.FALLBACK:
+        return first
+    if served.reason is not None:
+        return served.reason
+    return (
+        first if first is not Reason.RULE else next((one.reason for one in choices if one.reason is not first), first)
+    )
 
 
 def _situation(reader: Reader, world: World, ask: Ask, who: Known, view: View) -> Situation:
@@ -294,7 +307,7 @@ def _packed(page: Page, decisions: Sequence[Decision], cuts: dict[str, str]) -> 
         moment.assignment.overridden,
         b"" if who.addressed == who.subject else who.addressed,
         world.overlay.version,
-        ask.context,
+        dict(ask.context),
         bool(ask.pending),
     )
     return pack(before, decisions, [wanted for _, wanted in ask.placements], behind)

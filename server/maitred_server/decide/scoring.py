@@ -40,7 +40,7 @@ def learning_from(served: Served, seen: Seen | None, seed: int) -> Served:
     """With the learned policy of this decision, when one serves that has anything to look at."""
     if seen is None or served.policy.name not in LEARNED:
         return served
-    return served._replace(policy=seen.policy(served.policy.name, seed))
+    return Served(seen.policy(served.policy.name, seed), served.reason)
 
 
 def scored(served: Served, seen: Seen | None, moment: Moment, ground: Ground) -> Scores:
@@ -52,15 +52,9 @@ def scored(served: Served, seen: Seen | None, moment: Moment, ground: Ground) ->
 
 def situation(moment: Moment, ground: Ground) -> Situation:
     """What the policy may look at."""
-    return Situation(
-        size=len(ground.actions),
-        popularity=ground.popularity,
-        scaled=ground.scaled,
-        order=ground.order,
-        own=_own(moment.view, ground),
-        context=moment.ask.context,
-        now=moment.now,
-    )
+    own, ask = _own(moment.view, ground), moment.ask
+    size = len(ground.actions)
+    return Situation(size, ground.popularity, ground.scaled, ground.order, own, ask.context, moment.now)
 
 
 def _own(view: View, ground: Ground) -> Own | None:

@@ -89,9 +89,13 @@ class Linear:
         weights = np.repeat(model.wide[None], len(candidates.items), 0)
         for level, columns, member in zip(model.levels, model.columns, self._members, strict=True):
             known = member.at >= 0
-            share = member.share[known][:, None, None]
-            at = (member.owner[known][:, None, None], np.arange(len(model.wide))[:, None], columns)
-            np.add.at(weights, at, level.values[member.at[known]] * share)
+            owner, added = member.owner[known], level.values[member.at[known]]
+            added *= member.share[known][:, None, None]
+            at = (owner[:, None, None], np.arange(len(model.wide))[:, None], columns)
+            if (owner[1:] > owner[:-1]).all():  # each candidate once, which is quicker
+                weights[at] += added
+            else:
+                np.add.at(weights, at, added)
         self.rows = np.ascontiguousarray(weights[:, :, :own])
         self.shared = np.ascontiguousarray(weights[:, :, own:].transpose(1, 0, 2))
 

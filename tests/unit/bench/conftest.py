@@ -30,17 +30,26 @@ def rounds(us: float) -> list[Measured]:
 
 
 def decided(playbook: str, front: str, us: float) -> dict[str, Any]:
-    case = {"playbook": playbook, "front": front, "placement": seed.PLACEMENT, "candidates": 1_000}
+    case = {"playbook": playbook, "front": front, "placement": seed.PLACEMENT, "candidates": 1_000, "pure": False}
     echo = {f"echo_{name}": value for name, value in figures(rounds(200.0)).items()}
     ratio = spread("ratio", [us / 200.0, us / 200.0])
     halves = {"half_load": HALF, "echo_half_load": HALF}
-    return {**case, "policy": "inverse_gap", "echo_front": "sync", **figures(rounds(us)), **echo, **ratio, **halves}
+    return {
+        **case,
+        "policy": "inverse_gap",
+        "compiled": ["exploring"],
+        "echo_front": "sync",
+        **figures(rounds(us)),
+        **echo,
+        **ratio,
+        **halves,
+    }
 
 
 def alone(playbook: str, us: float) -> dict[str, Any]:
     ours = [{"request": 20.0, "scoring": us, "response": 30.0}] * 2
     beside = {peers.VOWPAL: inprocess._beside(ours, [1_600.0] * 2)}
-    return {"playbook": playbook, "candidates": 1_000, **inprocess._ours(ours), "peers": beside}
+    return {"playbook": playbook, "candidates": 1_000, "pure": False, **inprocess._ours(ours), "peers": beside}
 
 
 def lived(profiles: int, p50: float) -> dict[str, Any]:
@@ -75,7 +84,13 @@ def measured() -> Mapping[str, Any]:
     verbs = {f"{name}_us": {"median": us} for name, us in (("decide_cached", 1.9), ("expose", 6.0), ("record", 4.0))}
     return {
         "decide": {"setup": {}, "envoy": False, "cases": cases},
-        "process": {"widths": {}, "peers": {peers.VOWPAL: "9"}, "cases": in_process, "filters": filters},
+        "process": {
+            "widths": {},
+            "compiled": ["exploring"],
+            "peers": {peers.VOWPAL: "9"},
+            "cases": in_process,
+            "filters": filters,
+        },
         "batch": {"batch of 100": batch},
         "sdk": {**verbs, **OUTAGE, "allocations": {"decide": {"peak_bytes": 144.0, "blocks_held": 0.0}}},
         "feedback": {"streams": streams, "learner": {"records": 10_000, "cpu_us": 20.0}},

@@ -13,6 +13,7 @@ def case(playbook: str, server_us: float) -> dict[str, Any]:
         "front": "grpcio",
         "policy": "inverse_gap",
         "candidates": 1_000,
+        "pure": False,
         "server_us": server_us,
     }
 

@@ -14,11 +14,10 @@ from hypothesis import strategies as st
 from maitred_server.decide.allowance import Allowance
 from maitred_server.decide.capped import Capped, plain_add_up
 from maitred_server.decide.caps import NO_HITS, Hits
-from maitred_server.decide.choice import Choice, plain_with_values
 from maitred_server.decide.contact import ContactGround
 from maitred_server.decide.contacts import Contacts
 from maitred_server.decide.ground import Ground
-from maitred_server.model import Kind, Reason, Record
+from maitred_server.model import Kind, Record
 from maitred_server.playbook.control import ContactPolicy, Control, Scope
 from maitred_server.policy.base import Keys
 from maitred_server.store import Profile
@@ -137,20 +136,6 @@ def test_compiled_pages_add_up_alike(added: dict[int, int], shown: list[list[int
     plain_add_up(expected, allowances, (seed, 1))
     compiled.add_up(found, allowances, (seed, 1))
     assert found == expected
-
-
-@given(st.lists(st.none() | st.integers(0, 2**62), max_size=4), st.integers(0, len(Choice._fields) - 1))
-def test_compiled_choices_are_made_again_alike(values: list[int | None], at: int) -> None:
-    """One field is another, the rest as it was; of each choice one value is wanted."""
-    compiled = pytest.importorskip("maitred_server.compiled.contact")
-    choices = [Choice(slot, 1, "a", "", Reason.HABIT, 0.5, 1.0, 2.0, row=slot) for slot in range(len(values))]
-    found = compiled.with_values(Choice, choices, at, values)
-    assert found == plain_with_values(Choice, choices, at, values)
-    assert [type(one) for one in found] == [Choice] * len(values)
-    for wrong in ([*values, 1], values[:-1]):
-        if len(wrong) != len(values):
-            with pytest.raises(ValueError, match="one value"):
-                compiled.with_values(Choice, choices, at, wrong)
 
 
 def test_damaged_tables_are_refused(cases: list[Case]) -> None:

@@ -166,6 +166,20 @@ def test_choices_are_told_alike(
     assert (found, [list(map(type, one)) for one in found]) == (expected, [list(map(type, one)) for one in expected])
 
 
+@given(some.lists(some.none() | some.integers(1, 9), max_size=5))
+def test_what_remains_is_noted_alike(slate: ModuleType, left: list[int | None]) -> None:
+    """All other fields of the choices are as they were."""
+    before = [
+        Choice(at, 2, "a", "b", Reason.HABIT, 0.5, 0.25, 3.0, True, None, "why", b"c", b"f", True, 7)
+        for at in range(len(left))
+    ]
+    found, expected = slate.with_remaining(before, left), filling.with_remaining(before, left)
+    assert (found, list(map(type, found))) == (expected, list(map(type, expected)))
+    for module in (slate, filling):
+        with pytest.raises(ValueError, match="longer"):
+            module.with_remaining(before, [*left, None])
+
+
 @given(few.map(lambda one: [*one, np.nan, np.inf]) | few, some.booleans(), seeds)
 def test_what_is_closed_is_the_same(slate: ModuleType, values: list[float], every: bool, seed: int) -> None:
     """By a filter, and of what is no number."""
@@ -234,6 +248,10 @@ def test_misshapen_arrays_are_refused(slate: ModuleType, mine: ModuleType) -> No
         lambda: slate.close(priority, np.ones(3, np.bool_)),
         lambda: slate.weighed(priority, np.zeros(3)),
         lambda: slate.choices(Choice, [(0, 4, 1.0, 0.0, False, False, False)], rows, str, None, NOTHING, None, None),
+        lambda: slate.choices(Choice, [(0, 1, 1.0, 0.0, False, False, False)], rows, NAMES, None, NOTHING, [], None),
+        lambda: slate.choices(Choice, [(0, 1, 1.0, 0.0, False, False, False)], rows, NAMES, None, NOTHING, None, []),
+        lambda: slate.choices(list, [(0, 1, 1.0, 0.0, False, False, False)], rows, NAMES, None, NOTHING, None, None),
+        lambda: slate.with_remaining([[1] * 15], [2]),
         lambda: mine.of_rows(np.zeros(4), 1, *(np.zeros(1, kind) for kind in (np.uint64, np.intp, np.intp))),
         lambda: mine.of_rows(np.zeros(4, ROW), 1, *(np.zeros(at, np.intp).view(np.uint64) for at in (2, 2, 1))),
         lambda: mine.added(priority, np.array([4]), np.ones(1, np.uint32)),
@@ -244,3 +262,4 @@ def test_misshapen_arrays_are_refused(slate: ModuleType, mine: ModuleType) -> No
 
 
 NOTHING = Scores(np.zeros(4), None, (Reason.POPULAR,))
+NAMES = dict.fromkeys(range(4), ("item", "one")).__getitem__

@@ -85,6 +85,13 @@ def test_all_fields_of_a_receipt_are_packed() -> None:
     assert len(packed) == len(Receipt.__struct_fields__)
 
 
+@pytest.mark.parametrize("pack", [PACKER.pack, pack_plainly])
+def test_each_decision_has_its_number_of_slots(pack: Any) -> None:
+    """One more or less is a defect, and not sealed."""
+    with pytest.raises(ValueError, match="each decision|zip"):
+        pack((), [], [3], ())
+
+
 def test_what_no_receipt_holds_is_refused() -> None:
     """Anything else than texts, bytes, numbers, lists and maps is a defect, and not sealed."""
     with pytest.raises(TypeError, match="holds no complex"):

@@ -14,7 +14,7 @@ from harness.shop import ITEMS, shop
 from hypothesis import given
 from hypothesis import strategies as st
 from maitred_server.decide.answer import Decision
-from maitred_server.decide.choice import Choice, with_remaining
+from maitred_server.decide.choice import Choice
 from maitred_server.decide.contacts import Contacts
 from maitred_server.decide.own import OwnIndex
 from maitred_server.decide.scoring import closed_where
@@ -57,7 +57,7 @@ def test_what_is_no_number_is_closed(priority: list[float], opened: list[bool]) 
 def test_nouns_made_again_differ_in_one_field(tmp_path: Path) -> None:
     """Of a choice, a decision and a moment all fields but the new one are as they were."""
     choice = Choice(1, 2, "a", "b", Reason.HABIT, 0.5, 0.25, 3.0, True, None, "why", b"c", b"f", True, 7)
-    assert with_remaining([choice, choice], [4, None]) == [choice._replace(remaining=4), choice]
+    assert choice.with_remaining(4) == choice._replace(remaining=4)
     decision = Decision("id", "home", [choice], Reason.HABIT, "habit", 1, 2, "web", "space")
     assert decision.with_slate([]) == decision._replace(slate=[])
     desk = shop(tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -14,6 +15,7 @@ from maitred_server.errors import MaitredError
 from maitred_server.model import Kind
 from maitred_server.rpc import convert
 from maitred_server.rpc.access import ALL_ROLES, Caller
+from maitred_server.rpc.admission import Admitted
 from maitred_server.rpc.decisions import Decisions
 from maitred_server.rpc.people import People
 from maitred_server.subjects.identity import Pseudonyms
@@ -23,8 +25,9 @@ compiled = pytest.importorskip("maitred_server.compiled.requests", reason="nothi
 
 CALLER = Caller("till", "shop", ALL_ROLES)
 PSEUDONYMS = Pseudonyms(bytes(32))
+ADMISSION = SimpleNamespace(admit=lambda *_: Admitted([], [], []))  # feedback on its way is never the reader's
 DECISIONS = Decisions(
-    cast("Any", None), cast("Any", None), People(PSEUDONYMS, Kind.HOUSEHOLD), Telemetry(), replay_clock=False
+    cast("Any", None), cast("Any", ADMISSION), People(PSEUDONYMS, Kind.HOUSEHOLD), Telemetry(), replay_clock=False
 )
 READER = compiled.Requests(Ask, PSEUDONYMS, Kind.HOUSEHOLD)
 
@@ -134,6 +137,7 @@ def test_damaged_bytes_are_read_alike(wire: decision_pb2.DecideRequest, chance: 
     [
         PLAIN.SerializeToString(),  # submessages are merged, and repeated ones follow each other
         decision_pb2.DecideRequest(context={"device": types_pb2.Value(text="web")}).SerializeToString(),
+        b"\x22\x00",  # feedback on its way
         decision_pb2.DecideRequest(at_ms=7).SerializeToString(),
         decision_pb2.DecideRequest(overrides={"layer": "arm"}).SerializeToString(),
         b"\x08\x01",  # another type than the field has

@@ -15,6 +15,7 @@ from maitred_server.errors import MaitredError
 from rich.console import Console
 
 from maitred_tools.bench import batches, clients, deciding, growth, inprocess, page, report, starts
+from maitred_tools.bench.duration import announced, rough_s, words
 from maitred_tools.bench.progress import err
 from maitred_tools.bench.section import DEFAULT, FULL, QUICK, Bench, Scale, Section, Table
 from maitred_tools.bench.targets import Target, targets
@@ -22,6 +23,7 @@ from maitred_tools.throwaway import accept_any_disk
 
 REPORT: Final = "report.json"
 PAGE: Final = "report.html"
+LAYOUT: Final = 2  # raise it when sections of before cannot be shown any more
 BUSY: Final = 0.7  # load average
 SECTIONS: Final = (
     *(deciding.SECTION, inprocess.SECTION, batches.SECTION, clients.SDK, clients.FEEDBACK),
@@ -87,9 +89,11 @@ def _stores(stores: tuple[int, ...], most: int) -> tuple[int, ...]:
 
 def run(bench: Bench, chosen: list[Section]) -> list[str]:
     """Measure sections one after the other; the report is written after each. Names of those that failed."""
-    failed = []
+    failed, last = [], read(bench.build)["sections"]
+    err.print(announced([one.name for one in chosen], bench.scale, last, bench.build), highlight=False)
     for number, section in enumerate(chosen, start=1):
-        err.print(f"{number} of {len(chosen)}: {section.title}", highlight=False)
+        long = words(rough_s(section.name, bench.scale, last))
+        err.print(f"{number} of {len(chosen)}: {section.title}, {long}", highlight=False)
         stamp = report.stamp(command()) | {"commit": report.commit(), "scale": bench.scale._asdict()}
         whole, began = read(bench.build), time.monotonic()
         try:
@@ -111,8 +115,8 @@ def read(build: Path) -> dict[str, Any]:
     """The report so far."""
     path = build / REPORT
     found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-    if "sections" not in found:  # none, or one of before
-        return {"targets": [], "problems": {}, "sections": {}}
+    if found.get("layout") != LAYOUT:  # none, or one of before
+        return {"layout": LAYOUT, "targets": [], "problems": {}, "sections": {}}
     return found
 
 

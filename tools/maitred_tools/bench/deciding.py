@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import grpc
 
-from maitred_tools.bench import charts, echo, places, seed
+from maitred_tools.bench import charts, echo, places, seed, uncompiled
 from maitred_tools.bench.measure import Case, Figures, Round, at_rates, cheapest, figures, interleaved, ratios, spread
 from maitred_tools.bench.process import ServerProcess
 from maitred_tools.bench.section import Bench, Section, Table, reading, steps
@@ -22,6 +22,7 @@ FRONTS: Final = tuple(front.value for front in echo.Front)
 PARTS: Final = 2
 HALF: Final = 0.5
 LONGEST_S: Final = 25.0  # of an open loop
+NOT_COMPILED: Final = ", not compiled"
 HEADER: Final = (
     "",
     "server CPU, us a call",
@@ -60,24 +61,42 @@ def measure(bench: Bench) -> Figures:
     for playbook in (places.PLAIN, places.EVERYTHING):
         for front in fronts:
             whole = LEARNED if front == seed.GRPCIO else MAIN
-            passed = _pass(bench, playbook, front, [HABIT, *whole])
-            cases += [{"playbook": playbook, "front": front} | one for one in passed]
+            cases += _pass(bench, playbook, front, [HABIT, *whole])
+    if uncompiled.there():
+        cases += _pass(bench, places.EVERYTHING, seed.GRPCIO, MAIN, uncompiled.WITHOUT)
     models = {str(size): facts._asdict() for size, facts in bench.models.items()}
     setup = {"profiles": bench.scale.profiles, "slots": seed.SLOTS, "models": models}
     return {"setup": setup, "envoy": envoy_there(), "cases": cases}
 
 
-def _pass(bench: Bench, playbook: str, front: str, asked: Sequence[Asked]) -> list[Figures]:
+def _pass(
+    bench: Bench, playbook: str, front: str, asked: Sequence[Asked], environment: Mapping[str, str] | None = None
+) -> list[Figures]:
     data, scale = bench.put(playbook), bench.scale
+    what = f"{playbook}, {front}{', not compiled' if environment else ''}"
     loads = {one.placement: Load(bench.requests(one.placement), _calls(scale.calls, one)) for one in asked}
-    with seed.server(data, front) as server, echoes(server, loads) as others:
+    with seed.server(data, front, environment=environment) as server, echoes(server, loads) as others:
         server.settle()
         cases = {name: Case(server, load) for name, load in loads.items()}
         together = {**others, **cases}
-        with steps(f"Decide, {playbook}, {front}", scale.rounds * len(together)) as done:
+        with steps(f"Decide, {what}", scale.rounds * len(together)) as done:
             found = interleaved(together, scale.rounds, done)
-        opened = _at_half_load(cases | _nearest(others, found), found, scale.open_calls, f"half load, {playbook}")
-    return [one._asdict() | _figures(one.placement, found) | _opened(one.placement, opened) for one in asked]
+        opened = _at_half_load(cases | _nearest(others, found), found, scale.open_calls, f"half load, {what}")
+        same = {
+            "playbook": playbook,
+            "front": front,
+            "pure": bool(environment),
+            "compiled": _compiled(server, environment),
+        }
+    return [same | one._asdict() | _figures(one.placement, found) | _opened(one.placement, opened) for one in asked]
+
+
+def _compiled(server: ServerProcess, environment: Mapping[str, str] | None) -> list[str]:
+    """What the server had in use. Raises RuntimeError when that was to be nothing."""
+    found = uncompiled.in_use_by(server.pids())
+    if environment and found:
+        raise RuntimeError(f"the server has compiled parts in use: {uncompiled.told(found)}")
+    return found
 
 
 def _calls(calls: int, asked: Asked) -> int:
@@ -164,19 +183,25 @@ def name_of(case: Figures) -> str:
     playbook = "everything on" if case["playbook"] == places.EVERYTHING else "plain"
     policy = "" if case["policy"] == "inverse_gap" else f", {case['policy']}"
     front = "" if case["front"] == seed.GRPCIO else f", {case['front']} front"
-    return f"{playbook}, {case['candidates']:,} candidates{policy}{front}"
+    return f"{playbook}, {case['candidates']:,} candidates{policy}{front}{NOT_COMPILED if case['pure'] else ''}"
 
 
 def find(found: Figures, playbook: str, front: str = seed.GRPCIO, policy: str = "inverse_gap") -> Figures | None:
-    """The case of 1,000 candidates."""
+    """The case of 1,000 candidates, with what was compiled."""
     wanted = (playbook, front, places.MAIN, policy)
     keys = ("playbook", "front", "candidates", "policy")
-    return next((one for one in found["cases"] if tuple(one[key] for key in keys) == wanted), None)
+    cases = (one for one in found["cases"] if not one.get("pure"))
+    return next((one for one in cases if tuple(one[key] for key in keys) == wanted), None)
 
 
 def tables(found: Figures) -> list[Table]:
-    """One row for each case, and the echo where it was put under half its load too."""
-    return [Table("Decide beside an empty echo", HEADER, [row for case in found["cases"] for row in _rows(case)])]
+    """One row for each case, and the echo where it was put under half its load too; what was compiled."""
+    rows = [row for case in found["cases"] for row in _rows(case)]
+    used = [one["compiled"] for one in found["cases"] if not one["pure"]]
+    return [
+        Table("Decide beside an empty echo", HEADER, rows),
+        uncompiled.table("in the server", sorted({name for names in used for name in names})),
+    ]
 
 
 def _rows(case: Figures) -> Iterator[tuple[str, ...]]:

@@ -37,6 +37,7 @@ def main(
     profiles: Annotated[int, typer.Option(min=1_000, help="Profiles in the store")] = 20_000,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds; each measures every server once")] = 15,
     calls: Annotated[int, typer.Option(min=100, help="Calls of a round, of one server")] = 1_000,
+    front: Annotated[str, typer.Option(help="What carries the calls: grpcio or envoy")] = seed.GRPCIO,
     build: Annotated[Path, typer.Option(help="Where data directories are kept")] = Path("build/bench"),
 ) -> None:
     """Measure servers that stop half-way, in turn."""
@@ -44,7 +45,7 @@ def main(
     data = seed.data_directory(build, profiles)
     load = Load(seed.requests(profiles, 20_000), calls)
     with ExitStack() as stack, steps("rounds", rounds) as done:
-        cases = _cases(stack, data, load)
+        cases = _cases(stack, data, load, front)
         for case in cases.values():
             run(case.server.target, replace(case.load, calls=WARM_CALLS))
         found: dict[str, list[float]] = {name: [] for name in cases}
@@ -78,16 +79,16 @@ def _row(name: str, readings: Sequence[float], reference: Sequence[float]) -> tu
     return (name, *(f"{figure:.1f}" for figure in figures), f"{ratio:.2f}")
 
 
-def _cases(stack: ExitStack, data: Path, load: Load) -> dict[str, Case]:
+def _cases(stack: ExitStack, data: Path, load: Load, front: str) -> dict[str, Case]:
     folder = Path(stack.enter_context(TemporaryDirectory()))
-    servers = {depth.value: stack.enter_context(_shallow(data, folder, depth)) for depth in Depth}
+    servers = {depth.value: stack.enter_context(_shallow(data, folder, depth, front)) for depth in Depth}
     echo = stack.enter_context(echoes(servers[Depth.WRITTEN], {ECHO: load}))[f"{ECHO} {Front.AIO}"]
     return {ECHO: echo} | {name: Case(server, load) for name, server in servers.items()}
 
 
-def _shallow(data: Path, folder: Path, depth: Depth) -> ServerProcess:
+def _shallow(data: Path, folder: Path, depth: Depth, front: str) -> ServerProcess:
     own = shutil.copytree(data, folder / depth.value)
-    settings = ["--data", str(own), "--listen", "127.0.0.1:0", "--metrics", "", "--set", "drain_s=0"]
+    settings = ["--data", str(own), "--listen", "127.0.0.1:0", "--metrics", "", "--set", "drain_s=0", "--front", front]
     return ServerProcess("maitred_tools.bench.shallow", [depth.value, "serve", *settings])
 
 

@@ -96,7 +96,7 @@ def _profiles(bench: Bench) -> list[Figures]:
 def _room(build: Path, profiles: int) -> None:
     build.mkdir(parents=True, exist_ok=True)
     needed, free = profiles * PROFILE_BYTES, shutil.disk_usage(build).free
-    if not any(build.glob(f"data-{seed.LAYOUT}.*-{profiles}/seeded")) and needed > 0.9 * free:
+    if not seed.is_made(build, profiles) and needed > 0.9 * free:
         raise MaitredError(
             f"{profiles:,} profiles need {needed / GIB:,.0f} GiB below {build}; {free / GIB:,.0f} GiB are free"
         )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Final
 
-from maitred_tools.bench import charts, peers, places, seed, stages
+from maitred_tools.bench import charts, peers, places, seed, stages, uncompiled
 from maitred_tools.bench.measure import Figures, spread
 from maitred_tools.bench.section import Bench, Section, Table, reading, steps
 
@@ -26,32 +28,46 @@ def measure(bench: Bench) -> Figures:
     versions = {name: peers.there(name) or None for name in peers.PACKAGES}
     own, shared = peers.widths()
     widths = {"own": own, "shared": shared}
-    return {"widths": widths, "peers": versions, "cases": cases, "filters": _filters(bench)}
+    used = uncompiled.in_use()
+    return {"widths": widths, "peers": versions, "compiled": used, "cases": cases, "filters": _filters(bench)}
 
 
 def _of(bench: Bench, playbook: str) -> list[Figures]:
     data, scale = bench.put(playbook), bench.scale
     others = [name for name in peers.PACKAGES if peers.there(name)]
     bar = steps(f"in process, {playbook}", len(places.SIZES) * scale.rounds)
-    with bar as done, stages.inside(data, seed.BRAND) as decide:
-        found = [_size(bench, decide, size, others, done) for size in places.SIZES]
+    with bar as done, stages.inside(data, seed.BRAND) as decide, _without(data) as pure:
+        ways = {size: {False: decide} | ({True: pure} if pure and size == places.MAIN else {}) for size in places.SIZES}
+        found = [one for size in places.SIZES for one in _size(bench, ways[size], size, others, done)]
     return [{"playbook": playbook, **one} for one in found]
 
 
-def _size(bench: Bench, decide: stages.Decide, size: int, others: Sequence[str], done: Done) -> Figures:
+def _without(data: Path) -> AbstractContextManager[stages.Decide | None]:
+    """The same without what was compiled, where anything was."""
+    return uncompiled.inside(data) if uncompiled.there() else nullcontext()
+
+
+def _size(
+    bench: Bench, ways: Mapping[bool, stages.Decide], size: int, others: Sequence[str], done: Done
+) -> Iterator[Figures]:
+    """Of each way, by whether it is the one without what was compiled; all take turns, and with the others."""
     asked = bench.requests(places.placement(size))
     calls = bench.scale.decisions if size <= places.MAIN else max(20, bench.scale.decisions // 4)
     choosers = {name: peers.chooser(name, size) for name in others}
     times = max(1, ROUND_US // PEER_US[size] // (10 if bench.scale.quick else 1))
-    decide(asked[:calls])
-    ours: list[Stages] = []
+    for decide in ways.values():
+        decide(asked[:calls])
+    ours: dict[bool, list[Stages]] = {pure: [] for pure in ways}
     theirs: dict[str, list[float]] = {name: [] for name in others}
     for number in range(bench.scale.rounds):
-        ours.append(decide([asked[(number * calls + at) % len(asked)] for at in range(calls)]))
-        for name, choose in choosers.items():
-            theirs[name].append(peers.micros(choose, max(1, times // (30 if name == peers.GITTINS else 1))))
+        for pure, decide in ways.items():
+            ours[pure].append(decide([asked[(number * calls + at) % len(asked)] for at in range(calls)]))
+        for name, chooser in choosers.items():
+            theirs[name].append(peers.micros(chooser, max(1, times // (30 if name == peers.GITTINS else 1))))
         done(size)
-    return {"candidates": size, **_ours(ours), "peers": {name: _beside(ours, one) for name, one in theirs.items()}}
+    for pure, mine in ours.items():
+        beside = {name: _beside(mine, one) for name, one in theirs.items()}
+        yield {"candidates": size, "pure": pure, **_ours(mine), "peers": beside}
 
 
 def _ours(rounds: Sequence[Stages]) -> Figures:
@@ -77,9 +93,9 @@ def _filters(bench: Bench) -> Figures:
 
 
 def case(found: Figures, playbook: str, candidates: int = places.MAIN) -> Figures | None:
-    """One of the cases."""
-    wanted = (playbook, candidates)
-    return next((one for one in found["cases"] if (one["playbook"], one["candidates"]) == wanted), None)
+    """One of the cases, with what was compiled."""
+    wanted = (playbook, candidates, False)
+    return next((one for one in found["cases"] if (one["playbook"], one["candidates"], one["pure"]) == wanted), None)
 
 
 def tables(found: Figures) -> list[Table]:
@@ -90,6 +106,7 @@ def tables(found: Figures) -> list[Table]:
     filters = [(name, f"{value:,.2f}") for name, value in found["filters"].items()]
     return [
         Table("The decision beside one choice by others", header, rows),
+        uncompiled.table("in the process", found["compiled"]),
         _stages(found["cases"]),
         *([Table("500 rules and 200 segments", ("", "us"), filters)] if filters else []),
     ]
@@ -110,13 +127,14 @@ def _stages(cases: Sequence[Figures]) -> Table:
 
 
 def _name(one: Figures) -> str:
-    return f"{'everything on' if one['playbook'] == places.EVERYTHING else 'plain'}, {one['candidates']:,}"
+    playbook = "everything on" if one["playbook"] == places.EVERYTHING else "plain"
+    return f"{playbook}, {one['candidates']:,}{', not compiled' if one['pure'] else ''}"
 
 
 def drawn(found: Figures) -> list[str]:
     """The stages, and the growth over candidates beside others."""
     rows = {_name(one): one["stages_us"] for one in found["cases"]}
-    full = [one for one in found["cases"] if one["playbook"] == places.EVERYTHING]
+    full = [one for one in found["cases"] if one["playbook"] == places.EVERYTHING and not one["pure"]]
     series = {"ours": [charts.Point(one["candidates"], one["decision_us"]) for one in full]}
     for name in full[0]["peers"]:
         if name != peers.GITTINS:  # it would leave no room for the others

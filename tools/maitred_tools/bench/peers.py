@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from importlib import metadata
 from importlib.util import find_spec
 from itertools import cycle
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from maitred_server.policy.space import feature_space
 
@@ -20,7 +20,12 @@ VOWPAL, CROSSED, GITTINS = "vowpalwabbit", "vowpalwabbit, crossed", "gittins"
 PACKAGES: Final = {VOWPAL: "vowpalwabbit", CROSSED: "vowpalwabbit", GITTINS: "gittins"}
 FOR_EVER: Final = 1e12
 
-Choose = Callable[[], object]
+
+class Chooser(NamedTuple):
+    """`choose` makes one choice with each call; `finish`, which is not timed, does with it what must be done."""
+
+    choose: Callable[[], Any]
+    finish: Callable[[Any], object] = lambda made: None
 
 
 def there(name: str) -> str:
@@ -28,19 +33,21 @@ def there(name: str) -> str:
     return metadata.version(PACKAGES[name]) if find_spec(PACKAGES[name]) else ""
 
 
-def chooser(name: str, actions: int) -> Choose:
-    """What makes one choice with each call. `crossed`: features of context and action are multiplied too."""
+def chooser(name: str, actions: int) -> Chooser:
+    """A peer that was taught a little. `crossed`: features of context and action are multiplied too."""
     if name == GITTINS:
         return _gittins(actions)
     return _vowpal(actions, "-q sa" if name == CROSSED else "")
 
 
-def micros(choose: Choose, calls: int) -> float:
-    """Microseconds of CPU of one call: the mean."""
+def micros(chooser: Chooser, calls: int) -> float:
+    """Microseconds of CPU of one choice: the mean."""
     begin = time.thread_time_ns()
-    for _ in range(calls):
-        choose()
-    return (time.thread_time_ns() - begin) / 1000 / calls
+    made = [chooser.choose() for _ in range(calls)]
+    took = time.thread_time_ns() - begin
+    for one in made:
+        chooser.finish(one)
+    return took / 1000 / calls
 
 
 def widths() -> tuple[int, int]:
@@ -49,7 +56,7 @@ def widths() -> tuple[int, int]:
     return space.own, space.width - space.own
 
 
-def _vowpal(actions: int, options: str) -> Choose:
+def _vowpal(actions: int, options: str) -> Chooser:
     """Examples are parsed beforehand; the choice is what the package gives: the probabilities of all actions."""
     import vowpalwabbit
 
@@ -58,7 +65,7 @@ def _vowpal(actions: int, options: str) -> Choose:
     for row in range(TAUGHT):
         workspace.learn(list(_lines(actions, chance, row % actions)))
     parsed: Iterator[Any] = cycle([workspace.parse(list(_lines(actions, chance))) for _ in range(CONTEXTS)])
-    return lambda: workspace.predict(next(parsed))
+    return Chooser(lambda: workspace.predict(next(parsed)))
 
 
 def _lines(actions: int, chance: random.Random, told: int = -1) -> Iterator[str]:
@@ -69,7 +76,8 @@ def _lines(actions: int, chance: random.Random, told: int = -1) -> Iterator[str]
         yield f"{label}|a " + " ".join(f"a{at}:{chance.random():.4f}" for at in range(own))
 
 
-def _gittins(actions: int) -> Choose:
+def _gittins(actions: int) -> Chooser:
+    """It remembers what it decided until it learns what came of it: that is not timed, but nothing is left open."""
     import gittins
 
     own, shared = widths()
@@ -79,10 +87,8 @@ def _gittins(actions: int) -> Choose:
     context = {f"s{at}": chance.random() for at in range(shared - 1)}
     numbers = iter(range(1, 1 << 60))
 
-    def choose() -> object:
+    def choose() -> Any:
         number = next(numbers)
-        found = gittins.decide(state, context, offered, float(number), str(number))
-        gittins.learn(state, found.decision_id, 0.0, float(number))  # nothing is left open
-        return found
+        return gittins.decide(state, context, offered, float(number), str(number))
 
-    return choose
+    return Chooser(choose, lambda made: gittins.learn(state, made.decision_id, 0.0, float(next(numbers))))

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -31,21 +31,26 @@ class Memory(NamedTuple):
 class ServerProcess:
     """A server started with `python -m MODULE ARGUMENTS --ready-file FILE`, until the end of the `with` block.
 
+    `environment`: variables beside those of this process.
+
     Raises RuntimeError, with what the server said last, when it ends before it serves or does not serve in time.
     """
 
-    def __init__(self, module: str, arguments: Sequence[str]) -> None:
+    def __init__(self, module: str, arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="maitred-bench-")
         self._ready = Path(self._folder.name) / "ready"
         self._log = Path(self._folder.name) / "log"
         self._command = [sys.executable, "-m", module, *arguments, "--ready-file", str(self._ready)]
+        self._environment = os.environ | (environment or {})
         self.target = ""
         self.start_s = 0.0
 
     def __enter__(self) -> Self:
         started = time.perf_counter()
         with self._log.open("wb") as log:
-            self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self._process = subprocess.Popen(
+                self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._environment
+            )
         try:
             self.target = self._wait(started + START_TIMEOUT_S)
         except BaseException:
@@ -107,6 +112,10 @@ class ServerProcess:
         clients = _connected_clients(port)
         held = ((inode, pid) for pid in _family(self._process.pid) for inode in _sockets(pid))
         return {clients[inode]: pid for inode, pid in held if inode in clients}
+
+    def pids(self) -> list[int]:
+        """The process and all that descend from it."""
+        return list(_family(self._process.pid))
 
     def memory(self) -> Memory:
         """What the process and its children hold now. Pages that they share are counted once."""

@@ -10,7 +10,7 @@ import json
 import random
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -38,6 +38,7 @@ PURCHASE = "purchase"
 SHAPES = 500  # different histories; each is had by many subjects
 DAY_MS = 86_400_000
 FIRST_MS = time.time_ns() // 1_000_000 - 91 * DAY_MS
+SEEDED = "seeded"  # the file that says that a directory is whole
 STALE_S = 30 * 86_400.0  # histories that end so long ago are made anew
 SHOPPERS = 1_000
 COMMIT_PROFILES = 25_000
@@ -64,21 +65,32 @@ def data_directory(
 
 def made(folder: Path, profiles: int, done: Callable[[int], None] = lambda count: None) -> Path:
     """The data directory with that many profiles, as it was left."""
-    data = folder / f"data-{LAYOUT}.{FORMAT}.{PROFILE_LAYOUT}-{profiles}"
-    finished = data / "seeded"
-    if not finished.exists() or time.time() - finished.stat().st_mtime > STALE_S:
+    data = _folder(folder, profiles)
+    if not is_made(folder, profiles):
         shutil.rmtree(data, ignore_errors=True)
         _make(data, profiles, done)
-        finished.touch()
+        (data / SEEDED).touch()
     done(profiles)
     return data
 
 
-def server(data: Path, front: str = GRPCIO, workers: int = 1) -> ServerProcess:
+def is_made(folder: Path, profiles: int) -> bool:
+    """Whether that data directory is there, and not too old."""
+    finished = _folder(folder, profiles) / SEEDED
+    return finished.exists() and time.time() - finished.stat().st_mtime <= STALE_S
+
+
+def _folder(folder: Path, profiles: int) -> Path:
+    return folder / f"data-{LAYOUT}.{FORMAT}.{PROFILE_LAYOUT}-{profiles}"
+
+
+def server(
+    data: Path, front: str = GRPCIO, workers: int = 1, environment: Mapping[str, str] | None = None
+) -> ServerProcess:
     """The real server on a data directory, on any free port."""
     settings = ["--data", str(data), "--listen", "127.0.0.1:0", "--metrics", "", "--set", "drain_s=0"]
     more = [] if front == GRPCIO else ["--front", front]
-    return ServerProcess("maitred_server", ["serve", *settings, "--workers", str(workers), *more])
+    return ServerProcess("maitred_server", ["serve", *settings, "--workers", str(workers), *more], environment)
 
 
 def _make(data: Path, profiles: int, done: Callable[[int], None]) -> None:

@@ -5,16 +5,19 @@ From the second call on it does the work of a decision down to a depth, and answ
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Any
 
 from maitred.v1 import decision_pb2
-from maitred_server import cli
+from maitred_server import cli, envoy_process
 from maitred_server.rpc import convert
 from maitred_server.rpc.access import Caller
 from maitred_server.rpc.decisions import Decisions
+
+DEPTH = "MAITRED_BENCH_DEPTH"  # tells a worker inside Envoy, which is a program of its own
 
 
 class Depth(StrEnum):
@@ -52,5 +55,7 @@ def _work(decisions: Any, data: bytes, caller: Caller, depth: Depth) -> None:
 
 
 if __name__ == "__main__":
-    stop_at(Depth(sys.argv.pop(1)))
+    os.environ[DEPTH] = sys.argv.pop(1)
+    stop_at(Depth(os.environ[DEPTH]))
+    envoy_process.APP = "maitred_tools.bench.shallow_app:app"
     cli.main()

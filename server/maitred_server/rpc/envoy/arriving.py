@@ -67,7 +67,11 @@ class Arriving:
             self._refuse(call, error)
 
     def _read(self, call: Call) -> None:
-        call.receive().add_done_callback(partial(self._arrived, call))
+        event = call.receive()
+        if hasattr(event, "add_done_callback"):
+            event.add_done_callback(partial(self._arrived, call))
+        else:  # pyvoy's, of a call that ended with its headers
+            self._answer(call, b"")
 
     def _arrived(self, call: Call, event: Event) -> None:
         try:
