@@ -1,7 +1,7 @@
 from collections.abc import Callable, Mapping
 
 Header = tuple[bytes, bytes]
-Serve = Callable[[bytes, bytes | None, Mapping[bytes, bytes], float], bytes | list[Header]]
+Serve = Callable[[bytes, bytes | None, bool, Mapping[bytes, bytes], float], bytes | list[Header]]
 
 def within_envoy() -> bool: ...
 def answer_by(serve: Serve, paths: tuple[bytes, ...], calls: int, size: int) -> None: ...

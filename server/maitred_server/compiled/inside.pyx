@@ -44,6 +44,7 @@ cdef enum:
     MOST_SAID = 8
     FEW = 8
     PREFIX = 5
+    FEW_BYTES = 65536
 
 cdef public struct Buffer:
     const char* data
@@ -102,9 +103,10 @@ def within_envoy():
 def answer_by(serve, tuple paths not None, Py_ssize_t calls, size_t size):
     """From now on `serve` answers the gRPC calls of these paths, at most eight.
 
-    serve(path, body, headers, waited_s): `headers` has those of `HEADERS` that there are; the answer's bytes, or a list
-    of at most seven headers that say a status. `body` is None when more than `calls` wait for their messages, or
-    after `close`: there must be a refusal then. A body of more than `size` bytes is given as it is so far.
+    serve(path, body, whole, headers, waited_s) gives the answer's bytes, or a list of at most seven headers that say a
+    status. `whole`: the body is one plain message, whose frame was taken off. `headers` has what there is of the key,
+    the encoding, and a timeout that has passed or cannot be read. `body` is None when more than `calls` wait for their
+    messages, or after `close`: there must be a refusal then. A body of more than `size` bytes is given as it is so far.
     """
     global serve_, paths_, paths_there, most_calls, most_bytes
     cdef int number
@@ -359,13 +361,11 @@ cdef void leave() noexcept nogil:
 
 cdef void answer(void* host, Call* call, int received, int refused) noexcept nogil:
     """`received`: a part of the body has just come. What Python says is sent without the GIL."""
-    cdef double waited = now() - call.since
-    cdef int path = call.path
     said.status_headers = -1
     enter()
     with gil:
         try:
-            ask(host, path, None if refused else body_of(host, call, received), waited)
+            ask(host, call, received, refused)
         except BaseException:
             PyErr_Clear()
     leave()
@@ -373,9 +373,12 @@ cdef void answer(void* host, Call* call, int received, int refused) noexcept nog
     send(host)  # after this there may be neither call nor host
 
 
-cdef int ask(void* host, int path, body, double waited) except -1:
+cdef int ask(void* host, Call* call, int received, int refused) except -1:
     """Ask Python, and write down what it says."""
-    answered = (<object> serve_)((<tuple> paths_)[path], body, headers_of(host), waited)
+    cdef double waited = now() - call.since
+    cdef bint whole = False
+    body = None if refused else body_of(host, call, received, &whole)
+    answered = (<object> serve_)((<tuple> paths_)[call.path], body, whole, headers_of(host, waited), waited)
     if type(answered) is bytes:
         write_message(<bytes> answered)
     else:
@@ -383,7 +386,7 @@ cdef int ask(void* host, int path, body, double waited) except -1:
     return 0
 
 
-cdef dict headers_of(void* host):
+cdef dict headers_of(void* host, double waited):
     cdef Header found[MOST_HEADERS]
     cdef Header* one
     cdef size_t count = headers_size(host, REQUEST_HEADERS), number
@@ -393,6 +396,8 @@ cdef dict headers_of(void* host):
     for number in range(count):
         one = &found[number]
         if equal(one.name, one.name_length, "grpc-timeout", 12):
+            if waited < seconds_of(one.value, one.value_length):
+                continue
             known[b"grpc-timeout"] = PyBytes_FromStringAndSize(one.value, one.value_length)
         elif equal(one.name, one.name_length, "authorization", 13):
             known[b"authorization"] = PyBytes_FromStringAndSize(one.value, one.value_length)
@@ -401,14 +406,40 @@ cdef dict headers_of(void* host):
     return known
 
 
-cdef bytes body_of(void* host, Call* call, int received):
-    """The whole body: what came before and was kept, and what has just come."""
-    cdef size_t size = body_size(host, RECEIVED_BODY) if received else 0
-    cdef bytes body = PyBytes_FromStringAndSize(NULL, call.length + size)
-    memcpy(PyBytes_AS_STRING(body), call.kept, call.length)
-    if not copy_received(host, PyBytes_AS_STRING(body) + call.length, size):
+cdef double seconds_of(const char* timeout, size_t length) noexcept nogil:
+    """As gRPC writes a timeout: at most eight digits and a unit; -1: it does not read like one."""
+    cdef double seconds = 0.0
+    cdef size_t at
+    if not 2 <= length <= 9:
+        return -1.0
+    for at in range(length - 1):
+        if not c"0" <= timeout[at] <= c"9":
+            return -1.0
+        seconds = seconds * 10.0 + (timeout[at] - c"0")
+    if timeout[length - 1] == c"m":
+        return seconds * 1e-3
+    if timeout[length - 1] == c"u":
+        return seconds * 1e-6
+    return seconds if timeout[length - 1] == c"S" else -1.0  # other units are rare
+
+
+cdef bytes body_of(void* host, Call* call, int received, bint* whole):
+    """What came before and was kept, and what has just come: the one plain message of a body, or all of the body."""
+    cdef size_t size = body_size(host, RECEIVED_BODY) if received else 0, length = call.length + size
+    cdef bytes large = PyBytes_FromStringAndSize(NULL, length) if length > FEW_BYTES else None
+    cdef char* data = room(length) if large is None else PyBytes_AS_STRING(large)
+    cdef const unsigned char* prefix = <const unsigned char*> data
+    memcpy(data, call.kept, call.length)
+    if not copy_received(host, data + call.length, size):
         raise MemoryError
-    return body
+    if large is not None:
+        return large
+    whole[0] = PREFIX <= length <= most_bytes and prefix[0] == 0 and length - PREFIX == (
+        <size_t> prefix[1] << 24 | <size_t> prefix[2] << 16 | <size_t> prefix[3] << 8 | prefix[4]
+    )
+    if whole[0]:
+        return PyBytes_FromStringAndSize(data + PREFIX, length - PREFIX)
+    return PyBytes_FromStringAndSize(data, length)
 
 
 cdef int keep(void* host, Call* call) noexcept nogil:

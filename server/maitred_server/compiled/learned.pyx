@@ -725,9 +725,9 @@ cdef class Encounter:
             out[of.slot + 1] = packed(on_point(log1p(<double> slot) * TO_POINTS))
         return found
 
-    def met(self, Py_ssize_t row):
-        """Whether the subject did this before."""
-        return self.where(row) >= 0
+    def met(self, rows):
+        """Of some rows, whether the subject did each before."""
+        return [self.where(row) >= 0 for row in rows]
 
     cdef Py_ssize_t where(self, Py_ssize_t row) noexcept:
         """Where among those that were met a row is; -1: it was not."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 
@@ -16,6 +17,8 @@ from maitred_server.store import Profile, counters
 from maitred_server.store.columns import find
 from maitred_server.store.keys import channel_key
 from maitred_server.store.windows import closed_until, count_since, counts_since, lost_through
+
+Chosen: TypeAlias = tuple[Ground, Sequence[int], list[Allowance]]
 
 
 class Contacts:
@@ -32,7 +35,7 @@ class Contacts:
         self.added: dict[int, int] = {}  # exposures that the page will add, by key
         self.unknown: set[str] = set()  # policies that closed all they reach: their counters cannot be known
         self._group_keys = group_keys
-        self._shown: set[str] = set()
+        self._chosen: dict[str, Chosen] = {}  # by placement, what was chosen there last
         self._spare: dict[int, int] = {}  # by what a placement obeys
         self._counters: dict[int, Counter] = {}  # of showings, by key, as far as they were asked for
 
@@ -111,9 +114,10 @@ class Contacts:
         """Some rows were chosen for a slot each. Gives what policies say of them."""
         allowances, name = self._allowances(ground, rows, channel), ground.placement.name
         keys: tuple[int, ...] = ()
-        if rows and name not in self._shown:
-            self._shown.add(name)
-            keys = showing_keys(name, channel)
+        if rows:
+            if name not in self._chosen:
+                keys = showing_keys(name, channel)
+            self._chosen[name] = ground, rows, allowances
         add_up(self.added, allowances, keys)
         return allowances
 
@@ -177,11 +181,15 @@ class Contacts:
         contact = ground.contact
         if contact is None:
             return [None] * len(rows)
-        allowances = self._allowances(ground, rows, channel)
+        chosen = self._chosen.get(ground.placement.name)
+        if chosen is not None and chosen[0] is ground and chosen[1] == rows:
+            allowances = chosen[2]
+        else:
+            allowances = self._allowances(ground, rows, channel)
         left = contact.capped.left(self.profile, allowances, self.added, self.now)
         if contact.pools:
             self._lower_by_pools(contact, rows, channel, left)
-        return [None if most == NO_LIMIT else max(most, 1) for most in left]
+        return [None if most == NO_LIMIT else most if most > 1 else 1 for most in left]
 
     def _lower_by_pools(self, contact: ContactGround, rows: Sequence[int], channel: str, left: list[int]) -> None:
         holding = contact.holding(channel) & contact.table.shows

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from msgspec.structs import replace
 
 from maitred_server.decide import arbitration
 from maitred_server.decide.answer import Decision
@@ -103,7 +104,7 @@ class _Telling:
     """One placement while it is filled. Its m candidates are rows."""
 
     def __init__(self, page: Page, ready: Prepared, asked: Asked) -> None:
-        ready = ready._replace(priority=ready.priority.copy())  # it changes, and may be the very array of the scores
+        ready = replace(ready, priority=ready.priority.copy())  # it changes, and may be the very array of the scores
         self._page = page
         self._ready = ready
         self._ground = ready.ground

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -24,7 +23,7 @@ from maitred_server.policy.base import Bools, Floats, Keys, Positions
 from maitred_server.policy.features import KeyIndex
 
 
-class Ground(NamedTuple):
+class Ground(msgspec.Struct, frozen=True, eq=False):
     """Arrays are aligned: a row for each of the placement's m actions."""
 
     placement: Placement
@@ -53,12 +52,12 @@ class Ground(NamedTuple):
         """With that of another snapshot. `counts`: float64[m]."""
         scaled = counts / (counts.max(initial=0.0) + 1.0)
         counts.flags.writeable = scaled.flags.writeable = False
-        return self._replace(popularity=counts, scaled=scaled)
+        return msgspec.structs.replace(self, popularity=counts, scaled=scaled)
 
     def channel(self, context: Mapping[str, Value]) -> str:
         """Where it is shown: what the request's context says, else the placement's own."""
         said = context.get("channel")
-        return said if isinstance(said, str) and said else self.plan.channel
+        return said if said and isinstance(said, str) else self.plan.channel
 
 
 def lay(catalogue: Catalogue, placement: Placement, gate: Gates | None) -> Ground:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+import msgspec
 import numpy as np
 
 from maitred_server.decide.view import View
@@ -72,7 +73,7 @@ class LearnedGround(NamedTuple):
         return Seen(self, self.encounters.meet(profile, now, view.subject, view.context))
 
 
-class Seen(NamedTuple):
+class Seen(msgspec.Struct, frozen=True, eq=False):
     """One subject's encounter with the candidates."""
 
     ground: LearnedGround
@@ -105,13 +106,9 @@ class Seen(NamedTuple):
     def _deviations(self) -> Floats:
         return self.encounter.deviations() * abs(float(self.ground.worth[0]))
 
-    def met(self, row: int) -> bool:
-        """Whether the subject did this before."""
-        return self.encounter.met(row)
-
-    def sealed(self, rows: Sequence[int], slots: Sequence[int]) -> list[bytes]:
-        """The features of some choices, as they go into the receipt."""
-        return self.encounter.sealed(rows, slots)
+    def sealed(self, rows: Sequence[int], slots: Sequence[int]) -> tuple[list[bytes], list[bool]]:
+        """The features of some choices, as they go into the receipt, and whether the subject did each before."""
+        return self.encounter.sealed(rows, slots), self.encounter.met(rows)
 
 
 def _candidates(catalogue: Catalogue, placement: Placement) -> Candidates:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+
+import msgspec
 
 from maitred_server.decide.ask import Ask
 from maitred_server.decide.contacts import Contacts
@@ -13,7 +14,7 @@ from maitred_server.playbook.rules import Answers
 from maitred_server.subjects.assignment import Assignment
 
 
-class Moment(NamedTuple):
+class Moment(msgspec.Struct, frozen=True, gc=False, eq=False):
     """What every stage may look at. Rules and features look at `view` only; caps and wishes at `who` too."""
 
     ask: Ask
@@ -26,8 +27,8 @@ class Moment(NamedTuple):
     contacts: Contacts | None = None  # None: there are no contact policies
 
     def for_page(self, contacts: Contacts) -> Moment:
-        """The same, as a page begins. Much quicker than `_replace`."""
-        return Moment(*self[:7], contacts.for_page())
+        """The same, as a page begins."""
+        return msgspec.structs.replace(self, contacts=contacts.for_page())
 
     @property
     def context(self) -> Mapping[str, object]:

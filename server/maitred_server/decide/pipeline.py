@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+import msgspec
 
 from maitred_server.decide import arbitration, filters, scoring, slate
 from maitred_server.decide.answer import Answer, Decision
@@ -39,10 +41,6 @@ class Stopwatch(Protocol):
     def __call__(self, stage: str) -> None: ...
 
 
-def no_stopwatch(stage: str) -> None:
-    """Times nothing."""
-
-
 class Pipeline:
     """Decides. Reads the store and what is published, writes nothing, waits for nothing."""
 
@@ -60,7 +58,7 @@ class Pipeline:
         self._clock = clock
         self._entropy = entropy
 
-    def decide(self, ask: Ask, stopwatch: Stopwatch = no_stopwatch) -> Answer:
+    def decide(self, ask: Ask, stopwatch: Stopwatch | None = None) -> Answer:
         """Answer one request. Raises NotPublished, UnknownName."""
         world, moment = self.look(ask, stopwatch)
         answer_id = self._entropy(15)
@@ -73,9 +71,11 @@ class Pipeline:
         view = moment.view
         seen = None if view.whole else view.seen_types
         cuts = dimensions(world.catalogue.dimensions, ask.context, view.profile, moment.now, seen)
-        stopwatch("dimensions")
+        if stopwatch is not None:
+            stopwatch("dimensions")
         receipt = self._sealer.seal_packed(_packed(page, decisions, cuts))
-        stopwatch("receipt")
+        if stopwatch is not None:
+            stopwatch("receipt")
         return Answer(
             decisions,
             receipt,
@@ -89,7 +89,7 @@ class Pipeline:
             0 if page.moment.contacts is None else len(page.moment.contacts.unknown),
         )
 
-    def look(self, ask: Ask, stopwatch: Stopwatch = no_stopwatch) -> tuple[World, Moment]:
+    def look(self, ask: Ask, stopwatch: Stopwatch | None = None) -> tuple[World, Moment]:
         """What a decision is made from: what is in force, and who asks, when and where.
 
         Raises NotPublished, InvalidRequest.
@@ -99,15 +99,19 @@ class Pipeline:
             raise NotPublished("nothing is published yet; publish a playbook first")
         now = self._clock() if ask.at is None else ask.at
         who = known(self._reader, ask)
-        stopwatch("profile")
+        if stopwatch is not None:
+            stopwatch("profile")
         view = world.sight.see(who.profile, who.kind, ask.context)
-        stopwatch("view")
+        if stopwatch is not None:
+            stopwatch("view")
         assignment = NOT_ASSIGNED
         if world.layers or ask.overrides:
             assignment = assign(world.layers, _situation(self._reader, world, ask, who, view), ask.overrides)
-        stopwatch("assignment")
+        if stopwatch is not None:
+            stopwatch("assignment")
         moment = moment_of(world, ask, who, view, assignment, now)
-        stopwatch("rules")
+        if stopwatch is not None:
+            stopwatch("rules")
         return world, moment
 
 
@@ -123,7 +127,7 @@ def moment_of(world: World, ask: Ask, who: Known, view: View, assignment: Assign
     return Moment(ask, who, view, assignment, now, told.answers, told.segments, contacts)
 
 
-class Prepared(NamedTuple):
+class Prepared(msgspec.Struct, frozen=True, gc=False, eq=False):
     """One placement before its slots are filled."""
 
     ground: Ground
@@ -142,7 +146,7 @@ class Page:
     __slots__ = ("_decided", "_held", "_stopwatch", "_taken", "moment", "seed", "world")
 
     def __init__(
-        self, world: World, moment: Moment, seed: int, stopwatch: Stopwatch = no_stopwatch, alone: bool = False
+        self, world: World, moment: Moment, seed: int, stopwatch: Stopwatch | None = None, alone: bool = False
     ) -> None:
         """`alone`: the moment is looked at by nobody else, so that its contacts may be counted on."""
         self.world = world
@@ -163,18 +167,22 @@ class Page:
         ground = self.world.ground(name)
         slots = wanted or ground.placement.slots
         closed = self._closed()
-        self._stopwatch("candidates")
+        if self._stopwatch is not None:
+            self._stopwatch("candidates")
         open_rows = filters.open_rows(ground, self.moment, closed)
-        self._stopwatch("filters")
+        if self._stopwatch is not None:
+            self._stopwatch("filters")
         seen = None
         if ground.learned is not None:
             seen = ground.learned.see(self.moment.view, self.moment.now)
-            self._stopwatch("features")
+            if self._stopwatch is not None:
+                self._stopwatch("features")
         served = scoring.learning_from(scoring.served_by(ground.placement, self.moment), seen, self.seed)
         scores = scoring.scored(served, seen, self.moment, ground)
         ranked = arbitration.priorities(ground, self.moment, served, scores, self.world.conditions)
         priority = scoring.closed_where(ranked, open_rows)
-        self._stopwatch("scoring")
+        if self._stopwatch is not None:
+            self._stopwatch("scoring")
         pins = pinned(ground, self.moment, self.world.conditions, open_rows, slots)
         return Prepared(ground, slots, closed, served, scores, priority, pins, seen)
 
@@ -203,9 +211,11 @@ class Page:
             choices = slate.fallback(self.world, self.world.fallback(name), self.moment, ready.closed, ready.slots)
         if not self.world.wording.silent:
             choices = self.world.wording.worded(choices, name, self.moment)
-        item_of = self.world.catalogue.item_index.item
-        self._taken += [item_of(choice.action) for choice in choices]
-        self._stopwatch("slate")
+        if self._decided < len(self.moment.ask.placements):
+            item_of = self.world.catalogue.item_index.item
+            self._taken += [item_of(choice.action) for choice in choices]
+        if self._stopwatch is not None:
+            self._stopwatch("slate")
         return Decision(
             decision_id,
             name,
@@ -239,6 +249,8 @@ class Page:
         if self._held is None:
             self._held = self._ahead() if len(self.moment.ask.placements) > 1 else []
         self._decided += 1
+        if not self._taken and not self._held:
+            return []
         return self._taken + [item for held in self._held[self._decided :] for item in held]
 
     def _ahead(self) -> list[list[int]]:

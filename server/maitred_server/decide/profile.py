@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+import msgspec
 
 from maitred_server.decide.ask import Ask
 from maitred_server.model import Entry, EventId, Kind, Merge, SubjectKey
@@ -20,7 +22,7 @@ class Reader(Protocol):
     def tombstone(self, subject: SubjectKey) -> Tombstone | None: ...
 
 
-class Known(NamedTuple):
+class Known(msgspec.Struct, frozen=True, gc=False):
     """Whom the decision is for, and what is known of them. `profile` None: nothing."""
 
     subject: SubjectKey  # the canonical key
@@ -76,7 +78,7 @@ def _after(reader: Reader, who: Known, entry: Entry) -> Known:
         other = reader.find(record.body.other)
         if other is not None and other.subject != who.subject:
             profile = joined(profile, who.subject, other.profile, other.subject)
-    return who._replace(profile=profile)
+    return msgspec.structs.replace(who, profile=profile)
 
 
 def _unseen(reader: Reader, ask: Ask) -> list[Entry]:

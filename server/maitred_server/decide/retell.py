@@ -7,6 +7,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from msgspec.structs import replace
 
 from maitred_server.decide import filters
 from maitred_server.decide.ground import Ground
@@ -65,12 +66,12 @@ def retell(page: Page, placement: str, wanted: int, shown: Sequence[Shown]) -> S
     if any(one.reason is Reason.FALLBACK for one in shown):
         raise Apart(FELL_BACK)
     ready = page.prepare(placement, wanted)
-    ready = ready._replace(priority=ready.priority.copy())  # it changes, and may be the very array of the scores
+    ready = replace(ready, priority=ready.priority.copy())  # it changes, and may be the very array of the scores
     order = turns(ready.ground, page.moment, ready.served, ready.slots, ready.pins)
     _check_order([turn.slot for turn in order], [one.slot for one in shown])
     rows = [_row_of(ready.ground, page.world.catalogue, one) for one in shown]
     follower = _Follower(ready, order, rows, filters.open_rows(ready.ground, page.moment, ready.closed))
-    followed = ready._replace(served=ready.served._replace(policy=follower))
+    followed = replace(ready, served=replace(ready.served, policy=follower))
     page.finish("", ready, page.fill(followed, follower.saw))
     return Slate(ready, follower.steps)
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+import msgspec
 import numpy as np
 
 from maitred_server.decide.ground import Ground
@@ -17,7 +16,7 @@ from maitred_server.policy.base import CLOSED, Bools, Floats, Own, Scores, Situa
 from maitred_server.policy.exploring import LEARNED
 
 
-class Served(NamedTuple):
+class Served(msgspec.Struct, frozen=True, gc=False):
     """The policy that serves, and the reason that covers all its choices; None: each choice has its own."""
 
     policy: Policy

@@ -76,7 +76,7 @@ def fill(
         moment.contacts.chose(ground, rows, ground.channel(moment.ask.context))
     features = met = None
     if seen is not None and filled:
-        features, met = seen.sealed(rows, [one[0] for one in filled]), [seen.met(row) for row in rows]
+        features, met = seen.sealed(rows, [one[0] for one in filled])
     return choices(Choice, filled, ground.actions, world.catalogue.names_of, served.reason, scores, features, met)
 
 

@@ -6,6 +6,7 @@ from copy import copy
 from difflib import get_close_matches
 
 import numpy as np
+from msgspec.structs import replace
 
 from maitred_server.decide.conditions import Conditions
 from maitred_server.decide.ground import Ground, fallback_placement, lay
@@ -79,17 +80,17 @@ class World:
 
     def _ground(self, placement: Placement, before: Ground | None, same: World | None) -> Ground:
         gate = self.rulebook.gate(placement) if before is None else self.rulebook.renewed(before.gate)
-        ground = lay(self.catalogue, placement, gate) if before is None else before._replace(gate=gate)
+        ground = lay(self.catalogue, placement, gate) if before is None else replace(before, gate=gate)
         if same is None or same.snapshot is not self.snapshot:
             ground = self._with_popularity(ground)
         if ground.weights is not None:
-            ground = ground._replace(weights=ground.weights.priced(self.overlay.price[ground.actions]))
-        return ground._replace(available=self.overlay.available(ground.actions))
+            ground = replace(ground, weights=ground.weights.priced(self.overlay.price[ground.actions]))
+        return replace(ground, available=self.overlay.available(ground.actions))
 
     def _fallback(self, placement: Placement, same: World | None) -> Ground:
         before = None if same is None else same._fallbacks[placement.name]
         asked = fallback_placement(self.catalogue, placement) if before is None else before.placement
-        return self._ground(asked, before, same)._replace(weights=None, slots=None, learned=None)
+        return replace(self._ground(asked, before, same), weights=None, slots=None, learned=None)
 
     def _with_popularity(self, ground: Ground) -> Ground:
         if self.snapshot is None:
@@ -101,7 +102,7 @@ class World:
         responses = tuple(one.type for one in ground.learned.learning.responses)
         model = self.snapshot.model(ground.placement.name, ground.learned.space.name, responses)
         learned = ground.learned.renewed(counts, float(of_items.sum()), model)
-        return ground.with_popularity(counts)._replace(learned=learned)
+        return replace(ground.with_popularity(counts), learned=learned)
 
     def _near(self, name: str) -> str:
         near = get_close_matches(name, self._grounds, n=3)

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Set
 from enum import IntEnum
 from typing import Final, NamedTuple, Protocol, TypeAlias
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -45,7 +46,7 @@ class Situation(NamedTuple):
     now: int
 
 
-class Scores(NamedTuple):
+class Scores(msgspec.Struct, frozen=True, gc=False, eq=False):
     """What a policy thinks of each candidate, before arbitration. `priority` CLOSED: not to be chosen."""
 
     priority: Floats

@@ -168,9 +168,9 @@ class Encounter:
             found[feature] = int(value)
         return found
 
-    def met(self, row: int) -> bool:
-        """Whether the subject did this before."""
-        return row in self._met
+    def met(self, rows: Sequence[int]) -> list[bool]:
+        """Of some rows, whether the subject did each before."""
+        return [row in self._met for row in rows]
 
     @cached_property
     def _points(self) -> Floats:

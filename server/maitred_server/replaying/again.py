@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
+from msgspec.structs import replace
+
 from maitred_server.decide.past import Again, Past, Rerun
 from maitred_server.decide.pipeline import Page
 from maitred_server.decide.retell import CLOSED_NOW, OTHER_PIN, PARTLY, Apart, Slate
@@ -160,7 +162,7 @@ def _page(again: Again, told: Sheet, *, exactly: bool, records: Sequence[Record]
     body = records[0].body
     assert isinstance(body, Exposure)
     ask = again.moment.ask._replace(placements=told.placements(exactly))
-    return Page(again.world, again.moment._replace(ask=ask), body.seed)
+    return Page(again.world, replace(again.moment, ask=ask), body.seed)
 
 
 def _has_pins(again: Again) -> bool:

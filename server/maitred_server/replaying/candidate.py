@@ -49,18 +49,18 @@ class Candidate(NamedTuple):
 
     def _moment(self, moment: Moment, placement: str) -> Moment:
         others = {name: policy for name, policy in moment.assignment.policies.items() if name != placement}
-        return moment._replace(assignment=moment.assignment._replace(held_out=False, policies=others))
+        return replace(moment, assignment=moment.assignment._replace(held_out=False, policies=others))
 
     def _ground(self, ground: Ground, catalogue: Catalogue) -> Ground:
         placement = replace(ground.placement, policy=self.policy, automation="online")
-        ground = ground._replace(placement=placement)
+        ground = replace(ground, placement=placement)
         if self.order:
-            ground = ground._replace(order=_order(self.order, ground, catalogue))
+            ground = replace(ground, order=_order(self.order, ground, catalogue))
         if ground.learned is None:
             return ground
         said = {"exploration": self.exploration, "scale": self.scale}
         learning = replace(ground.learned.learning, **{k: v for k, v in said.items() if v is not None})
-        return ground._replace(learned=ground.learned._replace(learning=learning))
+        return replace(ground, learned=ground.learned._replace(learning=learning))
 
 
 def candidate(policy: str, given: Mapping[str, str]) -> Candidate:

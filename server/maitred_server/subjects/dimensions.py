@@ -36,9 +36,10 @@ def dimensions(
     }
     if context:
         for name in rules.context:
-            value = context.get(name)
-            if isinstance(value, str) and value:
-                found[name] = value[:LONGEST_TEXT]
+            if name in context:
+                value = context[name]
+                if isinstance(value, str) and value:
+                    found[name] = value[:LONGEST_TEXT]
     return found
 
 

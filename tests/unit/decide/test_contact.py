@@ -17,6 +17,7 @@ from maitred_server.model import ConsentState, Entry, Event, Intensity, Item, Ki
 from maitred_server.playbook.control import ContactPolicy, Control, Pin, Scope, SlatePlan
 from maitred_tools.bench import plainly as contact
 from maitred_tools.bench.plainly import DAY, HOUR, Happened, Place, Thing
+from msgspec.structs import replace
 
 PLACEMENTS = (
     "{name: home, slots: 3, policy: popular}",
@@ -302,7 +303,7 @@ def why(desk: Desk, item: str, placement: str = "home") -> list[str]:
     profile = desk.store.profile(SUBJECT)
     ground = desk.world.ground(placement)
     counted = Contacts(profile, NOW, desk.world.catalogue.group_keys)
-    moment = desk.moment(profile)._replace(contacts=counted)
+    moment = replace(desk.moment(profile), contacts=counted)
     row = next(at for at, action in enumerate(ground.actions) if desk.world.catalogue.item(int(action)) == item)
     return TooOften().why(ground, moment, [], row)
 

@@ -17,6 +17,7 @@ from maitred_server.decide.slots import SlotPlan
 from maitred_server.decide.turns import pinned
 from maitred_server.decide.weights import Weights
 from maitred_server.playbook.control import Pin, Reserved, Scope, SlatePlan, Worth
+from msgspec.structs import replace
 
 SLOTS = 6
 NAMES = [item.id for item in ITEMS]
@@ -57,8 +58,10 @@ class Chosen(NamedTuple):
 def filled(desk: Desk, plan: SlatePlan, bought: Sequence[str], closed: set[str]) -> list[Chosen]:
     """What the product says."""
     catalogue, ground = desk.world.catalogue, desk.world.ground("home")
-    ground = ground._replace(
-        slots=SlotPlan.lay(catalogue, ground.placement, plan), weights=Weights.lay(catalogue, ground.placement, plan)
+    ground = replace(
+        ground,
+        slots=SlotPlan.lay(catalogue, ground.placement, plan),
+        weights=Weights.lay(catalogue, ground.placement, plan),
     )
     fresh = Desk(desk.world)
     fresh.tell(*map(purchase, bought))

@@ -121,7 +121,7 @@ def test_what_is_sealed_is_what_was_scored_with(met: dict[int, tuple[float, ...]
     found = encounter.features(rows, range(len(rows))) / UNIT
     assert found[:, : space.own].tolist() == encounter.own()[rows].tolist()
     assert found[:, space.own :].tolist() == space.in_slots(space.shared(meeting), range(len(rows))).tolist()
-    assert [encounter.met(row) for row in rows] == [int(ITEMS[row]) in met for row in rows]
+    assert encounter.met(rows) == [int(ITEMS[row]) in met for row in rows]
 
 
 def test_every_family_says_what_its_features_are_of_the_unmet() -> None:

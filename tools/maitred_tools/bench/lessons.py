@@ -63,7 +63,7 @@ def _shown(world: World, plan: Plan, rows: np.ndarray, moments: Sequence[Moment]
     for at, (row, moment) in enumerate(zip(rows.tolist(), moments, strict=True)):
         seen = learned.see(moment.view, moment.now)
         assert seen is not None
-        features.append(np.frombuffer(seen.sealed([row], [at % 3])[0], "<i2"))
+        features.append(np.frombuffer(seen.sealed([row], [at % 3])[0][0], "<i2"))
         mine = learned.candidates.groups[learned.candidates.group_owner == row].tolist()
         groups += mine
         owners += [at] * len(mine)

@@ -11,7 +11,7 @@ from typing import Any
 
 from maitred_server.decide.answer import Answer
 from maitred_server.decide.ask import Ask
-from maitred_server.decide.pipeline import Pipeline, Stopwatch, no_stopwatch, wall_clock
+from maitred_server.decide.pipeline import Pipeline, Stopwatch, wall_clock
 from maitred_server.decide.receipt import Sealer
 from maitred_server.decide.worlds import Worlds
 from maitred_server.model import Kind
@@ -51,7 +51,7 @@ class TimedPipeline(Pipeline):
 
     laps: Laps
 
-    def decide(self, ask: Ask, stopwatch: Stopwatch = no_stopwatch) -> Answer:
+    def decide(self, ask: Ask, stopwatch: Stopwatch | None = None) -> Answer:
         """As the pipeline does."""
         self.laps("request")
         return super().decide(ask, self.laps)

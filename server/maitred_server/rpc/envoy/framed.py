@@ -34,13 +34,15 @@ class Framed:
         self._access = access
         self._telemetry = telemetry
 
-    def answer(self, name: str, body: bytes, headers: Headers, since: float) -> bytes:
-        """The answer's message. `since`: when the call came, monotonic seconds. Raises what `refuse` takes."""
+    def answer(self, name: str, body: bytes, headers: Headers, since: float, whole: bool = False) -> bytes:
+        """The answer's message. `since`: when the call came, monotonic seconds; `whole`: the body is a message without
+        a frame. Raises what `refuse` takes.
+        """
         authorization = headers.get(b"authorization")
         caller = self._access.caller(None if authorization is None else authorization.decode("latin-1"))
         if (timeout := headers.get(b"grpc-timeout")) is not None and passed(timeout, since):
             raise DeadlinePassed("the deadline passed before the call was begun")
-        answer = self._turns.call(name, message(body, headers), caller)
+        answer = self._turns.call(name, body if whole else message(body, headers), caller)
         assert isinstance(answer, bytes)
         return answer
 

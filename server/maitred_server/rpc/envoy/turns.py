@@ -23,7 +23,8 @@ class Turns:
     def call(self, name: str, data: bytes, caller: Caller) -> bytes | Durable:
         """As `Handlers.call`. Raises also Stopping."""
         with self._turn:
-            self._check()
+            if self._ended:
+                self._check()
             return self._handlers.call(name, data, caller)
 
     def open(self, name: str, data: bytes, caller: Caller, wake: Callable[[], None]) -> Subscription:

@@ -49,13 +49,13 @@ class Within:
             await asyncio.sleep(POLL_S)
 
     def _serve(
-        self, path: bytes, body: bytes | None, headers: Headers, waited_s: float
+        self, path: bytes, body: bytes | None, whole: bool, headers: Headers, waited_s: float
     ) -> bytes | list[tuple[bytes, bytes]]:
         name = self._names[path]
         try:
             if body is None:
                 raise self._refusal()
-            return self._framed.answer(name, body, headers, time.monotonic() - waited_s)
+            return self._framed.answer(name, body, headers, time.monotonic() - waited_s, whole)
         except Exception as error:  # noqa: BLE001 - every error gets a status
             return self._framed.refuse(name, error)
 
