@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
-
+import msgspec
 import numpy as np
 
 from maitred_server.decide.allowance import Allowances
@@ -24,7 +23,7 @@ except ImportError:  # nothing was compiled here
     from maitred_server.decide.capped import Capped  # type: ignore[assignment]
 
 
-class ContactGround(NamedTuple):
+class ContactGround(msgspec.Struct, frozen=True, eq=False):
     """What a placement obeys. `m`: its rows."""
 
     caps: tuple[Cap, ...]  # the p policies that reach it

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 import numpy as np
@@ -29,7 +29,7 @@ except ImportError:  # nothing was compiled here
 _REASONS: Final = (Reason.LEARNED,)
 
 
-class LearnedGround(NamedTuple):
+class LearnedGround(msgspec.Struct, frozen=True, eq=False):
     """What does not depend on the subject; joined once for each published version and policy snapshot."""
 
     learning: Learning
@@ -63,7 +63,9 @@ class LearnedGround(NamedTuple):
             model = believed(self.space, [one.default for one in self.learning.responses])
         scorer = Scorer(self.space, Linear(model, self.candidates, self.space.own))
         encounters = Encounters(scorer, stage, self.counts)
-        return self._replace(stage=stage, exposures=model.exposures, encounters=encounters, explorers={})
+        return msgspec.structs.replace(
+            self, stage=stage, exposures=model.exposures, encounters=encounters, explorers={}
+        )
 
     def see(self, view: View, now: int) -> Seen | None:
         """The candidates as this subject meets them; None: nothing may be used of it, so nothing is learned from it."""

@@ -60,7 +60,7 @@ class Candidate(NamedTuple):
             return ground
         said = {"exploration": self.exploration, "scale": self.scale}
         learning = replace(ground.learned.learning, **{k: v for k, v in said.items() if v is not None})
-        return replace(ground, learned=ground.learned._replace(learning=learning))
+        return replace(ground, learned=replace(ground.learned, learning=learning))
 
 
 def candidate(policy: str, given: Mapping[str, str]) -> Candidate:
