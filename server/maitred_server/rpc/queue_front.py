@@ -122,13 +122,13 @@ class QueueFront:
             await self._unary(call, name, caller, event.call_details.deadline)
 
     async def _unary(self, call: Bridged, name: str, caller: Caller, deadline: float) -> None:
-        message = await call.receive()
-        if message is None:
-            await call.end(_UNIMPLEMENTED, "exactly one message is wanted")
-            return
         self._prompt.others += 1
         try:
             self._prompt.check()
+            message = await call.receive()
+            if message is None:
+                await call.end(_UNIMPLEMENTED, "exactly one message is wanted")
+                return
             if deadline <= time.time():
                 raise DeadlinePassed("the deadline passed before the call was begun")
             answer = self._turns.call(name, message, caller)
