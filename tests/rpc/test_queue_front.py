@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
@@ -29,7 +31,12 @@ from maitred_server.telemetry import Telemetry
 
 DECIDE, PUT, STREAM, WATCH = (
     f"/maitred.v1.{name}"
-    for name in ("DecisionService/Decide", "ProfileService/PutTraits", "FeedbackService/Stream", "DecisionService/Watch")
+    for name in (
+        "DecisionService/Decide",
+        "ProfileService/PutTraits",
+        "FeedbackService/Stream",
+        "DecisionService/Watch",
+    )
 )
 HEALTH = "/grpc.health.v1.Health/Watch"
 Code = grpc.StatusCode
@@ -267,7 +274,11 @@ def test_what_is_too_large_is_refused(begin: Begin) -> None:
 def test_unknown_calls_are_refused(begin: Begin) -> None:
     """Other names, and reflection where it is not asked for."""
     front = begin()
-    names = ("/maitred.v1.DecisionService/Nothing", "/", "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo")
+    names = (
+        "/maitred.v1.DecisionService/Nothing",
+        "/",
+        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+    )
     assert [front.refused(name, b"") for name in names] == [Code.UNIMPLEMENTED] * 3
 
 
@@ -328,6 +339,28 @@ def test_without_what_it_is_made_of_the_public_server_takes_its_place(
     assert "".join(capfd.readouterr()).count("slow_front") == 3
 
 
+def test_grpc_is_told_only_what_it_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its experiment is for releases that it was tried with, the installed one among them; an operator's word counts."""
+    told = {}
+    for release in ("1.85.1", "1.99.0", version("grpcio")):
+        monkeypatch.delenv("GRPC_EXPERIMENTS", raising=False)
+        serving.without_another_thread(release)
+        told[release] = os.environ.get("GRPC_EXPERIMENTS")
+    assert told == {"1.85.1": "-event_engine_listener", "1.99.0": None, version("grpcio"): "-event_engine_listener"}
+    monkeypatch.setenv("GRPC_EXPERIMENTS", "")
+    serving.without_another_thread("1.85.1")
+    assert os.environ["GRPC_EXPERIMENTS"] == ""
+
+
+def test_nothing_but_the_log_is_written(start: Callable[..., Running]) -> None:
+    """Every line that a server writes is one of its own events: gRPC has nothing to say."""
+    running = start()
+    running.publish()
+    running.decide("x")
+    running.stop()
+    assert {line[:1] for line in running.log.read_text().splitlines()} == {"{"}
+
+
 def test_health_is_one_for_all_ways_of_asking(begin: Begin) -> None:
     """Check and Watch of the same service say the same."""
     front = begin()
@@ -341,6 +374,8 @@ def test_a_port_that_another_server_has_is_refused(start: Callable[..., Running]
     """Another server is not let in beside the first, where each would get some of the calls."""
     first = start()
     command = [sys.executable, "-m", "maitred_server", "serve", "--data", str(tmp_path / "other"), "--metrics", ""]
-    second = subprocess.run([*command, "--listen", first.target], capture_output=True, text=True, timeout=60, check=False)
+    second = subprocess.run(
+        [*command, "--listen", first.target], capture_output=True, text=True, timeout=60, check=False
+    )
     told = " ".join(second.stderr.split())
     assert (second.returncode, f"cannot listen on {first.target}" in told, "Traceback" in told) == (1, True, False)

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import threading
 from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final, TypeAlias
 
 import structlog
 
 from maitred_server.telemetry import frames
+
+KNOWN_GRPCIO: Final = frozenset({"1.85"})  # releases that were tried without another thread for reading and writing
+
+
+def without_another_thread(release: str) -> None:
+    """Let the queue's thread wait, read and write itself, from when gRPC is begun to be used. Only in releases that know
+    the name: others would tell standard error that they do not.
+    """
+    if ".".join(release.split(".")[:2]) in KNOWN_GRPCIO:
+        os.environ.setdefault("GRPC_EXPERIMENTS", "-event_engine_listener")
+
+
+with contextlib.suppress(PackageNotFoundError):
+    without_another_thread(version("grpcio"))
 
 try:
     from grpc._cython import cygrpc as _cygrpc  # type: ignore[attr-defined]
