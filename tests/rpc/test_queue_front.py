@@ -1,4 +1,4 @@
-"""What is special about the front on the completion queue: calls that end early, clients that leave, and what is left."""
+"""The front on the completion queue: calls that end early, clients that leave, and what is left of them."""
 
 from __future__ import annotations
 
@@ -198,8 +198,7 @@ def busy(front: Fronted) -> bool:
     try:
         return front.call(DECIDE, b"x") != b"x"
     except grpc.RpcError as error:
-        assert error.code() is Code.RESOURCE_EXHAUSTED
-        return True
+        return error.code() is Code.RESOURCE_EXHAUSTED
 
 
 @pytest.mark.parametrize("method", [DECIDE, PUT])
@@ -234,7 +233,7 @@ def test_streams_end_with_their_clients(begin: Begin, saying: Say) -> None:
 
 
 def test_a_stop_with_open_streams_ends_in_time(begin: Begin, saying: Say) -> None:
-    """Streams that only tell end as they should; what waits for others is cancelled after `stop_s`; no thread is left."""
+    """Streams that only tell end as they should; what waits for others is cancelled; no thread is left."""
     front = begin()
     telling = [front.streamed(WATCH, saying(b"")), front.streamed(HEALTH, saying(b""))]
     waiting = [front.streamed(method, saying()) for method in (STREAM, DECIDE, PUT)]
@@ -340,7 +339,7 @@ def test_without_what_it_is_made_of_the_public_server_takes_its_place(
 
 
 def test_grpc_is_told_only_what_it_knows(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its experiment is for releases that it was tried with, the installed one among them; an operator's word counts."""
+    """Its experiment is for releases that it was tried with, as the installed one; an operator's word counts."""
     told = {}
     for release in ("1.85.1", "1.99.0", version("grpcio")):
         monkeypatch.delenv("GRPC_EXPERIMENTS", raising=False)

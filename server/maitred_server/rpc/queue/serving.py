@@ -17,8 +17,8 @@ KNOWN_GRPCIO: Final = frozenset({"1.85"})  # releases that were tried without an
 
 
 def without_another_thread(release: str) -> None:
-    """Let the queue's thread wait, read and write itself, from when gRPC is begun to be used. Only in releases that know
-    the name: others would tell standard error that they do not.
+    """Let the queue's thread wait, read and write itself, from when gRPC is begun to be used. Only in releases that
+    know the name: others would tell standard error that they do not.
     """
     if ".".join(release.split(".")[:2]) in KNOWN_GRPCIO:
         os.environ.setdefault("GRPC_EXPERIMENTS", "-event_engine_listener")
