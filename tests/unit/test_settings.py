@@ -24,7 +24,7 @@ def test_the_command_line_beats_the_environment_beats_the_file(tmp_path: Path) -
         ({}, "data"),
         ({"data": "d", "wrokers": 2}, "wrokers"),
         ({"data": "d", "workers": "two"}, "workers"),
-        ({"data": "d", "front": "nginx"}, "front.*one of grpcio, envoy"),
+        ({"data": "d", "front": "nginx"}, "front.*one of grpcio, asyncio, envoy"),
         ({"data": "d", "brand": "A B"}, "brand"),
         ({"data": "d", "access": 5}, "access.*path"),
         ({"data": "d", "retention": "view=90,exposure"}, "exposure.*view=90"),
