@@ -16,7 +16,7 @@ from maitred_server.rpc.health import SERVICE as HEALTH
 from maitred_server.rpc.health import Health
 from maitred_server.rpc.queue.bridged import Bridged
 from maitred_server.rpc.queue.options import OPTIONS
-from maitred_server.rpc.queue.prompt import Prompt, caller_of
+from maitred_server.rpc.queue.prompt import Prompt
 from maitred_server.rpc.queue.reflected import REFLECTION, Reflected
 from maitred_server.rpc.queue.serving import Event, Serving
 from maitred_server.rpc.turns import Turns
@@ -112,7 +112,7 @@ class QueueFront:
             await self._refuse(call, NAMES.get(method, ""), error)
 
     async def _ours(self, call: Bridged, name: str, event: Event) -> None:
-        method, caller = METHODS[name], caller_of(self._access, event.invocation_metadata)
+        method, caller = METHODS[name], self._access.caller_of(event.invocation_metadata)
         if method.pushes:
             first = await call.receive() or b""
             await _told(call, pushed(call, lambda wake: self._turns.open(name, first, caller, wake)))

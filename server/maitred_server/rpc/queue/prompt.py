@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 
 from maitred_server.errors import DeadlinePassed, TooMany
-from maitred_server.rpc.access import Access, Caller
+from maitred_server.rpc.access import Access
 from maitred_server.rpc.calls import refusal
 from maitred_server.rpc.queue.serving import NO_FLAGS, NOTHING, Event, answered, cygrpc, start
 from maitred_server.rpc.turns import Turns
@@ -15,16 +14,8 @@ from maitred_server.telemetry import Telemetry
 _UNIMPLEMENTED = 12
 
 
-def caller_of(access: Access, metadata: Iterable[tuple[str, str | bytes]] | None) -> Caller:
-    """Who calls. Raises NotAllowed."""
-    for key, value in metadata or ():
-        if key == "authorization":
-            return access.caller(value if isinstance(value, str) else None)
-    return access.caller(None)
-
-
 class Prompt:
-    """Of the queue's thread alone."""
+    """Of the queue's thread; `others` and `check` are for the event loop, too, which alone writes `others`."""
 
     def __init__(self, turns: Turns, access: Access, telemetry: Telemetry, most: int) -> None:
         self._turns = turns
@@ -48,7 +39,7 @@ class Prompt:
 
     def answer(self, name: str, message: bytes, call: Event) -> bytes:
         """Raises anything."""
-        caller = self._everybody or caller_of(self._access, call.invocation_metadata)
+        caller = self._everybody or self._access.caller_of(call.invocation_metadata)
         if call.call_details.deadline <= time.time():
             raise DeadlinePassed("the deadline passed before the call was begun")
         answer = self._turns.call(name, message, caller)
