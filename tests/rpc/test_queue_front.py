@@ -19,6 +19,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2
 from harness.server import Running, eventually
+from maitred.v1 import feedback_pb2
 from maitred_server.rpc import front as fronts
 from maitred_server.rpc.access import Access, Caller
 from maitred_server.rpc.durable import Durable
@@ -367,6 +368,20 @@ def test_health_is_one_for_all_ways_of_asking(begin: Begin) -> None:
     watched = front.streamed(HEALTH, iter([request]))
     assert front.call("/grpc.health.v1.Health/Check", request) == next(watched)
     watched.cancel()
+
+
+def test_a_second_signal_ends_a_stop_that_waits(start: Callable[..., Running], saying: Say) -> None:
+    """The first SIGTERM waits for a stream that goes on, the second does not."""
+    running = start("--set", "stop_s=60")
+    stream: grpc.StreamStreamMultiCallable[bytes, bytes] = running.channel.stream_stream(STREAM)
+    greeting = feedback_pb2.StreamRequest(batch=feedback_pb2.FeedbackBatch(client="till", epoch=1))
+    told = stream(saying(greeting.SerializeToString()), timeout=60)
+    next(told)
+    running.process.terminate()
+    assert eventually(lambda: '"stopping"' in running.log.read_text())
+    assert running.process.poll() is None
+    running.process.terminate()
+    assert running.process.wait(20) == 1
 
 
 def test_a_port_that_another_server_has_is_refused(start: Callable[..., Running], tmp_path: Path) -> None:
