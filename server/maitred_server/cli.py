@@ -81,7 +81,7 @@ def serve(
     config: Annotated[Path | None, typer.Option(help="TOML file of settings.")] = None,
     listen: Annotated[str | None, typer.Option(help="HOST:PORT to serve on.")] = None,
     metrics: Annotated[str | None, typer.Option(help="HOST:PORT of Prometheus metrics; '' for none.")] = None,
-    front: Annotated[str | None, typer.Option(help="grpcio, or envoy: needs maitred[envoy].")] = None,
+    front: Annotated[str | None, typer.Option(help="grpcio, asyncio, or envoy: needs maitred[envoy].")] = None,
     workers: Annotated[int | None, typer.Option(help="Worker processes.")] = None,
     brand: Annotated[str | None, typer.Option(help="Brand of callers without a key.")] = None,
     default_kind: Annotated[str | None, typer.Option(help="Kind of a subject that names none.")] = None,

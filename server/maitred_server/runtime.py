@@ -360,9 +360,12 @@ def _wait_either(ready: Connection, stop: threading.Event) -> bool:
 def _reserved(wanted: Address) -> Iterator[Address]:
     """Hold a port without listening, so that workers can share it and port 0 gets a number."""
     family = socket.AF_INET6 if ":" in wanted.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as holder:
+    with socket.socket(family, socket.SOCK_STREAM) as alone, socket.socket(family, socket.SOCK_STREAM) as holder:
+        alone.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections of a server before do not matter
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         try:
+            alone.bind((wanted.host, wanted.port))  # refused where another server has it, though that would share it
+            alone.close()
             holder.bind((wanted.host, wanted.port))
         except OSError as error:
             raise InvalidRequest(f"cannot listen on {wanted}: {error.strerror}", "listen") from None

@@ -69,7 +69,7 @@ HOMES = {
         "maitred_server.admin_client",
         "maitred_server.load.wire",
     ),
-    "grpc_health": ("maitred_server.rpc.grpc_front", "maitred_server.rpc.envoy"),
+    "grpc_health": ("maitred_server.rpc.grpc_front", "maitred_server.rpc.health", "maitred_server.rpc.envoy"),
     "connectrpc": ("maitred_server.rpc.envoy",),
     "pyvoy": ("maitred_server.rpc.envoy",),
     "grpc_reflection": ("maitred_server.rpc.grpc_front", "maitred_server.rpc.queue"),

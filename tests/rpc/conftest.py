@@ -21,11 +21,14 @@ OVER_ALL_FRONTS = {
 }
 WITHOUT_ENVOY = pytest.mark.skipif(find_spec("pyvoy") is None, reason="pyvoy has no wheel for this platform")
 FRONTS = ("grpcio", pytest.param("envoy", marks=WITHOUT_ENVOY))
+OVER_ASYNCIO_TOO = {"test_fronts", "test_feedback", "test_watch"}  # statuses and streams: what this front does itself
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "front" in metafunc.fixturenames and metafunc.module.__name__.rpartition(".")[2] in OVER_ALL_FRONTS:
-        metafunc.parametrize("front", FRONTS, scope="session")
+    module = metafunc.module.__name__.rpartition(".")[2]
+    if "front" in metafunc.fixturenames and module in OVER_ALL_FRONTS:
+        more = ("asyncio",) if module in OVER_ASYNCIO_TOO else ()
+        metafunc.parametrize("front", (*FRONTS, *more), scope="session")
 
 
 @pytest.fixture(scope="session")

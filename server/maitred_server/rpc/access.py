@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
@@ -94,6 +94,13 @@ class Access:
     def everybody(self) -> Caller | None:
         """Who calls, whatever the credential; None: that depends on it."""
         return None if self._keys else self._anonymous
+
+    def caller_of(self, metadata: Iterable[tuple[str, str | bytes]] | None) -> Caller:
+        """The caller of a gRPC call by its metadata. Raises NotAuthenticated."""
+        for key, value in metadata or ():
+            if key == "authorization":
+                return self.caller(value if isinstance(value, str) else None)
+        return self.caller(None)
 
     def caller(self, authorization: str | None) -> Caller:
         """The caller of the `authorization` metadata. Raises NotAuthenticated."""

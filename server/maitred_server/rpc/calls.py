@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from types import TracebackType
 
 import structlog
@@ -75,31 +75,36 @@ async def durable(waiting: Durable) -> bytes:
     return waiting.answer(await asyncio.wrap_future(waiting.future))
 
 
-async def in_order(requests: AsyncIterator[bytes], handle: Callable[[bytes], bytes | Durable]) -> AsyncIterator[bytes]:
+async def in_order(
+    requests: AsyncIterator[bytes], handle: Callable[[bytes], bytes | Durable]
+) -> AsyncGenerator[bytes, None]:
     """Answers in the order of their requests, with several under way at once."""
-    under_way: asyncio.Queue[Awaitable[bytes] | None] = asyncio.Queue(BATCHES_UNDER_WAY)
+    under_way: asyncio.Queue[Durable | Exception | None] = asyncio.Queue(BATCHES_UNDER_WAY)
 
     async def read() -> None:
         try:
             async for data in requests:
                 answer = handle(data)
                 assert isinstance(answer, Durable)
-                await under_way.put(durable(answer))
-        finally:
+                await under_way.put(answer)
+        except Exception as error:  # noqa: BLE001 - raised below, when what came before it is answered
+            await under_way.put(error)
+        else:
             await under_way.put(None)
 
     reader = asyncio.ensure_future(read())
     try:
         while (answer := await under_way.get()) is not None:
-            yield await answer
-        await reader
+            if isinstance(answer, Exception):
+                raise answer
+            yield await durable(answer)
     finally:
         reader.cancel()
 
 
 async def pushed(
     requests: AsyncIterator[bytes], begin: Callable[[Callable[[], None]], Subscription]
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     """What is pushed, until the client has no more to say, or the server stops."""
     loop, changed = asyncio.get_running_loop(), asyncio.Event()
 

@@ -15,10 +15,10 @@ from maitred_server.rpc.envoy.admin import Admin
 from maitred_server.rpc.envoy.arriving import Arriving
 from maitred_server.rpc.envoy.connected import Connected
 from maitred_server.rpc.envoy.framed import CONTENT_TYPES, Framed
-from maitred_server.rpc.envoy.health import Health
-from maitred_server.rpc.envoy.turns import Turns
 from maitred_server.rpc.envoy.within import Within
 from maitred_server.rpc.handlers import PACKAGE, SERVICES, Handlers
+from maitred_server.rpc.health import Health
+from maitred_server.rpc.turns import Turns
 from maitred_server.telemetry import Telemetry, frames
 
 FAST: Final = {f"/{PACKAGE}.{name}": name for name in ("DecisionService/Decide", "DecisionService/DecideBatch")}

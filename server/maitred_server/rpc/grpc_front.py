@@ -122,10 +122,7 @@ class GrpcFront:
         return grpc.stream_stream_rpc_method_handler(serve)
 
     def _caller(self, context: Context) -> Caller:
-        for key, value in context.invocation_metadata() or ():
-            if key == "authorization":
-                return self._access.caller(value if isinstance(value, str) else None)
-        return self._access.caller(None)
+        return self._access.caller_of(context.invocation_metadata())
 
     async def _refuse(self, context: Context, name: str, error: Exception) -> None:
         status = refusal(name, error)

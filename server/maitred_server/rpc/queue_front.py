@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Final
 
 from maitred_server.errors import DeadlinePassed, TooMany
 from maitred_server.rpc.access import Access, Caller
 from maitred_server.rpc.calls import durable, in_order, pushed, refusal
-from maitred_server.rpc.envoy.health import SERVICE as HEALTH
-from maitred_server.rpc.envoy.health import Health
-from maitred_server.rpc.envoy.turns import Turns
 from maitred_server.rpc.handlers import METHODS, PACKAGE, SERVICES, Handlers
+from maitred_server.rpc.health import SERVICE as HEALTH
+from maitred_server.rpc.health import Health
 from maitred_server.rpc.queue.bridged import Bridged
 from maitred_server.rpc.queue.options import OPTIONS
-from maitred_server.rpc.queue.prompt import Prompt, caller_of
+from maitred_server.rpc.queue.prompt import Prompt
 from maitred_server.rpc.queue.reflected import REFLECTION, Reflected
 from maitred_server.rpc.queue.serving import Event, Serving
+from maitred_server.rpc.turns import Turns
 from maitred_server.rpc.watch import MOST_STREAMS
 from maitred_server.telemetry import Telemetry
 
@@ -111,7 +112,7 @@ class QueueFront:
             await self._refuse(call, NAMES.get(method, ""), error)
 
     async def _ours(self, call: Bridged, name: str, event: Event) -> None:
-        method, caller = METHODS[name], caller_of(self._access, event.invocation_metadata)
+        method, caller = METHODS[name], self._access.caller_of(event.invocation_metadata)
         if method.pushes:
             first = await call.receive() or b""
             await _told(call, pushed(call, lambda wake: self._turns.open(name, first, caller, wake)))
@@ -121,13 +122,13 @@ class QueueFront:
             await self._unary(call, name, caller, event.call_details.deadline)
 
     async def _unary(self, call: Bridged, name: str, caller: Caller, deadline: float) -> None:
-        message = await call.receive()
-        if message is None:
-            await call.end(_UNIMPLEMENTED, "exactly one message is wanted")
-            return
         self._prompt.others += 1
         try:
             self._prompt.check()
+            message = await call.receive()
+            if message is None:
+                await call.end(_UNIMPLEMENTED, "exactly one message is wanted")
+                return
             if deadline <= time.time():
                 raise DeadlinePassed("the deadline passed before the call was begun")
             answer = self._turns.call(name, message, caller)
@@ -141,7 +142,8 @@ class QueueFront:
         await call.end(status.code, status.message, status.details)
 
 
-async def _told(call: Bridged, messages: AsyncIterator[bytes]) -> None:
-    async for message in messages:
-        await call.send(message)
+async def _told(call: Bridged, messages: AsyncGenerator[bytes, None]) -> None:
+    async with aclosing(messages):  # also when the client went away while something is sent
+        async for message in messages:
+            await call.send(message)
     await call.end()

@@ -24,10 +24,10 @@ from maitred_server.rpc.access import Access, Caller
 from maitred_server.rpc.calls import UnderWay, durable, in_order, pushed, refusal
 from maitred_server.rpc.envoy.bootstrap import MOST_BYTES
 from maitred_server.rpc.envoy.codecs import Answer, Binary, Json, Kind
-from maitred_server.rpc.envoy.health import SERVICE, Health
-from maitred_server.rpc.envoy.turns import Turns
 from maitred_server.rpc.handlers import METHODS, PACKAGE, Method
+from maitred_server.rpc.health import SERVICE, Health
 from maitred_server.rpc.status import Status
+from maitred_server.rpc.turns import Turns
 from maitred_server.telemetry import Telemetry
 
 _FILES = (decision_pb2, feedback_pb2, profile_pb2, admin_pb2, health_pb2)

@@ -13,8 +13,8 @@ from maitred_server.errors import DeadlinePassed, InvalidRequest, TooLarge
 from maitred_server.rpc.access import Access
 from maitred_server.rpc.calls import refusal
 from maitred_server.rpc.envoy.bootstrap import MOST_BYTES
-from maitred_server.rpc.envoy.turns import Turns
 from maitred_server.rpc.status import Status
+from maitred_server.rpc.turns import Turns
 from maitred_server.telemetry import Telemetry
 
 PREFIX: Final = 5  # one byte: compressed or not; four: how long

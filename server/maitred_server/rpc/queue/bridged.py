@@ -13,6 +13,8 @@ from maitred_server.rpc.queue.serving import NO_FLAGS, NOTHING, Call, Event, cyg
 class Bridged:
     """An iterator over the client's messages, and ways to answer. Of one event loop; `gone` is called in it when the
     client went away.
+
+    A task that is cancelled while it waits leaves its operation under way: that ends with the call, and nobody is told.
     """
 
     def __init__(self, call: Call, loop: asyncio.AbstractEventLoop, gone: Callable[[], object]) -> None:

@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 
 from maitred_server.errors import DeadlinePassed, TooMany
-from maitred_server.rpc.access import Access, Caller
+from maitred_server.rpc.access import Access
 from maitred_server.rpc.calls import refusal
-from maitred_server.rpc.envoy.turns import Turns
 from maitred_server.rpc.queue.serving import NO_FLAGS, NOTHING, Event, answered, cygrpc, start
+from maitred_server.rpc.turns import Turns
 from maitred_server.telemetry import Telemetry
 
 _UNIMPLEMENTED = 12
 
 
-def caller_of(access: Access, metadata: Iterable[tuple[str, str | bytes]] | None) -> Caller:
-    """Who calls. Raises NotAllowed."""
-    for key, value in metadata or ():
-        if key == "authorization":
-            return access.caller(value if isinstance(value, str) else None)
-    return access.caller(None)
-
-
 class Prompt:
-    """Of the queue's thread alone."""
+    """Of the queue's thread; `others` and `check` are for the event loop, too, which alone writes `others`."""
 
     def __init__(self, turns: Turns, access: Access, telemetry: Telemetry, most: int) -> None:
         self._turns = turns
@@ -36,14 +27,19 @@ class Prompt:
         self.others = 0  # calls under way elsewhere
 
     def begin(self, name: str, event: Event) -> None:
-        """Take a call up."""
+        """Take a call up, unless there are too many: those that wait for their message count, too."""
         self.under_way += 1
-        start(event.call, (cygrpc.ReceiveMessageOperation(NO_FLAGS),), _Waiting(self, name, event).arrived)
+        waiting = _Waiting(self, name, event)
+        try:
+            self.check()
+        except TooMany as error:
+            waiting.refuse(error)
+            return
+        start(event.call, (cygrpc.ReceiveMessageOperation(NO_FLAGS),), waiting.arrived)
 
     def answer(self, name: str, message: bytes, call: Event) -> bytes:
         """Raises anything."""
-        self.check()
-        caller = self._everybody or caller_of(self._access, call.invocation_metadata)
+        caller = self._everybody or self._access.caller_of(call.invocation_metadata)
         if call.call_details.deadline <= time.time():
             raise DeadlinePassed("the deadline passed before the call was begun")
         answer = self._turns.call(name, message, caller)
@@ -81,16 +77,20 @@ class _Waiting:
         prompt, call = self._prompt, self._call
         message = None if event is None else event.batch_operations[0].message()
         if message is None:  # the client is gone, or had nothing to say
-            self._refuse(NOTHING, _UNIMPLEMENTED, b"exactly one message is wanted")
+            self._end(NOTHING, _UNIMPLEMENTED, b"exactly one message is wanted")
             return
         try:
             answer = prompt.answer(self._name, message, call)
         except Exception as error:  # noqa: BLE001 - every error gets a status
-            self._refuse(*prompt.refused(self._name, error))
+            self.refuse(error)
             return
         answered(call.call, answer, prompt.ended)
 
-    def _refuse(self, trailers: tuple[tuple[str, bytes], ...] | tuple[()], code: int, text: bytes) -> None:
+    def refuse(self, error: Exception) -> None:
+        """End the call with the status of an error."""
+        self._end(*self._prompt.refused(self._name, error))
+
+    def _end(self, trailers: tuple[tuple[str, bytes], ...] | tuple[()], code: int, text: bytes) -> None:
         operations = (
             cygrpc.SendInitialMetadataOperation(NOTHING, NO_FLAGS),
             cygrpc.SendStatusFromServerOperation(trailers, code, text, NO_FLAGS),

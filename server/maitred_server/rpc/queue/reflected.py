@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Final
 
-from maitred_server.rpc.envoy.health import SERVICE as HEALTH
 from maitred_server.rpc.handlers import PACKAGE, SERVICES
+from maitred_server.rpc.health import SERVICE as HEALTH
 
 SERVICE: Final = "grpc.reflection.v1alpha.ServerReflection"
 REFLECTION: Final = frozenset({f"/{SERVICE}/ServerReflectionInfo".encode()})
@@ -28,7 +28,7 @@ class Reflected:
         self._request = reflection_pb2.ServerReflectionRequest
         self._servicer = reflection.aio.ReflectionServicer(names)
 
-    async def answers(self, requests: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async def answers(self, requests: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
         """One answer for each request. Raises DecodeError."""
         parsed = (self._request.FromString(data) async for data in requests)
         async for answer in self._servicer.ServerReflectionInfo(parsed, None):

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import threading
 from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final, TypeAlias
 
 import structlog
 
 from maitred_server.telemetry import frames
+
+KNOWN_GRPCIO: Final = frozenset({"1.85"})  # releases that were tried without another thread for reading and writing
+
+
+def without_another_thread(release: str) -> None:
+    """Let the queue's thread wait, read and write itself, from when gRPC is begun to be used. Only in releases that
+    know the name: others would tell standard error that they do not.
+    """
+    if ".".join(release.split(".")[:2]) in KNOWN_GRPCIO:
+        os.environ.setdefault("GRPC_EXPERIMENTS", "-event_engine_listener")
+
+
+with contextlib.suppress(PackageNotFoundError):
+    without_another_thread(version("grpcio"))
 
 try:
     from grpc._cython import cygrpc as _cygrpc  # type: ignore[attr-defined]
@@ -49,9 +66,10 @@ class Serving:
         self._queue = cygrpc.CompletionQueue()
         self._server = cygrpc.Server(tuple((name.encode(), value) for name, value in options), False)
         self._server.register_completion_queue(self._queue)
-        self._turning = threading.Lock()  # between taking calls and stopping
+        self._turning = threading.Lock()  # one at a time asks for calls, stops, cancels, or takes the server down
         self._asked = False  # for the next call
         self._stopping = False
+        self._shut = False
         self.ended = threading.Event()
 
     def bind(self, address: str) -> int:
@@ -65,14 +83,16 @@ class Serving:
         threading.Thread(target=self._serve, name="calls", daemon=True).start()
 
     def shut_down(self) -> None:
-        """Take no more calls; `ended` is set when those under way have ended."""
+        """Take no more calls; `ended` is set when those under way have ended, and the server is no more."""
         with self._turning:
             self._stopping = True
-            self._server.shutdown(self._queue, self._shut)
+            self._server.shutdown(self._queue, self._emptied)
 
     def cancel_all(self) -> None:
-        """End the calls that are under way."""
-        self._server.cancel_all_calls()
+        """End the calls that are under way, after `shut_down`."""
+        with self._turning:
+            if not self.ended.is_set():
+                self._server.cancel_all_calls()
 
     def _ask(self) -> None:
         with self._turning:
@@ -86,18 +106,20 @@ class Serving:
             self._ask()
             self._begin(event)
 
-    def _shut(self, event: Event) -> None:
-        self.ended.set()
+    def _emptied(self, event: Event) -> None:
+        self._shut = True
 
     def _serve(self) -> None:
-        while self._asked or not self.ended.is_set():
-            event = self._queue.poll()
+        while self._asked or not self._shut:
+            event = None  # the one before may hold the last reference to a call, without which a stop does not end
             try:
+                event = self._queue.poll()
                 event.tag(event)
             except Exception as error:  # noqa: BLE001 - one call's trouble is not the others'
                 log.error("call_broken", error=type(error).__name__, at=frames(error))
-            del event  # before the next one is waited for: it may hold the last reference to a call
-        self._server.destroy()
+        with self._turning:
+            self._server.destroy()
+            self.ended.set()
 
 
 def answered(call: Call, answer: bytes, done: Done) -> None:

@@ -13,7 +13,7 @@ from maitred_server.rpc.watch import Subscription
 
 
 class Turns:
-    """The handlers, for Envoy's thread and for that of the event loop. `turn`: who holds it may call them."""
+    """The handlers, for the thread of a front and for that of the event loop. `turn`: who holds it may call them."""
 
     def __init__(self, handlers: Handlers, turn: Lock) -> None:
         self._handlers = handlers

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 
 from google.protobuf.message import DecodeError
 from grpc_health.v1 import health_pb2
@@ -44,7 +44,7 @@ class Health:
             raise UnknownName("this service is not known here", "service")
         return self._now(service)
 
-    async def watch(self, data: bytes) -> AsyncIterator[bytes]:
+    async def watch(self, data: bytes) -> AsyncGenerator[bytes, None]:
         """The health now, and then each time it is another. Raises InvalidRequest."""
         service, told = _service(data), b""
         while not self._ended:
