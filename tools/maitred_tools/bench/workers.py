@@ -33,7 +33,6 @@ from maitred_tools.load import Load, over
 EACH: Final = 4  # connections to a worker, a call under way on each
 WARM_CALLS: Final = 300
 IDLE_S: Final = 2.0
-CORES_EACH: Final = 2  # for a worker with its share of the driver
 IN_TURN, AT_ONCE = "in_turn", "at_once"
 
 
@@ -128,11 +127,6 @@ def ratio(found: Figures, workers: int, way: str) -> float | None:
     """Decisions for a second of CPU with so many workers, of what one makes; None: not measured."""
     sizes = {one["workers"]: one for one in found["sizes"]}
     return float(sizes[workers][way]["ratio"]) if {1, workers} <= sizes.keys() else None
-
-
-def fair(found: Figures, workers: int) -> str:
-    """The way in which every worker has a core of its own, as the single one has."""
-    return AT_ONCE if (found["cores"] or 1) >= CORES_EACH * workers else IN_TURN
 
 
 HEADER: Final = (
