@@ -22,7 +22,7 @@ figure { margin: 18px 0 0; } figcaption { font-size: 0.92rem; color: var(--soft)
 h3 { font-size: 0.98rem; font-weight: 600; margin: 22px 0 0; }
 .targets td { white-space: normal; } .targets td:first-child { width: 46%; }
 .targets td:nth-child(2), .targets th:nth-child(2), .targets td:last-child { text-align: left; }
-.targets td:nth-child(-n + 4) + td, .targets td:nth-child(2) { white-space: nowrap; }
+.targets td:nth-child(-n + 3) + td, .targets td:nth-child(2) { white-space: nowrap; }
 .numbers td { white-space: normal; } .numbers th { white-space: normal; vertical-align: bottom; }
 """
 WORDS: Final = {True: '<span class="good">met</span>', False: '<span class="bad">missed</span>', None: ""}
