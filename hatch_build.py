@@ -47,8 +47,7 @@ class Compile(BuildHookInterface[Any]):
             built = compiled()
         except BaseException as error:  # noqa: BLE001 (a compiler may fail in any way, by SystemExit too)
             self.app.display_warning(f"nothing is compiled, decisions are slower: {error}")
-            for left in SOURCES.glob(f"*{SUFFIX}"):  # of other sources than those of today
-                left.unlink()
+            tidy([])
             return
         build_data["pure_python"] = False
         build_data["infer_tag"] = True
@@ -86,7 +85,15 @@ def compiled() -> list[Path]:
         command.run()
     finally:
         os.chdir(before)
-    return [SOURCES / f"{source.stem}{SUFFIX}" for source in sources]
+    built = [SOURCES / f"{source.stem}{SUFFIX}" for source in sources]
+    tidy(built)
+    return built
+
+
+def tidy(built: list[Path]) -> None:
+    """Remove libraries that are of other sources than those of today."""
+    for left in set(SOURCES.glob(f"*{SUFFIX}")) - set(built):
+        left.unlink()
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import zipfile
 from pathlib import Path
 
@@ -58,9 +59,13 @@ def test_every_compiled_module_has_its_types() -> None:
     "variables", [{"CC": "false"}, {"MAITRED_PURE_PYTHON": "1"}], ids=["no compiler", "not wanted"]
 )
 def test_without_a_compiler_the_wheel_is_pure(tmp_path: Path, variables: dict[str, str]) -> None:
-    """It is built all the same, holds no library, and fits any machine."""
-    wheel = wheel_of(copied(tmp_path), **variables)
+    """It is built all the same, holds no library, and fits any machine; libraries of other sources are gone."""
+    checkout = copied(tmp_path)
+    stale = checkout / "server" / "maitred_server" / "compiled" / f"gone{sysconfig.get_config_var('EXT_SUFFIX')}"
+    stale.write_bytes(b"of sources of before")
+    wheel = wheel_of(checkout, **variables)
     assert (libraries(wheel), wheel.name.endswith("-py3-none-any.whl")) == ([], True)
+    assert not stale.exists()
 
 
 @pytest.mark.slow
